@@ -1,0 +1,10 @@
+//! jangteo (장터, an open-air market): a flash-sale inventory engine.
+
+mod clock;
+mod ids;
+pub mod limits;
+mod request;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use ids::{BadHoldId, HoldId, Slot};
+pub use request::HoldRequest;

@@ -1,0 +1,78 @@
+//! Every bound of the engine, and what breaks without it.
+
+/// Most units one item may have in one drop: units and two flags share a 32-bit word.
+pub const UNITS_MAX: u32 = 1_000_000_000;
+const _: () = assert!(UNITS_MAX < 1 << 30, "two bits of the stock word are flags");
+
+/// Most lines of one hold, after lines of the same item are summed.
+pub const LINES_MAX: usize = 20;
+const _: () = assert!(LINES_MAX <= 32, "which lines got a gift is a 32-bit mask");
+
+/// Most units of one item in one hold.
+pub const QUANTITY_MAX: u32 = 1_000;
+const _: () = assert!(QUANTITY_MAX <= u16::MAX as u32, "a quantity is two bytes in a record");
+
+/// Longest customer name, in bytes of visible ASCII.
+pub const CUSTOMER_MAX: usize = 64;
+/// Longest idempotency key, in bytes of visible ASCII.
+pub const KEY_MAX: usize = 128;
+/// Longest payment reference, in bytes of visible ASCII.
+pub const PAYMENT_MAX: usize = 128;
+/// Longest delivery area, in bytes of visible ASCII.
+pub const AREA_MAX: usize = 64;
+const _: () = assert!(KEY_MAX < 256 && PAYMENT_MAX < 256 && CUSTOMER_MAX < 256 && AREA_MAX < 256);
+
+/// Longest SKU, in bytes of visible ASCII.
+pub const SKU_MAX: usize = 64;
+
+/// Most items (and, apart from them, gifts) of one drop: a line names its item in two bytes.
+pub const ITEMS_MAX: usize = 1_000;
+
+/// Most occurrences of one schedule.
+pub const OCCURRENCES_MAX: usize = 1_000;
+
+/// Longest campaign file, in bytes.
+pub const CAMPAIGN_BYTES_MAX: usize = 1 << 20;
+
+/// Most sales (drops) one engine remembers: a hold id names its sale in 24 bits.
+pub const SALES_MAX: u32 = 1 << 24;
+
+/// Shards of one sale's buyers. Part of the journal's format: a hold's slot names its shard.
+///
+/// 64 keeps two threads from meeting (a chance of 1 in 64 a call) while the rows being written to
+/// stay in the nearest cache.
+pub const SHARDS: usize = 64;
+
+/// Most buyers, and most holds, of one shard; the next grant is answered `overloaded`.
+///
+/// Holds of every state stay for the life of the drop, so this bounds a drop at 64 x 2^28 holds.
+pub const ROWS_MAX: u32 = 1 << 28;
+
+/// Rows of a sale that are reserved and touched when its campaign is loaded, at most. Page faults
+/// at the opening instant would otherwise cost more than the grants themselves.
+pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
+
+/// Records waiting in the open batch above which new holds are answered `overloaded`, in bytes.
+pub const OPEN_BATCH_BYTES: usize = 16 << 20;
+/// Likewise for confirms, releases and extensions: they come before new holds.
+pub const OPEN_BATCH_BYTES_FIRST: usize = 24 << 20;
+const _: () = assert!(OPEN_BATCH_BYTES < OPEN_BATCH_BYTES_FIRST);
+
+/// Size of one journal segment unless set otherwise, in bytes.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+const _: () = assert!(SEGMENT_BYTES > 2 * OPEN_BATCH_BYTES_FIRST as u64, "a batch fits a segment");
+
+/// Journal room kept back for every live hold: one confirm and one release, each alone in a batch.
+pub const RESERVE_BYTES_PER_HOLD: u64 = 2 * 512;
+
+/// Segments written and synced ahead of need before a big opening, at most, in bytes.
+pub const PREPARED_BYTES_MAX: u64 = 256 << 20;
+
+/// A deadline is met within this time while the engine runs, in milliseconds.
+pub const EXPIRY_LAG_MS: u64 = 100;
+
+/// After a restart a live hold has at least this long left (or its whole TTL if shorter), in ms.
+pub const GRACE_AFTER_RESTART_MS: u64 = 60_000;
+
+/// Most holds listed for one customer, newest first.
+pub const HOLDS_LISTED_MAX: usize = 100;
