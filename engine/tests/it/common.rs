@@ -33,7 +33,9 @@ pub(crate) fn one_item(units: u32) -> String {
 
 /// An item at 1,000 won, with further keys.
 pub(crate) fn item(sku: &str, units: u32, more: &str) -> String {
-    format!("[[items]]\nsku = \"{sku}\"\ntitle = \"{sku}\"\nprice = 1000\nstock = {units}\n{more}\n")
+    format!(
+        "[[items]]\nsku = \"{sku}\"\ntitle = \"{sku}\"\nprice = 1000\nstock = {units}\n{more}\n"
+    )
 }
 
 /// A clock that shows the opening instant.
