@@ -1,10 +1,10 @@
 //! What one simulated buyer does: a pure function of what it knows and what it hears.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::call::{Ask, HoldSeen, HoldState, Outcome, Wire, Word};
 use crate::persona::{AfterWin, Persona};
+use crate::plan::{Heard, Plan, Think};
 
 /// Most times one buyer repeats requests that were lost or met a passing fault.
 const REPEATS_MAX: u8 = 20;
@@ -34,58 +34,6 @@ struct Own {
     hold: Arc<str>,
     attempt: u16,
     paid: bool,
-}
-
-/// What a buyer will ask next, and how long it thinks before.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Plan {
-    pub(crate) ask: Ask,
-    pub(crate) wire: Wire,
-    pub(crate) think: Think,
-}
-
-/// A time to think, drawn evenly from a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Think {
-    /// From the opening, or from now if that is past.
-    UntilOpening,
-    /// Before paying.
-    Pay,
-    /// Before giving a hold back.
-    Abandon,
-    /// Before coming back as a winner.
-    ComeBack,
-    /// Before another try for a unit that has come back.
-    Hope,
-    /// Before sending the same request again.
-    Repeat,
-}
-
-impl Think {
-    pub(crate) const fn range_us(self) -> Range<i64> {
-        match self {
-            Self::UntilOpening => 0..250_000,
-            Self::Pay => 200_000..1_500_000,
-            Self::Abandon => 500_000..2_000_000,
-            Self::ComeBack => 50_000..400_000,
-            Self::Hope => 800_000..1_600_000,
-            Self::Repeat => 200_000..800_000,
-        }
-    }
-}
-
-/// What an answer leads to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Heard {
-    pub(crate) plan: Option<Plan>,
-    /// What the contract does not allow to be answered here.
-    pub(crate) surprise: Option<&'static str>,
-}
-
-impl Heard {
-    fn surprise(what: &'static str) -> Self {
-        Self { plan: None, surprise: Some(what) }
-    }
 }
 
 impl Buyer {
@@ -271,15 +219,6 @@ impl Buyer {
 
     fn plans(&self, ask: Ask, think: Think) -> Heard {
         Heard { plan: Some(Plan { ask, wire: self.persona.wire, think }), surprise: None }
-    }
-}
-
-impl Heard {
-    fn later(mut self, think: Think) -> Self {
-        if let Some(plan) = &mut self.plan {
-            plan.think = think;
-        }
-        self
     }
 }
 

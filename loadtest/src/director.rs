@@ -7,10 +7,11 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::buyer::{Buyer, Plan, Think};
+use crate::buyer::Buyer;
 use crate::call::{Answer, Ask, Call, Wire};
 use crate::client::Clients;
 use crate::crowd::{Crowd, SendError};
+use crate::plan::{Plan, Think};
 use crate::progress::Progress;
 use crate::record::Record;
 use crate::recorder::Recorder;

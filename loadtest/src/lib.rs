@@ -32,6 +32,7 @@ mod crowd;
 mod director;
 mod names;
 mod persona;
+mod plan;
 mod progress;
 mod record;
 mod recorder;
