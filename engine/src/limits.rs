@@ -1,5 +1,7 @@
 //! Every bound of the engine, and what breaks without it.
 
+use std::ops::RangeInclusive;
+
 /// Most units one item may have in one drop: units and two flags share a 32-bit word.
 pub const UNITS_MAX: u32 = 1_000_000_000;
 const _: () = assert!(UNITS_MAX < 1 << 30, "two bits of the stock word are flags");
@@ -76,3 +78,37 @@ pub const GRACE_AFTER_RESTART_MS: u64 = 60_000;
 
 /// Most holds listed for one customer, newest first.
 pub const HOLDS_LISTED_MAX: usize = 100;
+
+/// Most faults reported for one campaign file; one more says how many there are beyond. Without it
+/// a small file of nothing but faults would be answered by a hundred times its size.
+pub const FAULTS_MAX: usize = 1_000;
+
+/// Years in which a campaign's local times may lie: instants are counted from 1970, and RFC 3339
+/// shows years of four digits.
+pub const LOCAL_YEARS: RangeInclusive<i32> = 1971..=2999;
+
+/// Years after its first occurrence in which a schedule's others must lie: bounds the search for
+/// the next date of a rule that matches rarely.
+pub const SCHEDULE_YEARS_MAX: u32 = 100;
+
+/// Longest recurrence rule, in bytes: every day of the search is compared with all of its lists.
+pub const RULE_BYTES_MAX: usize = 500;
+
+/// Longest campaign id, in characters.
+pub const CAMPAIGN_ID_MAX: usize = 40;
+/// Longest title or seller, in characters.
+pub const TITLE_MAX: usize = 200;
+/// Longest tag or beneficiary, in bytes of visible ASCII.
+pub const TAG_MAX: usize = 64;
+
+/// Largest amount of money, in minor units: JSON numbers are exact up to here.
+pub const AMOUNT_MAX: u64 = (1 << 53) - 1;
+/// Highest price of one unit, so that the total of the largest hold is an amount.
+pub const PRICE_MAX: u64 = AMOUNT_MAX / (QUANTITY_MAX as u64 * LINES_MAX as u64);
+
+/// Shortest and longest time to live of a hold, in milliseconds: deadlines are met to 100 ms, and
+/// units that are held for months are not on sale.
+pub const HOLD_TTL_MS: RangeInclusive<u64> = 1_000..=30 * 86_400_000;
+/// Shortest and longest time from opening to closing, and from revealing to opening, in
+/// milliseconds: ten years, so that instants stay in years of four digits.
+pub const SPAN_MS: RangeInclusive<u64> = 1_000..=3_652 * 86_400_000;
