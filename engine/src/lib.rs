@@ -1,15 +1,91 @@
 //! jangteo (장터, an open-air market): a flash-sale inventory engine.
+//!
+//! A storefront releases 2,000 units at one instant and a crowd arrives in that second. The engine
+//! sells exactly 2,000, in the order of arrival: the winners get a durable answer, the others a fast
+//! one. It has no async runtime and no sockets; any number of threads may call it.
+//!
+//! ```
+//! use jangteo::{Campaign, Engine, HoldRequest, Refusal};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let file = r#"
+//! # [campaign]
+//! # id = "uroad-2020"
+//! # title = "market"
+//! # currency = "KRW"
+//! # time_zone = "Asia/Seoul"
+//! # [schedule]
+//! # opens = "2020-04-29T10:00:00"
+//! # [[items]]
+//! # sku = "onion-3kg"
+//! # title = "onions"
+//! # price = 5000
+//! # stock = 2000
+//! # "#;
+//! let engine = Engine::in_memory();
+//! engine.put(Campaign::parse(file)?)?;
+//! let sale = engine.sale("uroad-2020-1").expect("in the file");
+//! match sale.hold(&HoldRequest::new("c-1").line("onion-3kg", 1).key("order-77")) {
+//!     Ok(pending) => {
+//!         let hold = pending.wait()?; // durable
+//!         sale.confirm(&hold.id, "toss-9")?.wait()?;
+//!     }
+//!     Err(Refusal::SoldOut { available }) => println!("{available} left"),
+//!     Err(refusal) => println!("{}", refusal.code()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The way of one hold is the order of these files: `engine`, `grant`, `buyers`, `admission`,
+//! `stock`, `journal/append`, `journal/commit`, `journal/watermark`, `pending`.
 
+mod admission;
+mod book;
+mod buyers;
 mod campaign;
+mod catalogue;
 mod clock;
+mod engine;
+mod error;
+#[cfg(feature = "planted-faults")]
+pub mod fault;
+#[cfg(not(feature = "planted-faults"))]
+mod fault;
+mod goods;
+mod grant;
+mod hold;
+mod housekeeping;
 mod ids;
+mod journal;
 pub mod limits;
+mod options;
+mod pending;
+mod phase;
+mod refusal;
+mod replay;
 mod request;
+mod sale;
+mod settle;
+mod stock;
+mod sync;
+mod view;
 
 pub use campaign::{
-    Campaign, Fault, Gift, GiftRule, InvalidCampaign, Item, LedgerKind, LedgerRule, Occurrence,
-    Rate, Reveal, Rules, Schedule, Share, Stock,
+    Campaign, Fault as CampaignFault, Gift, GiftRule, InvalidCampaign, Item, LedgerKind,
+    LedgerRule, Occurrence, Rate, Reveal, Rules, Schedule, Share, Stock,
 };
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use engine::{Engine, Health};
+pub use error::{Corruption, Error, OutcomeUnknown};
+pub use hold::{Hold, HoldGift, HoldLine, HoldState, Money};
 pub use ids::{BadHoldId, HoldId, Slot};
+pub use journal::Durability;
+pub use journal::storage::{Directory, Segment, Storage};
+pub use options::Options;
+pub use pending::{Pending, Ticket};
+pub use phase::Phase;
+pub use refusal::Refusal;
 pub use request::HoldRequest;
+pub use sale::Sale;
+pub use view::{GiftView, ItemView, SaleView};

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
+use crate::Timestamp;
 use crate::hold::Hold;
 use crate::pending::Pending;
-use crate::Timestamp;
 
 /// Why the engine did not do what was asked. Nothing was changed.
 ///

@@ -1,1 +1,4 @@
 //! Part of jangteo.
+
+pub mod limits;
+pub mod resp;

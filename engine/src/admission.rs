@@ -1,0 +1,125 @@
+//! Admission: takes a hold's units out of stock, all or none. Rules: [`crate::stock`].
+
+use smallvec::SmallVec;
+
+use crate::book::Moves;
+use crate::fault::{Fault, planted};
+use crate::goods::{GiftOf, Goods};
+use crate::journal::record::{Line, Lines};
+use crate::stock::{Cell, Look, Take};
+
+/// What became of a hold's units.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Admit {
+    /// All were taken; bit n of `gifts`: line n got its gift.
+    Taken { gifts: u32 },
+    /// Fewer are there.
+    Short { available: u32 },
+    /// Only who holds the basket mutex can tell.
+    Slow,
+}
+
+/// Takes the units with at most one compare-and-swap, or tells why that cannot be.
+#[inline]
+pub(crate) fn take_quick(goods: &Goods, lines: &Lines) -> Admit {
+    let mut gifts = 0;
+    let mut needed: Option<(&Cell, u32)> = None;
+    let mut several = false;
+    let mut need = |cell, units| several |= needed.replace((cell, units)).is_some();
+    for (place, line) in lines.iter().enumerate() {
+        let item = goods.get(line.item);
+        let units = u32::from(line.quantity);
+        if let Some(cell) = &item.cell {
+            match cell.look(units) {
+                Look::Enough => need(cell, units),
+                Look::Short { left } => return Admit::Short { available: left },
+                Look::Slow => return Admit::Slow,
+            }
+        }
+        let Some(gift) = item.gift else { continue };
+        let Some(cell) = &goods.get(gift.good).cell else {
+            gifts |= 1 << place;
+            continue;
+        };
+        match cell.look(gift.quantity) {
+            // A gift and its item are two words.
+            Look::Enough | Look::Slow => return Admit::Slow,
+            Look::Short { .. } if gift.required => return Admit::Short { available: 0 },
+            Look::Short { .. } => {}
+        }
+    }
+    if several {
+        return Admit::Slow;
+    }
+    match needed.map_or(Take::Taken, |(cell, units)| cell.try_take(units)) {
+        Take::Taken => Admit::Taken { gifts },
+        Take::Short { left } => Admit::Short { available: left },
+        Take::Slow if planted(Fault::NoSecondLook) => Admit::Short { available: 0 },
+        Take::Slow => Admit::Slow,
+    }
+}
+
+/// Takes the units word by word, each marked undecided until [`settle`].
+///
+/// IMPORTANT: only under the basket mutex.
+pub(crate) fn take_basket(goods: &Goods, lines: &Lines) -> Result<u32, u32> {
+    let mut taken: SmallVec<[(&Cell, u32); 4]> = SmallVec::new();
+    let mut gifts = 0;
+    for (place, line) in lines.iter().enumerate() {
+        match take_line(goods, *line, &mut taken) {
+            Ok(gift) => gifts |= u32::from(gift) << place,
+            Err(available) => {
+                if !planted(Fault::LostGiveBack) {
+                    taken.iter().for_each(|(cell, units)| cell.put_back(*units));
+                }
+                taken.iter().for_each(|(cell, _)| cell.decide());
+                return Err(available);
+            }
+        }
+    }
+    Ok(gifts)
+}
+
+/// Takes one line and its gift; whether it got one, or how many units of the item are there.
+fn take_line<'a>(
+    goods: &'a Goods,
+    line: Line,
+    taken: &mut SmallVec<[(&'a Cell, u32); 4]>,
+) -> Result<bool, u32> {
+    let item = goods.get(line.item);
+    if let Some(cell) = &item.cell {
+        let units = u32::from(line.quantity);
+        take_marked(cell, units)?;
+        taken.push((cell, units));
+    }
+    let Some(GiftOf { good, quantity, required }) = item.gift else { return Ok(false) };
+    let Some(cell) = &goods.get(good).cell else { return Ok(true) };
+    match take_marked(cell, quantity) {
+        Ok(()) => {
+            taken.push((cell, quantity));
+            Ok(true)
+        }
+        Err(_) if required => Err(0),
+        Err(_) => Ok(false),
+    }
+}
+
+fn take_marked(cell: &Cell, units: u32) -> Result<(), u32> {
+    let taken = cell.take_undecided(units);
+    if planted(Fault::NoUndecidedMark) {
+        cell.decide();
+    }
+    taken
+}
+
+/// The basket is decided: clears the marks of what it took, after putting it back if `refused`.
+///
+/// IMPORTANT: only under the basket mutex.
+pub(crate) fn settle(goods: &Goods, moves: &Moves, refused: bool) {
+    let words = || moves.iter().filter_map(|&(good, n)| Some((goods.get(good).cell.as_ref()?, n)));
+    if refused {
+        words().for_each(|(cell, units)| cell.put_back(units));
+    }
+    words().for_each(|(cell, _)| cell.decide());
+}

@@ -1,0 +1,149 @@
+//! The book: what is reported. Phases, numbers and unit counts of every sale, moved only inside an
+//! append, so that every answer agrees with a prefix of the journal.
+
+use smallvec::SmallVec;
+
+use crate::phase::Phase;
+
+/// Units of goods (items, then gifts) that one change moves.
+pub(crate) type Moves = SmallVec<[(u16, u32); 4]>;
+
+/// Units of one item or gift. `available` is what is left of `total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Count {
+    /// `None`: unlimited.
+    pub(crate) total: Option<u32>,
+    pub(crate) held: u64,
+    pub(crate) sold: u64,
+}
+
+impl Count {
+    /// Units that are neither held nor sold; `None` if unlimited.
+    pub(crate) fn available(&self) -> Option<u32> {
+        let gone = self.held + self.sold;
+        self.total.map(|total| {
+            let left = u64::from(total).checked_sub(gone).expect("INVARIANT(S1): nothing oversold");
+            u32::try_from(left).expect("no more than the total")
+        })
+    }
+}
+
+/// One sale's page.
+#[derive(Clone, Debug)]
+pub(crate) struct Page {
+    pub(crate) phase: Phase,
+    pub(crate) last_number: u32,
+    pub(crate) holds_live: u64,
+    pub(crate) orders: u64,
+    /// Items, then gifts.
+    pub(crate) goods: Vec<Count>,
+}
+
+/// All pages, by index of the sale.
+#[derive(Debug, Default)]
+pub(crate) struct Book {
+    pages: Vec<Page>,
+    holds_live: u64,
+}
+
+/// What happened to a hold, as the book sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Units go from available to held.
+    Held,
+    /// Units go from available to sold.
+    Bought,
+    /// Units go from held to sold.
+    Confirmed,
+    /// Units go from held to available.
+    Freed,
+}
+
+impl Book {
+    pub(crate) fn page(&self, sale: u32) -> &Page {
+        self.pages.get(sale as usize).expect("a sale has a page from its first mention on")
+    }
+
+    pub(crate) fn page_mut(&mut self, sale: u32) -> &mut Page {
+        self.pages.get_mut(sale as usize).expect("a sale has a page from its first mention on")
+    }
+
+    pub(crate) fn add(&mut self, page: Page) {
+        self.pages.push(page);
+    }
+
+    /// Holds of all sales that keep units and may yet end.
+    pub(crate) const fn holds_live(&self) -> u64 {
+        self.holds_live
+    }
+
+    /// Moves units as `turn` says.
+    pub(crate) fn turn(&mut self, sale: u32, moves: &Moves, turn: Turn) {
+        match turn {
+            Turn::Held => self.holds_live += 1,
+            Turn::Confirmed | Turn::Freed => self.holds_live -= 1,
+            Turn::Bought => {}
+        }
+        let page = self.page_mut(sale);
+        match turn {
+            Turn::Held => page.holds_live += 1,
+            Turn::Bought => page.orders += 1,
+            Turn::Confirmed => {
+                page.holds_live -= 1;
+                page.orders += 1;
+            }
+            Turn::Freed => page.holds_live -= 1,
+        }
+        for &(good, units) in moves {
+            let count = page.goods.get_mut(usize::from(good)).expect("a line names a good");
+            let units = u64::from(units);
+            match turn {
+                Turn::Held => count.held += units,
+                Turn::Bought => count.sold += units,
+                Turn::Confirmed => {
+                    count.held -= units;
+                    count.sold += units;
+                }
+                Turn::Freed => count.held -= units,
+            }
+            // INVARIANT(S1): held + sold never pass the total; `available` panics if they do.
+            let _ = count.available();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use smallvec::smallvec;
+
+    fn book() -> Book {
+        let mut book = Book::default();
+        let goods = vec![Count { total: Some(3), held: 0, sold: 0 }, Count::default()];
+        let phase = Phase::Open;
+        book.add(Page { phase, last_number: 0, holds_live: 0, orders: 0, goods });
+        book
+    }
+
+    #[test]
+    fn units_move_and_none_is_lost() {
+        let mut book = book();
+        let moves: Moves = smallvec![(0, 2), (1, 5)];
+        for turn in [Turn::Held, Turn::Confirmed] {
+            book.turn(0, &moves, turn);
+        }
+        let one: Moves = smallvec![(0, 1)];
+        book.turn(0, &one, Turn::Held);
+        assert_eq!((book.holds_live(), book.page(0).goods[0].available()), (1, Some(0)));
+        book.turn(0, &one, Turn::Freed);
+        let expected = Count { total: Some(3), held: 0, sold: 2 };
+        assert_eq!((book.page(0).goods[0], book.page(0).orders), (expected, 1));
+    }
+
+    #[test]
+    #[should_panic(expected = "S1")]
+    fn selling_more_than_there_is_panics() {
+        let moves: Moves = smallvec![(0, 4)];
+        book().turn(0, &moves, Turn::Held);
+    }
+}

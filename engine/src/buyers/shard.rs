@@ -1,0 +1,364 @@
+//! One shard: its buyers, their holds, and the two indexes that find them.
+
+use std::collections::HashMap;
+
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+
+use super::expiry::Expiry;
+use super::row::{Buyer, HoldRow, HoldState, NONE};
+use crate::Timestamp;
+use crate::ids::Slot;
+use crate::journal::Stamp;
+use crate::journal::record::{Grant, Line, Lines};
+use crate::limits::{AREA_MAX, CUSTOMER_MAX, KEY_MAX, PAYMENT_MAX, ROWS_MAX};
+
+/// A customer as asked for: the name, its hash, and the row if there is one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BuyerRef<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) hash: u64,
+    pub(crate) row: Option<u32>,
+}
+
+/// See the module above.
+#[derive(Debug, Default)]
+pub(crate) struct Shard {
+    by_name: HashTable<u32>,
+    /// Holds with a key, but for each buyer's oldest: that one is looked at first anyway.
+    by_key: HashTable<u32>,
+    buyers: Vec<Buyer>,
+    rows: Vec<HoldRow>,
+    /// Names, keys, areas, payments, end to end.
+    texts: Vec<u8>,
+    /// Lines of the holds that have several.
+    lines: Vec<Line>,
+    /// Units of one item that one buyer has, where the item has a limit of its own.
+    units: HashMap<(u32, u16), u32>,
+    expiry: Expiry,
+}
+
+impl Shard {
+    /// Makes room for `rows` holds of as many buyers and touches it, so that no page fault and no
+    /// growing table meets the crowd.
+    pub(crate) fn warm(&mut self, rows: usize) {
+        if !self.rows.is_empty() {
+            return;
+        }
+        let end = u32::try_from(rows).expect("limits.rs bounds the rows touched ahead");
+        for index in 0..end {
+            let hash = u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.by_name.insert_unique(hash, index, |&other| {
+                u64::from(other).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            });
+        }
+        self.by_name.clear();
+        let nobody =
+            Buyer { hash: 0, name: 0, oldest: NONE, newest: NONE, units: 0, name_length: 0 };
+        self.buyers.resize(rows, nobody);
+        self.buyers.clear();
+        self.texts.resize(rows * 32, 0);
+        self.texts.clear();
+        let at = Timestamp::default();
+        let nothing = HoldRow {
+            random: 0,
+            created_at: at,
+            expires_at: at,
+            confirmed_at: at,
+            last_sequence: 0,
+            number: 0,
+            buyer: NONE,
+            previous: NONE,
+            lines: 0,
+            gifts: 0,
+            texts: 0,
+            payment: 0,
+            line_count: 0,
+            key_length: 0,
+            area_length: 0,
+            payment_length: 0,
+            extended: false,
+            state: HoldState::Released,
+        };
+        self.rows.resize(rows, nothing);
+        self.rows.clear();
+    }
+
+    /// Looks the customer up.
+    #[inline]
+    pub(crate) fn buyer<'a>(&self, name: &'a str, hash: u64) -> BuyerRef<'a> {
+        let same = |&row: &u32| {
+            let buyer = self.buyer_row(row);
+            buyer.hash == hash && self.text(buyer.name, buyer.name_length) == name
+        };
+        BuyerRef { name, hash, row: self.by_name.find(hash, same).copied() }
+    }
+
+    /// The hold that `buyer` was granted under `key`.
+    pub(crate) fn by_key(&self, buyer: u32, key: &str, names: &SipHasher13) -> Option<u32> {
+        let oldest = self.buyer_row(buyer).oldest;
+        if self.key(self.row(oldest)) == key {
+            return Some(oldest);
+        }
+        let same = |&index: &u32| {
+            let row = self.row(index);
+            row.buyer == buyer && self.key(row) == key
+        };
+        self.by_key.find(self.key_hash(buyer, key, names), same).copied()
+    }
+
+    fn key_hash(&self, buyer: u32, key: &str, names: &SipHasher13) -> u64 {
+        names.hash(key.as_bytes()) ^ self.buyer_row(buyer).hash.rotate_left(32)
+    }
+
+    /// The row that an id names, if it is this id's.
+    pub(crate) fn find(&self, slot: Slot, random: u64) -> Option<u32> {
+        self.rows.get(slot.row as usize).filter(|row| row.random == random).map(|_| slot.row)
+    }
+
+    /// The row that the next grant gets, or `None` if the shard is full: every hold's payment must
+    /// find room among the texts too.
+    pub(crate) fn next_row(&self) -> Option<u32> {
+        let payments = (self.rows.len() + 1) * PAYMENT_MAX;
+        let texts = self.texts.len() + CUSTOMER_MAX + KEY_MAX + AREA_MAX + payments;
+        u32::try_from(texts).ok()?;
+        u32::try_from(self.rows.len()).ok().filter(|&row| row < ROWS_MAX)
+    }
+
+    /// Units that a buyer holds or has bought.
+    pub(crate) fn units(&self, buyer: Option<u32>) -> u32 {
+        buyer.map_or(0, |row| self.buyer_row(row).units)
+    }
+
+    /// Likewise of one item, which must have a limit of its own.
+    pub(crate) fn units_of(&self, buyer: Option<u32>, item: u16) -> u32 {
+        buyer.and_then(|row| self.units.get(&(row, item))).copied().unwrap_or(0)
+    }
+
+    /// A hold's row.
+    pub(crate) fn row(&self, index: u32) -> &HoldRow {
+        self.rows.get(index as usize).expect("a row once found stays")
+    }
+
+    fn row_mut(&mut self, index: u32) -> &mut HoldRow {
+        self.rows.get_mut(index as usize).expect("a row once found stays")
+    }
+
+    pub(crate) fn buyer_row(&self, index: u32) -> &Buyer {
+        self.buyers.get(index as usize).expect("a buyer once found stays")
+    }
+
+    /// The hash of the name of a hold's buyer.
+    pub(crate) fn buyer_hash(&self, index: u32) -> u64 {
+        self.buyer_row(self.row(index).buyer).hash
+    }
+
+    /// The lines of a hold.
+    pub(crate) fn lines(&self, row: &HoldRow) -> Lines {
+        if row.line_count == 1 {
+            let [a, b, c, d] = row.lines.to_le_bytes();
+            let (item, quantity) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+            return Lines::from_slice(&[Line { item, quantity }]);
+        }
+        let from = row.lines as usize;
+        let lines = self.lines.get(from..from + usize::from(row.line_count));
+        Lines::from_slice(lines.expect("lines once written stay"))
+    }
+
+    fn text(&self, from: u32, length: u8) -> &str {
+        let from = from as usize;
+        let bytes = self.texts.get(from..from + usize::from(length)).expect("texts stay");
+        std::str::from_utf8(bytes).expect("only checked ASCII is stored")
+    }
+
+    pub(crate) fn customer(&self, row: &HoldRow) -> &str {
+        let buyer = self.buyer_row(row.buyer);
+        self.text(buyer.name, buyer.name_length)
+    }
+
+    pub(crate) fn key(&self, row: &HoldRow) -> &str {
+        self.text(row.texts, row.key_length)
+    }
+
+    pub(crate) fn area(&self, row: &HoldRow) -> &str {
+        self.text(row.texts + u32::from(row.key_length), row.area_length)
+    }
+
+    pub(crate) fn payment(&self, row: &HoldRow) -> &str {
+        self.text(row.payment, row.payment_length)
+    }
+
+    /// A buyer's holds, newest first.
+    pub(crate) fn holds_of(&self, buyer: Option<u32>) -> impl Iterator<Item = u32> {
+        let newest = buyer.map_or(NONE, |row| self.buyer_row(row).newest);
+        let existing = |row: u32| (row != NONE).then_some(row);
+        std::iter::successors(existing(newest), move |&row| existing(self.row(row).previous))
+    }
+
+    /// All holds, in the order of granting.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &HoldRow> {
+        self.rows.iter()
+    }
+
+    /// The next hold that is due at `now`.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Option<u32> {
+        self.expiry.due(&self.rows, now)
+    }
+}
+
+/// Changes, exactly as their records say: the live path and recovery both come here.
+impl Shard {
+    /// A grant. `limited` tells which items count for a limit of their own.
+    pub(crate) fn granted(
+        &mut self,
+        buyer: &BuyerRef<'_>,
+        grant: &Grant<'_>,
+        stamp: Stamp,
+        names: &SipHasher13,
+        limited: impl Fn(u16) -> bool,
+    ) {
+        let index = u32::try_from(self.rows.len()).expect("limits.rs bounds the rows of a shard");
+        assert_eq!(index, grant.slot.row, "rows lie in the order of granting");
+        let buyer = buyer.row.unwrap_or_else(|| self.add_buyer(buyer));
+        let texts = self.push_text(grant.key);
+        self.push_text(grant.area);
+        let lines = self.push_lines(&grant.lines);
+        let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
+        let previous = self.buyer_row(buyer).newest;
+        self.rows.push(HoldRow {
+            random: grant.random,
+            created_at: stamp.at,
+            expires_at: grant.expires_at,
+            confirmed_at: stamp.at,
+            last_sequence: stamp.sequence,
+            number: grant.number,
+            buyer,
+            previous,
+            lines,
+            gifts: grant.gifts,
+            texts,
+            payment: 0,
+            line_count: length(grant.lines.len()),
+            key_length: length(grant.key.len()),
+            area_length: length(grant.area.len()),
+            payment_length: 0,
+            extended: false,
+            state,
+        });
+        if previous == NONE {
+            self.buyer_mut(buyer).oldest = index;
+        } else if !grant.key.is_empty() {
+            self.index_key(index, buyer, grant.key, names);
+        }
+        self.buyer_mut(buyer).newest = index;
+        for line in &grant.lines {
+            let units = u32::from(line.quantity);
+            self.buyer_mut(buyer).units += units;
+            if limited(line.item) {
+                *self.units.entry((buyer, line.item)).or_default() += units;
+            }
+        }
+    }
+
+    fn add_buyer(&mut self, buyer: &BuyerRef<'_>) -> u32 {
+        let index = u32::try_from(self.buyers.len()).expect("no more buyers than holds");
+        let name = self.push_text(buyer.name);
+        let name_length = length(buyer.name.len());
+        let hash = buyer.hash;
+        self.buyers.push(Buyer { hash, name, oldest: NONE, newest: NONE, units: 0, name_length });
+        let buyers = &self.buyers;
+        self.by_name.insert_unique(hash, index, |&row| {
+            buyers.get(row as usize).expect("a buyer once found stays").hash
+        });
+        index
+    }
+
+    fn index_key(&mut self, index: u32, buyer: u32, key: &str, names: &SipHasher13) {
+        let hash = self.key_hash(buyer, key, names);
+        let mut by_key = std::mem::take(&mut self.by_key);
+        by_key.insert_unique(hash, index, |&other| {
+            let row = self.row(other);
+            self.key_hash(row.buyer, self.key(row), names)
+        });
+        self.by_key = by_key;
+    }
+
+    pub(crate) fn confirmed(&mut self, index: u32, payment: &str, stamp: Stamp) {
+        let at = self.push_text(payment);
+        let row = self.row_mut(index);
+        row.state = HoldState::Confirmed;
+        row.confirmed_at = stamp.at;
+        row.payment = at;
+        row.payment_length = length(payment.len());
+        row.last_sequence = stamp.sequence;
+    }
+
+    /// A release or an expiry: the buyer's units no longer count.
+    pub(crate) fn freed(
+        &mut self,
+        index: u32,
+        state: HoldState,
+        stamp: Stamp,
+        limited: impl Fn(u16) -> bool,
+    ) {
+        let row = self.row_mut(index);
+        row.state = state;
+        row.last_sequence = stamp.sequence;
+        let buyer = row.buyer;
+        for line in self.lines(self.row(index)) {
+            let units = u32::from(line.quantity);
+            self.buyer_mut(buyer).units -= units;
+            if limited(line.item) {
+                *self.units.entry((buyer, line.item)).or_default() -= units;
+            }
+        }
+    }
+
+    pub(crate) fn extended(&mut self, index: u32, expires_at: Timestamp, stamp: Stamp) {
+        let row = self.row_mut(index);
+        row.expires_at = expires_at;
+        row.extended = true;
+        row.last_sequence = stamp.sequence;
+    }
+
+    /// The engine was restarted: no live hold is due before `earliest`.
+    pub(crate) fn resumed(&mut self, earliest: Timestamp) {
+        for row in self.rows.iter_mut().filter(|row| row.state == HoldState::Held) {
+            row.expires_at = row.expires_at.max(earliest);
+        }
+        self.expiry.restart();
+    }
+
+    /// The wall clock was stepped: what was left of each hold is left of it still.
+    pub(crate) fn stepped(&mut self, step_ms: i64) {
+        for row in self.rows.iter_mut().filter(|row| row.state == HoldState::Held) {
+            row.expires_at = row.expires_at.moved_ms(step_ms);
+        }
+        self.expiry.restart();
+    }
+
+    fn buyer_mut(&mut self, index: u32) -> &mut Buyer {
+        self.buyers.get_mut(index as usize).expect("a buyer once found stays")
+    }
+
+    fn push_text(&mut self, text: &str) -> u32 {
+        let at = u32::try_from(self.texts.len()).expect("a shard's texts stay below 4 GiB");
+        self.texts.extend_from_slice(text.as_bytes());
+        at
+    }
+
+    fn push_lines(&mut self, lines: &[Line]) -> u32 {
+        if let [line] = lines {
+            let [a, b] = line.item.to_le_bytes();
+            let [c, d] = line.quantity.to_le_bytes();
+            return u32::from_le_bytes([a, b, c, d]);
+        }
+        let at = u32::try_from(self.lines.len()).expect("at most 20 lines for each of 2^28 rows");
+        self.lines.extend_from_slice(lines);
+        at
+    }
+}
+
+fn length(length: usize) -> u8 {
+    u8::try_from(length).expect("limits.rs bounds every text and list below 256")
+}

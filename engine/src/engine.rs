@@ -1,0 +1,325 @@
+//! The engine: campaigns, their sales, and the thread that keeps time.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use dashmap::DashMap;
+use parking_lot::{Mutex, RwLock};
+use siphasher::sip::SipHasher13;
+
+use crate::Timestamp;
+use crate::book::Book;
+use crate::campaign::Campaign;
+use crate::catalogue::CampaignRecord;
+use crate::error::Error;
+use crate::housekeeping::Housekeeping;
+use crate::ids::HoldId;
+use crate::journal::record::{CAMPAIGN_RECORD_MAX, Record};
+use crate::journal::recover::{Place, recover};
+use crate::journal::storage::Storage;
+use crate::journal::{Class, Journal, Opened, Room};
+use crate::limits::SALES_MAX;
+use crate::options::Options;
+use crate::phase::Phase;
+use crate::replay::{Replay, Replayed};
+use crate::sale::{Sale, Shared};
+
+/// A flash-sale engine. Cheap to clone; any number of threads may use it at once. When the last
+/// clone (and the last [`Sale`] made by it) is gone, its threads end and the directory is unlocked.
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<EngineCore>);
+
+pub(crate) struct EngineCore {
+    pub(crate) shared: Arc<Shared>,
+    /// Every drop ever put, by index.
+    sales: RwLock<Vec<Sale>>,
+    /// The drops that are current, by name: looked up by every command on every thread, changed
+    /// when a campaign is put.
+    by_id: DashMap<Box<str>, Sale>,
+    /// Campaigns with their first sale; locked while one is put.
+    campaigns: Mutex<Vec<(u32, CampaignRecord)>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    torn: Option<String>,
+}
+
+/// How the engine is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// Why nothing can be acknowledged any more: a write or flush failed. Restart the process.
+    pub latched: Option<String>,
+    /// New holds are refused: the disk has only the room that live holds need to end.
+    pub disk_short: bool,
+}
+
+impl Engine {
+    /// Opens the engine on a directory with all defaults; see [`Options::open`].
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::Corrupt`], [`Error::Io`].
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::options().data(directory).open()
+    }
+
+    /// An engine without a journal: everything is gone with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        let options = Self::options().durability(crate::Durability::Memory);
+        options.open().expect("without a disk only the making of a thread can fail")
+    }
+
+    /// Options for opening an engine.
+    #[must_use]
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    pub(crate) fn start(
+        options: &Options,
+        storage: Option<Arc<dyn Storage>>,
+    ) -> Result<Self, Error> {
+        let now = options.clock.now();
+        let mut replay = Replay::default();
+        let mut torn = None;
+        let journal = match storage {
+            None => Journal::in_memory(std::mem::take(&mut replay.book)),
+            Some(storage) => {
+                let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
+                    replay.apply(sequence, at, record)
+                };
+                let found = recover(&*storage, &mut apply)?;
+                let name = |place: Place| {
+                    format!("{}: byte {}", storage.name(place.segment), place.offset)
+                };
+                torn = found.torn.map(name);
+                let resumed_at = now.max(found.last_at);
+                replay.apply(0, resumed_at, &Record::Resumed).expect("resuming changes deadlines");
+                replay.finish();
+                let opened = Opened {
+                    storage: Arc::clone(&storage),
+                    segment_bytes: options.segment_bytes,
+                    durability: options.durability,
+                };
+                Journal::resume(&opened, found, now, std::mem::take(&mut replay.book))?
+            }
+        };
+        let seed = options.id_seed.map_or_else(secret, Ok)?;
+        let shared = Arc::new(Shared {
+            journal: Arc::new(journal),
+            clock: Arc::clone(&options.clock),
+            ids: SipHasher13::new_with_keys(seed[0], seed[1]),
+        });
+        let engine = Self(Arc::new(EngineCore {
+            shared,
+            sales: RwLock::new(Vec::new()),
+            by_id: DashMap::new(),
+            campaigns: Mutex::new(replay.campaigns),
+            threads: Mutex::new(Vec::new()),
+            torn,
+        }));
+        engine.0.adopt(replay.sales);
+        for (first, old) in engine.0.campaigns.lock().iter() {
+            engine.0.list(old.indices(*first));
+        }
+        engine.tick();
+        let mut threads = engine.0.shared.journal.start()?;
+        if options.background {
+            threads.push(Housekeeping::start(&engine.0)?);
+        }
+        *engine.0.threads.lock() = threads;
+        Ok(engine)
+    }
+
+    /// Puts a campaign: its drops exist from now on. Putting the same one again changes nothing.
+    ///
+    /// # Durability
+    /// When this returns, the campaign is as durable as a hold would be.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a campaign of this id has a drop that is revealed or has opened;
+    /// [`Error::Unavailable`], [`Error::TooMany`], [`Error::OutcomeUnknown`].
+    pub fn put(&self, campaign: Campaign) -> Result<(), Error> {
+        self.0.put(campaign)
+    }
+
+    /// The drop of that id, `<campaign>-<occurrence>`.
+    #[must_use]
+    pub fn sale(&self, id: &str) -> Option<Sale> {
+        self.0.by_id.get(id).map(|sale| sale.clone())
+    }
+
+    /// The drop that a hold belongs to. Whether the hold exists, only the drop can tell.
+    #[must_use]
+    pub fn sale_of(&self, hold: &HoldId) -> Option<Sale> {
+        self.0.sales.read().get(hold.sale() as usize).cloned()
+    }
+
+    /// All drops, by opening instant, then id.
+    #[must_use]
+    pub fn sales(&self) -> Vec<Sale> {
+        let mut sales: Vec<Sale> = self.0.by_id.iter().map(|entry| entry.value().clone()).collect();
+        sales.sort_by(|a, b| (a.opens_at(), a.id()).cmp(&(b.opens_at(), b.id())));
+        sales
+    }
+
+    /// The engine's time: wall time, without steps between two ticks.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.0.shared.clock.now()
+    }
+
+    /// Does what is due: opens and closes drops, expires holds, follows a stepped clock, watches
+    /// the disk. Returns how many holds expired. The engine's own thread calls this every few
+    /// milliseconds; call it yourself only with [`Options::background`] off.
+    pub fn tick(&self) -> u64 {
+        self.0.tick()
+    }
+
+    /// Flushes the journal on this thread, up to everything appended so far by any thread.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`](crate::OutcomeUnknown) if a write or flush failed.
+    pub fn flush(&self) -> Result<(), crate::OutcomeUnknown> {
+        let journal = &self.0.shared.journal;
+        match journal.wait(journal.last_sequence()) {
+            crate::journal::Look::Durable => Ok(()),
+            _ => Err(crate::OutcomeUnknown),
+        }
+    }
+
+    /// Asks the engine's committer thread to flush, and does not wait.
+    pub fn flush_soon(&self) {
+        self.0.shared.journal.demand();
+    }
+
+    /// Records appended and not yet durable.
+    #[must_use]
+    pub fn backlog(&self) -> u64 {
+        self.0.shared.journal.backlog()
+    }
+
+    /// Whether it can acknowledge changes and grant holds.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        let journal = &self.0.shared.journal;
+        Health { latched: journal.failure(), disk_short: journal.is_short() }
+    }
+
+    /// Where a batch that was never acknowledged was found cut short at the start, if one was.
+    #[must_use]
+    pub fn torn_tail(&self) -> Option<&str> {
+        self.0.torn.as_deref()
+    }
+}
+
+impl EngineCore {
+    fn put(&self, campaign: Campaign) -> Result<(), Error> {
+        let mut campaigns = self.campaigns.lock();
+        let old = campaigns.iter().position(|(_, old)| old.campaign.id == campaign.id);
+        let old_place = old.and_then(|place| campaigns.get(place));
+        if old_place.is_some_and(|(_, old)| old.campaign == campaign) {
+            return Ok(());
+        }
+        let old_indices: Vec<u32> =
+            old_place.map(|(first, old)| old.indices(*first).collect()).unwrap_or_default();
+        let occurrences = campaign.occurrences();
+        let put = CampaignRecord { campaign, occurrences, hash_key: secret()? };
+        let json = put.to_json();
+        if json.len() > CAMPAIGN_RECORD_MAX {
+            return Err(Error::TooMany("bytes in a campaign"));
+        }
+        self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
+
+        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
+        let drops = Replayed::drops_of(&put, first);
+        let after = put.indices(first).last().map_or(first, |last| last + 1);
+        if after > SALES_MAX {
+            return Err(Error::TooMany("drops"));
+        }
+        let now = self.shared.clock.now();
+        let stamp = self.shared.journal.append(now, Room::Own, |book: &mut Book, _| {
+            self.supersede(book, &old_indices)?;
+            drops.iter().for_each(|drop| book.add(drop.page.clone()));
+            Ok::<_, Error>(Record::Campaign { first_sale: first, json: &json })
+        })?;
+        if let Some(place) = old {
+            self.by_id.retain(|_, sale| !old_indices.contains(&sale.0.index));
+            campaigns.remove(place);
+        }
+        self.adopt(drops);
+        self.list(put.indices(first));
+        campaigns.push((first, put));
+        let units: u64 = self.current().iter().map(Sale::units_to_come).sum();
+        self.shared.journal.expect(units.saturating_mul(256));
+        self.tick();
+        match self.shared.journal.wait(stamp.sequence) {
+            crate::journal::Look::Durable => Ok(()),
+            _ => Err(Error::OutcomeUnknown),
+        }
+    }
+
+    /// Closes the drops that a campaign put again replaces; refuses if one of them is fixed.
+    fn supersede(&self, book: &mut Book, indices: &[u32]) -> Result<(), Error> {
+        let sales = self.sales.read();
+        let old = || indices.iter().filter_map(|&index| sales.get(index as usize));
+        for sale in old() {
+            if book.page(sale.0.index).phase != Phase::Scheduled || !sale.is_sealed() {
+                let key = "the campaign file".to_owned();
+                return Err(Error::Conflict { drop: sale.id().to_owned(), key });
+            }
+        }
+        for sale in old() {
+            book.page_mut(sale.0.index).phase = Phase::Closed;
+            sale.0.phase.set(Phase::Closed);
+        }
+        Ok(())
+    }
+
+    /// Makes sales of replayed drops, at the indices they were made for.
+    fn adopt(&self, drops: Vec<Replayed>) {
+        let mut sales = self.sales.write();
+        for drop in drops {
+            assert_eq!(drop.index as usize, sales.len(), "sales are numbered as they come");
+            sales.push(Sale::new(&self.shared, drop));
+        }
+    }
+
+    /// Lists sales under their names.
+    fn list(&self, indices: impl Iterator<Item = u32>) {
+        let sales = self.sales.read();
+        for sale in indices.filter_map(|index| sales.get(index as usize)) {
+            self.by_id.insert(sale.id().into(), sale.clone());
+        }
+    }
+
+    pub(crate) fn current(&self) -> Vec<Sale> {
+        self.by_id.iter().map(|entry| entry.value().clone()).collect()
+    }
+}
+
+/// 128 bits from the operating system.
+fn secret() -> Result<[u64; 2], Error> {
+    let word = || getrandom::u64().map_err(|error| Error::Io(std::io::Error::other(error)));
+    Ok([word()?, word()?])
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Housekeeping holds only a weak reference; Sales hold what they share, not the engine.
+        if Arc::strong_count(&self.0) == 1 {
+            self.0.shared.journal.stop();
+            for thread in self.0.threads.lock().drain(..) {
+                if thread.thread().id() != std::thread::current().id() {
+                    let _ = thread.join();
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("sales", &self.0.by_id.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! Deliberate faults, so that the harness can show that it would notice them.
+//!
+//! Compiled in only with the feature `planted-faults`; without it [`planted`] is `false` at compile
+//! time and nothing of this is left. `docs/invariants.md` says which check catches which fault.
+
+/// A way to be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum Fault {
+    /// None.
+    None,
+    /// Stock is looked at, then taken as two steps.
+    CheckThenTake,
+    /// A refused basket keeps what it took.
+    LostGiveBack,
+    /// A basket does not mark what it takes.
+    NoUndecidedMark,
+    /// Short and undecided is answered as sold out.
+    NoSecondLook,
+    /// A released hold's units are put back before its record is appended.
+    GiveBackBeforeLog,
+    /// A customer may have one unit more than the limit.
+    LimitOffByOne,
+    /// A key is not looked up.
+    KeyForgotten,
+    /// A key matches whatever the request under it.
+    KeyNotCompared,
+    /// Holds expire a second early.
+    EarlyExpiry,
+    /// A released hold's units are put back twice.
+    FreedTwice,
+    /// A hold that was confirmed can still be released.
+    ReleaseAfterConfirm,
+    /// A grant is acknowledged before it is flushed.
+    AcknowledgeBeforeFlush,
+    /// A replay is acknowledged before the grant is flushed.
+    ReplayBeforeFlush,
+    /// A flush says it is done without flushing.
+    SkipFlush,
+    /// A failed flush is taken for a good one.
+    IgnoreFailedFlush,
+    /// A grant may be recorded after the drop has closed.
+    GrantAfterClose,
+    /// Numbers are given before the append, so they can come out of order.
+    NumberSkipped,
+    /// Recovery trusts what nothing vouches for and does not write it again.
+    TrustPageCache,
+    /// Recovery cuts the journal at any bad batch.
+    TruncateAtCorruption,
+}
+
+#[cfg(feature = "planted-faults")]
+mod planting {
+    use std::sync::atomic::{AtomicU8, Ordering};
+
+    static PLANTED: AtomicU8 = AtomicU8::new(0);
+
+    /// Makes every engine of this process wrong in one way, until the next call.
+    pub fn plant(fault: super::Fault) {
+        PLANTED.store(fault as u8, Ordering::Relaxed);
+    }
+
+    pub(crate) fn planted(fault: super::Fault) -> bool {
+        PLANTED.load(Ordering::Relaxed) == fault as u8
+    }
+}
+
+#[cfg(feature = "planted-faults")]
+pub use planting::plant;
+#[cfg(feature = "planted-faults")]
+pub(crate) use planting::planted;
+
+/// Whether the engine is to be wrong in this way.
+#[cfg(not(feature = "planted-faults"))]
+#[inline(always)]
+pub(crate) const fn planted(_: Fault) -> bool {
+    false
+}

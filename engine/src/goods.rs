@@ -1,0 +1,155 @@
+//! What a drop sells: its items and gifts, fixed when the campaign is put.
+
+use crate::book::{Count, Moves};
+use crate::campaign::{Campaign, Stock};
+use crate::journal::record::{Line, Lines};
+use crate::stock::Cell;
+use crossbeam::utils::CachePadded;
+
+/// One item or gift.
+#[derive(Debug)]
+pub(crate) struct Good {
+    pub(crate) sku: Box<str>,
+    pub(crate) title: Box<str>,
+    pub(crate) seller: Option<Box<str>>,
+    pub(crate) price: u64,
+    pub(crate) list_price: Option<u64>,
+    /// Units one customer may have, where that is less than the drop's own limit; 0: no limit.
+    pub(crate) limit: u32,
+    pub(crate) gift: Option<GiftOf>,
+    /// `None`: unlimited.
+    pub(crate) cell: Option<CachePadded<Cell>>,
+    units: Option<u32>,
+}
+
+/// The gift that comes with each order line of an item.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GiftOf {
+    pub(crate) good: u16,
+    pub(crate) quantity: u32,
+    pub(crate) required: bool,
+}
+
+/// Items first, then gifts; a line names an item by its place.
+#[derive(Debug)]
+pub(crate) struct Goods {
+    all: Vec<Good>,
+    items: usize,
+    by_sku: Vec<u16>,
+}
+
+impl Goods {
+    /// The goods of drop `number` of `campaign`.
+    pub(crate) fn of(campaign: &Campaign, number: u32) -> Self {
+        let here = |drops: &Option<Vec<u32>>| drops.as_ref().is_none_or(|d| d.contains(&number));
+        let items: Vec<_> = campaign.items.iter().filter(|item| here(&item.drops)).collect();
+        let place = |sku: &str| campaign.gifts.iter().position(|gift| gift.sku == sku);
+        let mut all = Vec::with_capacity(items.len() + campaign.gifts.len());
+        let drop_limit = campaign.rules.limit_per_customer;
+        for item in &items {
+            let gift = item.gift.as_ref().map(|gift| GiftOf {
+                good: index(items.len() + place(&gift.sku).expect("checked with the file")),
+                quantity: gift.quantity,
+                required: gift.required,
+            });
+            // A limit of its own that the drop's limit implies needs no counting.
+            let implied = drop_limit != 0 && drop_limit <= item.limit_per_customer;
+            let limit = if implied { 0 } else { item.limit_per_customer };
+            let mut good = Good::new(&item.sku, &item.title, item.stock);
+            good.seller = item.seller.as_deref().map(Into::into);
+            all.push(Good { price: item.price, list_price: item.list_price, limit, gift, ..good });
+        }
+        all.extend(campaign.gifts.iter().map(|gift| Good::new(&gift.sku, &gift.title, gift.stock)));
+        let mut by_sku: Vec<u16> = (0..items.len()).map(index).collect();
+        by_sku.sort_by(|&a, &b| items[usize::from(a)].sku.cmp(&items[usize::from(b)].sku));
+        Self { all, items: items.len(), by_sku }
+    }
+
+    pub(crate) fn items(&self) -> &[Good] {
+        self.all.get(..self.items).expect("items come first")
+    }
+
+    pub(crate) fn gifts(&self) -> &[Good] {
+        self.all.get(self.items..).expect("gifts come after the items")
+    }
+
+    pub(crate) fn all(&self) -> &[Good] {
+        &self.all
+    }
+
+    pub(crate) fn get(&self, place: u16) -> &Good {
+        self.all.get(usize::from(place)).expect("a line names a good of its drop")
+    }
+
+    /// Whether every line names an item.
+    pub(crate) fn has_items(&self, lines: &[Line]) -> bool {
+        lines.iter().all(|line| usize::from(line.item) < self.items)
+    }
+
+    /// The item of that SKU.
+    #[inline]
+    pub(crate) fn find(&self, sku: &str) -> Option<u16> {
+        let place = self.by_sku.binary_search_by(|&item| (*self.get(item).sku).cmp(sku)).ok()?;
+        self.by_sku.get(place).copied()
+    }
+
+    /// The book's page of goods, before anything is granted.
+    pub(crate) fn counts(&self) -> Vec<Count> {
+        self.all.iter().map(|good| Count { total: good.units, held: 0, sold: 0 }).collect()
+    }
+
+    /// Sets the stock words to what the counts leave.
+    pub(crate) fn restock(&mut self, counts: &[Count]) {
+        for (good, count) in self.all.iter_mut().zip(counts) {
+            good.cell = count.available().map(|left| CachePadded::new(Cell::of_units(left)));
+        }
+    }
+
+    /// Units of all limited items together: about how many holds to expect.
+    pub(crate) fn units(&self) -> u64 {
+        self.items().iter().filter_map(|good| good.units).map(u64::from).sum()
+    }
+
+    /// What a hold moves: its lines, and the gifts of those lines that got theirs.
+    pub(crate) fn moves(&self, lines: &Lines, gifts: u32) -> Moves {
+        let mut moves: Moves =
+            lines.iter().map(|line| (line.item, u32::from(line.quantity))).collect();
+        for (place, line) in lines.iter().enumerate() {
+            if gifts & (1 << place) != 0 {
+                let gift = self.get(line.item).gift.expect("only items with a gift give one");
+                moves.push((gift.good, gift.quantity));
+            }
+        }
+        moves
+    }
+
+    /// What the lines cost together.
+    pub(crate) fn total(&self, lines: &Lines) -> u64 {
+        let price = |line: &Line| self.get(line.item).price * u64::from(line.quantity);
+        lines.iter().map(price).sum()
+    }
+}
+
+impl Good {
+    fn new(sku: &str, title: &str, stock: Stock) -> Self {
+        let units = match stock {
+            Stock::Units(units) => Some(units),
+            Stock::Unlimited => None,
+        };
+        Self {
+            sku: sku.into(),
+            title: title.into(),
+            seller: None,
+            price: 0,
+            list_price: None,
+            limit: 0,
+            gift: None,
+            cell: units.map(|units| CachePadded::new(Cell::of_units(units))),
+            units,
+        }
+    }
+}
+
+fn index(place: usize) -> u16 {
+    u16::try_from(place).expect("limits.rs bounds the goods of a drop")
+}

@@ -1,0 +1,352 @@
+//! The hold path: from a request to a hold, or to the first reason against it.
+//!
+//! `check -> buyers (key) -> phase -> goods -> limits -> admission (stock) -> append -> buyers`
+//!
+//! Lock order: basket mutex, then one shard, then the append. Nothing here waits for the disk, and a
+//! refusal of a sold-out drop allocates nothing.
+
+use smallvec::SmallVec;
+
+use crate::Timestamp;
+use crate::admission::{self, Admit};
+use crate::book::{Moves, Turn};
+use crate::buyers::{BuyerRef, Shard};
+use crate::fault::{Fault, planted};
+use crate::hold::{Hold, HoldState};
+use crate::ids::Slot;
+use crate::journal::record::{Grant, Line, Lines, Record};
+use crate::journal::{Class, Room, Stamp};
+use crate::limits::{
+    AREA_MAX, CUSTOMER_MAX, KEY_MAX, LINES_MAX, PAYMENT_MAX, QUANTITY_MAX, RESERVE_BYTES_PER_HOLD,
+};
+use crate::pending::Pending;
+use crate::phase::Phase;
+use crate::refusal::Refusal;
+use crate::request::HoldRequest;
+use crate::sale::{Sale, SaleCore};
+
+/// A request that is well-formed, with its lines resolved.
+struct Ask<'a> {
+    customer: &'a str,
+    key: &'a str,
+    area: &'a str,
+    hash: u64,
+    /// By item; `None` if a line names no item of the drop.
+    lines: Option<Lines>,
+}
+
+/// A check that failed.
+enum No {
+    /// The limit; the answer names the customer's holds.
+    Limit,
+    Other(Refusal),
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> Self {
+        Self::Other(refusal)
+    }
+}
+
+/// How an attempt ended.
+enum Attempt {
+    Granted(Pending<Hold>),
+    Refused(Refusal),
+    /// Try again under the basket mutex.
+    Slow,
+}
+
+impl Sale {
+    /// Sets units aside for a customer: all lines or none.
+    ///
+    /// Never waits for the disk. The grant is durable when the returned [`Pending`] says so; under
+    /// an idempotency key that was granted before, that same hold as it is now is returned.
+    ///
+    /// # Errors
+    /// The first of these that applies: [`Malformed`](Refusal::Malformed),
+    /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable),
+    /// [`KeyReused`](Refusal::KeyReused), [`Closed`](Refusal::Closed),
+    /// [`NotOpen`](Refusal::NotOpen), [`Paused`](Refusal::Paused),
+    /// [`UnknownSku`](Refusal::UnknownSku), [`AreaNotServed`](Refusal::AreaNotServed),
+    /// [`LimitReached`](Refusal::LimitReached), [`SoldOut`](Refusal::SoldOut).
+    pub fn hold(&self, request: &HoldRequest<'_>) -> Result<Pending<Hold>, Refusal> {
+        let ask = self.0.check(request)?;
+        self.0.shared.journal.pass(Class::Hold)?;
+        match self.attempt(&ask, false) {
+            Attempt::Granted(pending) => Ok(pending),
+            Attempt::Refused(refusal) => Err(refusal),
+            Attempt::Slow => self.hold_slow(&ask),
+        }
+    }
+
+    #[cold]
+    fn hold_slow(&self, ask: &Ask<'_>) -> Result<Pending<Hold>, Refusal> {
+        let _basket = self.0.basket.lock();
+        match self.attempt(ask, true) {
+            Attempt::Granted(pending) => Ok(pending),
+            Attempt::Refused(refusal) => Err(refusal),
+            Attempt::Slow => unreachable!("under the mutex everything is decided"),
+        }
+    }
+
+    /// One pass down the order of checks; `basket`: under the basket mutex.
+    fn attempt(&self, ask: &Ask<'_>, basket: bool) -> Attempt {
+        let sale = &*self.0;
+        let shard_index = sale.shard_of(ask.hash);
+        let mut shard = sale.shard(shard_index);
+        let buyer = shard.buyer(ask.customer, ask.hash);
+        if let Some(replay) = self.replay(ask, &shard, buyer.row) {
+            return replay;
+        }
+        let lines = match sale.checked(ask, &shard, buyer.row) {
+            Ok(lines) => lines,
+            Err(No::Limit) => return self.limit_reached(&shard, shard_index, &buyer),
+            Err(No::Other(refusal)) => return Attempt::Refused(refusal),
+        };
+        let Some(row) = shard.next_row() else { return Attempt::Refused(Refusal::Overloaded) };
+        let gifts = match sale.admit(lines, basket) {
+            Admit::Taken { gifts } => gifts,
+            Admit::Short { available } => return Attempt::Refused(Refusal::SoldOut { available }),
+            Admit::Slow => return Attempt::Slow,
+        };
+        let slot = Slot { shard: shard_index, row };
+        let granted = self.record(ask, &mut shard, &buyer, slot, (lines, gifts), basket);
+        let answer = granted.map(|_| {
+            let pending = self.answer(&shard, row);
+            if planted(Fault::AcknowledgeBeforeFlush) { pending.unwaited() } else { pending }
+        });
+        drop(shard);
+        match answer {
+            Ok(pending) => Attempt::Granted(pending),
+            Err((refusal, moves)) => {
+                if !basket {
+                    sale.give_back(&moves);
+                }
+                sale.turn_phase(sale.shared.clock.now());
+                Attempt::Refused(refusal)
+            }
+        }
+    }
+
+    /// The answer under a key that was granted before.
+    fn replay(&self, ask: &Ask<'_>, shard: &Shard, buyer: Option<u32>) -> Option<Attempt> {
+        if ask.key.is_empty() || planted(Fault::KeyForgotten) {
+            return None;
+        }
+        let row = shard.by_key(buyer?, ask.key, &self.0.names)?;
+        let hold = shard.row(row);
+        let same = ask.lines.as_ref().is_some_and(|lines| *lines == shard.lines(hold))
+            && ask.area == shard.area(hold);
+        if !same && !planted(Fault::KeyNotCompared) {
+            return Some(Attempt::Refused(Refusal::KeyReused));
+        }
+        let mut pending = self.answer(shard, row);
+        pending.value_mut().replayed = true;
+        if planted(Fault::ReplayBeforeFlush) {
+            pending = pending.unwaited();
+        }
+        Some(Attempt::Granted(pending))
+    }
+
+    #[cold]
+    fn limit_reached(&self, shard: &Shard, index: u8, buyer: &BuyerRef<'_>) -> Attempt {
+        let counts = |hold: &Hold| matches!(hold.state, HoldState::Held | HoldState::Confirmed);
+        let holds = self.list(shard, index, buyer.row, counts);
+        Attempt::Refused(Refusal::LimitReached(Box::new(holds)))
+    }
+
+    /// Appends the grant and applies it. On refusal: what has to go back to stock.
+    fn record(
+        &self,
+        ask: &Ask<'_>,
+        shard: &mut Shard,
+        buyer: &BuyerRef<'_>,
+        slot: Slot,
+        (lines, gifts): (&Lines, u32),
+        basket: bool,
+    ) -> Result<Stamp, (Refusal, Moves)> {
+        let sale = &*self.0;
+        let rules = &sale.campaign().rules;
+        let now = sale.shared.clock.now();
+        let moves = sale.goods.moves(lines, gifts);
+        let mut grant = Grant {
+            slot,
+            number: 0,
+            random: sale.random(slot),
+            expires_at: now.plus_ms(rules.hold_ttl_ms),
+            gifts,
+            confirmed: rules.auto_confirm && sale.goods.total(lines) == 0,
+            lines: lines.clone(),
+            customer: ask.customer,
+            key: ask.key,
+            area: ask.area,
+        };
+        let room = Room::Keep(RESERVE_BYTES_PER_HOLD);
+        let stamp = sale.shared.journal.append(now, room, |book, stamp| {
+            let page = book.page_mut(sale.index);
+            sale.still_open(page.phase, stamp.at)?;
+            // INVARIANT(O1): numbers are given in the order of the journal, and none is left out.
+            page.last_number = page.last_number.checked_add(1).ok_or(Refusal::Overloaded)?;
+            grant.number = page.last_number;
+            let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
+            book.turn(sale.index, &moves, turn);
+            Ok(Record::Granted { sale: sale.index, grant: grant.clone() })
+        });
+        if basket {
+            admission::settle(&sale.goods, &moves, stamp.is_err());
+        }
+        let stamp = stamp.map_err(|refusal: Refusal| (refusal, moves))?;
+        shard.granted(buyer, &grant, stamp, &sale.names, |item| sale.is_limited(item));
+        Ok(stamp)
+    }
+}
+
+impl SaleCore {
+    /// Everything about the request that needs no state.
+    fn check<'a>(&self, request: &HoldRequest<'a>) -> Result<Ask<'a>, Refusal> {
+        let customer = checked_text(request.customer, CUSTOMER_MAX, "customer")?;
+        let key = request.key.map_or(Ok(""), |key| checked_text(key, KEY_MAX, "key"))?;
+        let area = request.area.map_or(Ok(""), |area| checked_text(area, AREA_MAX, "area"))?;
+        let lines = self.resolve(request)?;
+        Ok(Ask { customer, key, area, hash: self.hash(customer), lines })
+    }
+
+    /// The lines by item, those of the same item summed; `None` if one names no item.
+    fn resolve(&self, request: &HoldRequest<'_>) -> Result<Option<Lines>, Refusal> {
+        let mut summed: SmallVec<[(&str, u32); 2]> = SmallVec::new();
+        for &(sku, quantity) in &request.lines {
+            let full = summed.len() == LINES_MAX;
+            let before = summed.iter_mut().find(|(other, _)| *other == sku);
+            let sum = before.as_ref().map_or(0, |(_, sum)| *sum).saturating_add(quantity);
+            if quantity == 0 || sum > QUANTITY_MAX {
+                return Err(Refusal::Malformed("quantity"));
+            }
+            match before {
+                Some((_, so_far)) => *so_far = sum,
+                None if full => return Err(Refusal::Malformed("lines")),
+                None => summed.push((sku, sum)),
+            }
+        }
+        if summed.is_empty() {
+            return Err(Refusal::Malformed("lines"));
+        }
+        let mut lines = Lines::with_capacity(summed.len());
+        for (sku, quantity) in summed {
+            let Some(item) = self.goods.find(sku) else { return Ok(None) };
+            let quantity = u16::try_from(quantity).map_err(|_| Refusal::Malformed("quantity"))?;
+            lines.push(Line { item, quantity });
+        }
+        lines.sort_unstable_by_key(|line| line.item);
+        Ok(Some(lines))
+    }
+
+    /// The checks between the key and the stock, in the contract's order.
+    fn checked<'l>(
+        &self,
+        ask: &'l Ask<'_>,
+        shard: &Shard,
+        buyer: Option<u32>,
+    ) -> Result<&'l Lines, No> {
+        if self.phase.get() != Phase::Open {
+            self.not_open_slow()?;
+        }
+        let lines = ask.lines.as_ref().ok_or(Refusal::UnknownSku)?;
+        if let Some(areas) = &self.campaign().rules.areas
+            && !areas.iter().any(|area| area == ask.area)
+        {
+            return Err(Refusal::AreaNotServed.into());
+        }
+        if self.within_limits(lines, shard, buyer) { Ok(lines) } else { Err(No::Limit) }
+    }
+
+    /// Opens the drop if its instant has come, or says why nothing is granted.
+    #[cold]
+    fn not_open_slow(&self) -> Result<(), Refusal> {
+        self.turn_phase(self.shared.clock.now());
+        match self.phase.get() {
+            Phase::Open => Ok(()),
+            Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at }),
+            Phase::Paused => Err(Refusal::Paused),
+            Phase::Closed | Phase::Settled => Err(Refusal::Closed),
+        }
+    }
+
+    /// INVARIANT(C1): under the customer's entry, so what is counted cannot change before the grant.
+    fn within_limits(&self, lines: &Lines, shard: &Shard, buyer: Option<u32>) -> bool {
+        let within = |has: u32, more: u32, limit: u32| {
+            let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
+            limit == 0 || u64::from(has) + u64::from(more) <= u64::from(limit)
+        };
+        let limit = self.campaign().rules.limit_per_customer;
+        let asked: u32 = lines.iter().map(|line| u32::from(line.quantity)).sum();
+        let own = |line: &Line| {
+            let limit = self.goods.get(line.item).limit;
+            limit == 0 || within(shard.units_of(buyer, line.item), line.quantity.into(), limit)
+        };
+        within(shard.units(buyer), asked, limit) && lines.iter().all(own)
+    }
+
+    fn admit(&self, lines: &Lines, basket: bool) -> Admit {
+        if basket {
+            match admission::take_basket(&self.goods, lines) {
+                Ok(gifts) => Admit::Taken { gifts },
+                Err(available) => Admit::Short { available },
+            }
+        } else {
+            admission::take_quick(&self.goods, lines)
+        }
+    }
+
+    /// INVARIANT(T1): under the append lock, so no grant's record follows `Closed`.
+    fn still_open(&self, phase: Phase, at: Timestamp) -> Result<(), Refusal> {
+        if planted(Fault::GrantAfterClose) {
+            return Ok(());
+        }
+        let over = self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= at);
+        match phase {
+            Phase::Open if !over => Ok(()),
+            Phase::Paused => Err(Refusal::Paused),
+            _ => Err(Refusal::Closed),
+        }
+    }
+
+    /// 64 bits that nobody outside this process can foretell.
+    fn random(&self, slot: Slot) -> u64 {
+        let place = [u64::from(self.index), (u64::from(slot.shard) << 32) | u64::from(slot.row)];
+        let [a, b] = place.map(u64::to_le_bytes);
+        let mut bytes = [0; 16];
+        let (front, back) = bytes.split_at_mut(8);
+        front.copy_from_slice(&a);
+        back.copy_from_slice(&b);
+        self.shared.ids.hash(&bytes)
+    }
+
+    /// Puts units back into stock.
+    ///
+    /// IMPORTANT: only after the record that frees them was appended (J2), or for a grant that the
+    /// append refused; and under no shard's lock, which comes after the basket mutex.
+    pub(crate) fn give_back(&self, moves: &Moves) {
+        for &(good, units) in moves {
+            let Some(cell) = &self.goods.get(good).cell else { continue };
+            if !cell.try_put_back(units) {
+                let _basket = self.basket.lock();
+                cell.put_back(units);
+            }
+        }
+    }
+}
+
+/// The text, if it is 1 to `most` visible ASCII characters.
+pub(crate) fn checked_text<'a>(
+    text: &'a str,
+    most: usize,
+    what: &'static str,
+) -> Result<&'a str, Refusal> {
+    let fine = !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
+    if fine { Ok(text) } else { Err(Refusal::Malformed(what)) }
+}
+
+/// A payment reference, or none.
+pub(crate) fn checked_payment(payment: Option<&str>) -> Result<&str, Refusal> {
+    payment.map_or(Ok(""), |payment| checked_text(payment, PAYMENT_MAX, "payment"))
+}

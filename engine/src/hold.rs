@@ -1,0 +1,184 @@
+//! A hold as its customer sees it.
+
+use std::fmt;
+
+use serde::ser::{Serialize, SerializeStruct, Serializer};
+
+use crate::Timestamp;
+use crate::buyers::{HoldRow, Shard};
+use crate::ids::HoldId;
+use crate::journal::record::Lines;
+use crate::sale::Sale;
+
+pub use crate::buyers::HoldState;
+
+/// Units set aside for one customer, as they were when the answer was made.
+///
+/// Serialises as the `Hold` of the HTTP interface.
+#[derive(Clone)]
+pub struct Hold {
+    /// Its opaque name.
+    pub id: HoldId,
+    /// 1, 2, 3 ... per drop, in the order of granting.
+    pub number: u32,
+    /// What became of it.
+    pub state: HoldState,
+    /// When it was granted.
+    pub created_at: Timestamp,
+    /// When it expires, while it is held; when it did, once expired.
+    pub expires_at: Option<Timestamp>,
+    /// When it became an order.
+    pub confirmed_at: Option<Timestamp>,
+    /// Whether this answer repeats an earlier grant under the same idempotency key.
+    pub replayed: bool,
+    sale: Sale,
+    lines: Lines,
+    gifts: u32,
+    /// Customer, key and payment, end to end.
+    texts: Box<str>,
+    customer_length: u8,
+    key_length: u8,
+}
+
+/// One line of a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct HoldLine<'a> {
+    /// The item.
+    pub sku: &'a str,
+    /// How many units.
+    pub quantity: u32,
+    /// Price of one, in minor units.
+    pub unit_price: u64,
+    /// How many of them were refunded.
+    pub refunded: u32,
+}
+
+/// A gift that came with a hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct HoldGift<'a> {
+    /// The gift.
+    pub sku: &'a str,
+    /// How many units.
+    pub quantity: u32,
+}
+
+/// An amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Money<'a> {
+    /// In minor units of the currency.
+    pub amount: u64,
+    /// ISO 4217.
+    pub currency: &'a str,
+}
+
+impl Hold {
+    pub(crate) fn view(sale: &Sale, shard: &Shard, row: &HoldRow, id: HoldId) -> Self {
+        let (customer, key) = (shard.customer(row), shard.key(row));
+        let state = row.state;
+        let expires = matches!(state, HoldState::Held | HoldState::Expired);
+        let confirmed = state == HoldState::Confirmed;
+        let payment = if confirmed { shard.payment(row) } else { "" };
+        let mut texts = String::with_capacity(customer.len() + key.len() + payment.len());
+        for text in [customer, key, payment] {
+            texts.push_str(text);
+        }
+        Self {
+            id,
+            number: row.number,
+            state,
+            created_at: row.created_at,
+            expires_at: expires.then_some(row.expires_at),
+            confirmed_at: confirmed.then_some(row.confirmed_at),
+            replayed: false,
+            sale: sale.clone(),
+            lines: shard.lines(row),
+            gifts: row.gifts,
+            customer_length: u8::try_from(customer.len()).expect("limits.rs bounds a name"),
+            key_length: u8::try_from(key.len()).expect("limits.rs bounds a key"),
+            texts: texts.into_boxed_str(),
+        }
+    }
+
+    /// The drop it belongs to.
+    #[must_use]
+    pub fn sale(&self) -> &Sale {
+        &self.sale
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn customer(&self) -> &str {
+        self.texts.get(..usize::from(self.customer_length)).unwrap_or_default()
+    }
+
+    /// The idempotency key it was granted under.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        let from = usize::from(self.customer_length);
+        let key = self.texts.get(from..from + usize::from(self.key_length));
+        key.filter(|key| !key.is_empty())
+    }
+
+    /// The payment it was confirmed with.
+    #[must_use]
+    pub fn payment(&self) -> Option<&str> {
+        let from = usize::from(self.customer_length) + usize::from(self.key_length);
+        self.texts.get(from..).filter(|payment| !payment.is_empty())
+    }
+
+    /// Its lines, in the order of the drop's items.
+    pub fn lines(&self) -> impl ExactSizeIterator<Item = HoldLine<'_>> {
+        self.lines.iter().map(|line| {
+            let item = self.sale.goods().get(line.item);
+            let quantity = u32::from(line.quantity);
+            HoldLine { sku: &item.sku, quantity, unit_price: item.price, refunded: 0 }
+        })
+    }
+
+    /// The gifts that come with it, one for each line that got one.
+    pub fn gifts(&self) -> impl Iterator<Item = HoldGift<'_>> {
+        let with_gift = |(place, _): &(usize, _)| self.gifts & (1 << place) != 0;
+        self.lines.iter().enumerate().filter(with_gift).filter_map(|(_, line)| {
+            let gift = self.sale.goods().get(line.item).gift?;
+            Some(HoldGift { sku: &self.sale.goods().get(gift.good).sku, quantity: gift.quantity })
+        })
+    }
+
+    /// What it costs.
+    #[must_use]
+    pub fn total(&self) -> Money<'_> {
+        let amount = self.sale.goods().total(&self.lines);
+        Money { amount, currency: self.sale.currency() }
+    }
+}
+
+impl fmt::Debug for Hold {
+    /// Without customer, key and payment: those appear in no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Hold");
+        out.field("id", &self.id).field("number", &self.number).field("state", &self.state);
+        out.finish_non_exhaustive()
+    }
+}
+
+impl Serialize for Hold {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Hold", 16)?;
+        out.serialize_field("id", &self.id)?;
+        out.serialize_field("drop", self.sale.id())?;
+        out.serialize_field("campaign", self.sale.campaign_id())?;
+        out.serialize_field("number", &self.number)?;
+        out.serialize_field("customer", self.customer())?;
+        out.serialize_field("key", &self.key())?;
+        out.serialize_field("state", &self.state)?;
+        out.serialize_field("lines", &self.lines().collect::<Vec<_>>())?;
+        out.serialize_field("gifts", &self.gifts().collect::<Vec<_>>())?;
+        out.serialize_field("total", &self.total())?;
+        out.serialize_field("created_at", &self.created_at)?;
+        out.serialize_field("expires_at", &self.expires_at)?;
+        out.serialize_field("confirmed_at", &self.confirmed_at)?;
+        out.serialize_field("refunded_at", &None::<Timestamp>)?;
+        out.serialize_field("payment", &self.payment())?;
+        out.end()
+    }
+}

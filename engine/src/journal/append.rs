@@ -1,0 +1,205 @@
+//! The one sequencing point: what is appended here happened in that order.
+//!
+//! Under one short lock an append moves the book (reported counters, phases, numbers), gets its
+//! sequence, its time and its place in the open batch (J5). A commit takes the whole batch and
+//! leaves an empty one, so appending goes on while the last batch is flushed.
+
+use super::frame;
+use super::gate::Gate;
+use super::record::Record;
+use crate::Timestamp;
+use crate::limits::{OPEN_BATCH_BYTES, OPEN_BATCH_BYTES_FIRST};
+use crate::sync::Mutex;
+
+/// What an append gave its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    pub(crate) sequence: u64,
+    pub(crate) at: Timestamp,
+}
+
+/// A batch that a commit took.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// Room for the frame's head, then the records.
+    pub(crate) frame: Vec<u8>,
+    pub(crate) first_sequence: u64,
+    pub(crate) records: u32,
+}
+
+#[derive(Debug)]
+struct Open<B> {
+    book: B,
+    frame: Vec<u8>,
+    first_sequence: u64,
+    records: u32,
+    last_at: Timestamp,
+    /// Journal room that new holds may still use, in bytes.
+    room: u64,
+}
+
+/// The open batch, and the book whose every change is a record of it.
+#[derive(Debug)]
+pub(crate) struct Append<B> {
+    open: Mutex<Open<B>>,
+    /// Whether records are kept at all.
+    keeps: bool,
+}
+
+/// Journal room that one record uses, and what it keeps back beyond its own bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Room {
+    /// Nothing is kept back: the record spends what a hold kept, or is the engine's own.
+    Own,
+    /// A new hold: its bytes, and this many more for its end.
+    Keep(u64),
+}
+
+impl<B> Append<B> {
+    pub(crate) fn new(book: B, next_sequence: u64, last_at: Timestamp, keeps: bool) -> Self {
+        let open = Open {
+            book,
+            frame: vec![0; frame::HEAD],
+            first_sequence: next_sequence,
+            records: 0,
+            last_at,
+            room: u64::MAX,
+        };
+        Self { open: Mutex::new(open), keeps }
+    }
+
+    /// Appends the record that `post` makes of the book, at `now` or later, and counts it there;
+    /// or nothing at all, if `post` refuses.
+    ///
+    /// The record is durable once the watermark reaches the stamp's sequence.
+    pub(crate) fn append<'r, E>(
+        &self,
+        gate: &Gate,
+        now: Timestamp,
+        room: Room,
+        post: impl FnOnce(&mut B, Stamp) -> Result<Record<'r>, E>,
+    ) -> Result<Stamp, E> {
+        let mut guard = self.open.lock();
+        let open = &mut *guard;
+        let sequence = open.first_sequence + u64::from(open.records);
+        let stamp = Stamp { sequence, at: now.max(open.last_at) };
+        let record = post(&mut open.book, stamp)?;
+        open.last_at = stamp.at;
+        if self.keeps {
+            open.records += 1;
+            let bytes = record.encode(stamp.at, &mut open.frame) as u64;
+            if open.frame.len() > OPEN_BATCH_BYTES {
+                gate.set_full(true, open.frame.len() > OPEN_BATCH_BYTES_FIRST);
+            }
+            if let Room::Keep(more) = room {
+                open.room = open.room.saturating_sub(bytes + more);
+                if open.room == 0 {
+                    gate.set_short(true);
+                }
+            }
+        } else {
+            open.first_sequence += 1;
+        }
+        Ok(stamp)
+    }
+
+    /// Takes the open batch and leaves `spare` (emptied) in its place. `None` if it is empty.
+    pub(crate) fn take(&self, gate: &Gate, spare: &mut Vec<u8>) -> Option<Batch> {
+        spare.clear();
+        spare.resize(frame::HEAD, 0);
+        let mut open = self.open.lock();
+        if open.records == 0 {
+            return None;
+        }
+        let batch = Batch {
+            frame: std::mem::replace(&mut open.frame, std::mem::take(spare)),
+            first_sequence: open.first_sequence,
+            records: open.records,
+        };
+        open.first_sequence += u64::from(batch.records);
+        open.records = 0;
+        gate.set_full(false, false);
+        Some(batch)
+    }
+
+    /// Reads the book together with the sequence of the last record that made it so.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&B, u64) -> R) -> R {
+        let open = self.open.lock();
+        let sequence = open.first_sequence + u64::from(open.records) - 1;
+        read(&open.book, sequence)
+    }
+
+    /// Changes what no record tells of: the book's shape, before any record can mention it.
+    pub(crate) fn arrange<R>(&self, arrange: impl FnOnce(&mut B) -> R) -> R {
+        arrange(&mut self.open.lock().book)
+    }
+
+    /// Sets how much journal room new holds may use, less what waits in the open batch.
+    pub(crate) fn set_room(&self, gate: &Gate, bytes: u64) {
+        let mut open = self.open.lock();
+        open.room = bytes.saturating_sub(open.frame.len() as u64);
+        gate.set_short(open.room == 0);
+    }
+
+    /// Sequence of the last record appended.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.read(|_, sequence| sequence)
+    }
+}
+
+#[cfg(all(test, not(jangteo_loom)))]
+mod tests {
+    use super::*;
+
+    fn post(book: &mut u32, _: Stamp) -> Result<Record<'static>, ()> {
+        *book += 1;
+        Ok(Record::Opened { sale: *book })
+    }
+
+    #[test]
+    fn sequences_are_gapless_and_time_never_runs_backwards() {
+        let append = Append::new(0_u32, 1, Timestamp::from_ms(50), true);
+        let gate = Gate::open();
+        let mut stamps = Vec::new();
+        for now in [40, 60, 55] {
+            let at = Timestamp::from_ms(now);
+            stamps.push(append.append(&gate, at, Room::Own, post).unwrap());
+            assert!(append.append(&gate, at, Room::Own, |_, _| Err(())).is_err());
+        }
+        let expected = [(1, 50), (2, 60), (3, 60)];
+        let expected =
+            expected.map(|(sequence, ms)| Stamp { sequence, at: Timestamp::from_ms(ms) });
+        assert_eq!(stamps, expected);
+        assert_eq!(append.read(|book, sequence| (*book, sequence)), (3, 3));
+    }
+
+    #[test]
+    fn a_taken_batch_leaves_an_empty_one() {
+        let append = Append::new(0_u32, 9, Timestamp::default(), true);
+        let gate = Gate::open();
+        let mut spare = Vec::new();
+        assert!(append.take(&gate, &mut spare).is_none());
+        append.append(&gate, Timestamp::default(), Room::Own, post).unwrap();
+        let batch = append.take(&gate, &mut spare).unwrap();
+        assert_eq!((batch.first_sequence, batch.records), (9, 1));
+        assert!(batch.frame.len() > frame::HEAD);
+        assert!(append.take(&gate, &mut spare).is_none());
+        assert_eq!(append.last_sequence(), 9);
+    }
+
+    #[test]
+    fn the_last_unreserved_room_shuts_the_gate_for_holds() {
+        use super::super::gate::Class;
+        let append = Append::new(0_u32, 1, Timestamp::default(), true);
+        let gate = Gate::open();
+        append.set_room(&gate, frame::HEAD as u64 + 100);
+        let now = Timestamp::default();
+        append.append(&gate, now, Room::Own, post).unwrap();
+        assert!(gate.pass(Class::Hold).is_ok(), "a settlement spends what was kept back for it");
+        append.append(&gate, now, Room::Keep(1_000), post).unwrap();
+        assert!(gate.pass(Class::Hold).is_err());
+        assert!(gate.pass(Class::Settle).is_ok());
+        append.set_room(&gate, 1 << 20);
+        assert!(gate.pass(Class::Hold).is_ok());
+    }
+}

@@ -1,0 +1,248 @@
+//! Group commit: one write and one flush for everything that was appended during the last one.
+//!
+//! Whoever waits and finds nobody leading leads; the committer thread leads for those who do not
+//! block. There is no timer: a batch closes when the flush before it ends.
+
+use std::io;
+use std::sync::Arc;
+use std::task::Waker;
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+
+use super::Durability;
+use super::append::{Append, Batch, Room, Stamp};
+use super::frame;
+use super::gate::{Class, Gate};
+use super::record::Record;
+use super::recover::Recovered;
+use super::segment::{Supply, Writer};
+use super::storage::Storage;
+use super::watermark::{Interest, Lead, Look, Watermark};
+use crate::Timestamp;
+use crate::error::Error;
+use crate::limits::{PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
+use crate::refusal::Refusal;
+
+/// The journal of one engine, and the book that its appends move.
+#[derive(Debug)]
+pub(crate) struct Journal<B> {
+    append: Append<B>,
+    gate: Gate,
+    watermark: Watermark,
+    /// `None` without a disk behind it.
+    disk: Option<Disk>,
+}
+
+#[derive(Debug)]
+struct Disk {
+    writer: Mutex<Writer>,
+    supply: Arc<Supply>,
+    /// Why the journal latched.
+    failure: Mutex<Option<io::Error>>,
+}
+
+/// How a journal is to be written.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) segment_bytes: u64,
+    pub(crate) durability: Durability,
+}
+
+impl<B: Send + 'static> Journal<B> {
+    /// A journal without a disk: every change is acknowledged at once and survives nothing.
+    pub(crate) fn in_memory(book: B) -> Self {
+        Self {
+            append: Append::new(book, 1, Timestamp::default(), false),
+            gate: Gate::open(),
+            watermark: Watermark::at(u64::MAX >> 1),
+            disk: None,
+        }
+    }
+
+    /// Goes on after what was recovered: writes again what nothing vouches for, with the record of
+    /// this start, and flushes it before anything can be answered.
+    ///
+    /// # Errors
+    /// Any error of the medium.
+    pub(crate) fn resume(
+        opened: &Opened,
+        found: Recovered,
+        now: Timestamp,
+        book: B,
+    ) -> Result<Self, Error> {
+        let storage = Arc::clone(&opened.storage);
+        let supply = Supply::new(storage, opened.segment_bytes, found.next_segment);
+        let supply = Arc::new(supply);
+        let mut batch = Batch {
+            frame: vec![0; frame::HEAD],
+            first_sequence: found.vouched + 1,
+            records: found.again_records + 1,
+        };
+        batch.frame.extend_from_slice(&found.again);
+        let at = now.max(found.last_at);
+        Record::Resumed.encode(at, &mut batch.frame);
+        let next_sequence = batch.first_sequence + u64::from(batch.records);
+
+        let blank = supply.make_now(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let mut writer = Writer::after(
+            Arc::clone(&supply),
+            opened.durability,
+            found.vouched,
+            found.checksum,
+            (found.epoch + 1, found.incarnation),
+        );
+        writer.begin(blank);
+        writer.write(batch)?;
+        writer.mark()?;
+        for id in found.blank {
+            opened.storage.remove(id)?;
+        }
+        let disk = Disk { writer: Mutex::new(writer), supply, failure: Mutex::new(None) };
+        Ok(Self {
+            append: Append::new(book, next_sequence, at, true),
+            gate: Gate::open(),
+            watermark: Watermark::at(next_sequence - 1),
+            disk: Some(disk),
+        })
+    }
+
+    /// Starts the committer and the thread that makes segments.
+    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Vec<JoinHandle<()>>> {
+        let Some(disk) = &self.disk else { return Ok(Vec::new()) };
+        let supply = Arc::clone(&disk.supply);
+        let journal = Arc::clone(self);
+        let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        Ok(vec![
+            named("jangteo-segments").spawn(move || supply.keep_ready())?,
+            named("jangteo-commit").spawn(move || {
+                journal.watermark.serve(&|lead| journal.commit(lead));
+            })?,
+        ])
+    }
+
+    /// Lets a command enter, or says why not.
+    #[inline]
+    pub(crate) fn pass(&self, class: Class) -> Result<(), Refusal> {
+        self.gate.pass(class)
+    }
+
+    /// Appends the record that `post` makes of the book; see [`Append::append`].
+    #[inline]
+    pub(crate) fn append<'r, E>(
+        &self,
+        now: Timestamp,
+        room: Room,
+        post: impl FnOnce(&mut B, Stamp) -> Result<Record<'r>, E>,
+    ) -> Result<Stamp, E> {
+        self.append.append(&self.gate, now, room, post)
+    }
+
+    /// Reads the book and the sequence it stands at.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&B, u64) -> R) -> R {
+        self.append.read(read)
+    }
+
+    /// Changes the book's shape, before any record can mention it.
+    pub(crate) fn arrange<R>(&self, arrange: impl FnOnce(&mut B) -> R) -> R {
+        self.append.arrange(arrange)
+    }
+
+    /// Sequence of the last record appended.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.append.last_sequence()
+    }
+
+    /// Whether `sequence` is durable.
+    #[inline]
+    pub(crate) fn look(&self, sequence: u64) -> Look {
+        self.watermark.look(sequence)
+    }
+
+    /// Blocks until `sequence` is durable or never will be; flushes on this thread if no other does.
+    pub(crate) fn wait(&self, sequence: u64) -> Look {
+        self.watermark.wait(sequence, &|lead| self.commit(lead))
+    }
+
+    /// Leaves a waker for `sequence`.
+    pub(crate) fn register(&self, sequence: u64, waker: &Waker, interest: Interest) -> Look {
+        self.watermark.register(sequence, waker, interest)
+    }
+
+    /// Asks the committer thread to flush what is there.
+    pub(crate) fn demand(&self) {
+        self.watermark.demand();
+    }
+
+    /// Records appended and not yet durable.
+    pub(crate) fn backlog(&self) -> u64 {
+        self.last_sequence().saturating_sub(self.watermark.durable())
+    }
+
+    /// Writes and flushes the open batch, or a marker if there is none.
+    fn commit(&self, lead: Lead<'_>) {
+        let Some(disk) = &self.disk else { return lead.publish(u64::MAX >> 1) };
+        let mut writer = disk.writer.lock();
+        let taken = self.append.take(&self.gate, &mut writer.spare);
+        let (last, written) = match taken {
+            Some(batch) => {
+                let last = batch.first_sequence + u64::from(batch.records) - 1;
+                (last, writer.write(batch))
+            }
+            None => (self.watermark.durable(), writer.mark()),
+        };
+        drop(writer);
+        match written {
+            Ok(()) => lead.publish(last),
+            Err(error) => {
+                // IMPORTANT: the gate first, so that nothing enters once the watermark is latched.
+                self.gate.latch();
+                disk.failure.lock().get_or_insert(error);
+                lead.latch();
+            }
+        }
+    }
+
+    /// What has to be done now and then: flush what nobody waits for, mark what is idle, watch the
+    /// disk. `live_holds` is for how many holds room is kept back.
+    pub(crate) fn keep(&self, live_holds: u64) {
+        let Some(disk) = &self.disk else { return };
+        let idle = self.backlog() == 0;
+        // The writer is locked while a flush runs, and then it is not idle.
+        let marked = disk.writer.try_lock().is_none_or(|writer| writer.is_marked());
+        if !idle || !marked {
+            self.demand();
+        }
+        let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD);
+        self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
+    }
+
+    /// Asks for prepared segments for `bytes` of records, within reason.
+    pub(crate) fn expect(&self, bytes: u64) {
+        if let Some(disk) = &self.disk {
+            disk.supply.want(bytes.min(PREPARED_BYTES_MAX));
+        }
+    }
+
+    /// Flushes and marks everything, then ends the committer and the segment thread.
+    pub(crate) fn stop(&self) {
+        let _ = self.wait(self.last_sequence());
+        self.demand(); // a marker for a clean start
+        self.watermark.stop();
+        if let Some(disk) = &self.disk {
+            disk.supply.stop();
+        }
+    }
+
+    /// Why nothing can be acknowledged any more, if so.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let disk = self.disk.as_ref().filter(|_| self.gate.is_latched())?;
+        disk.failure.lock().as_ref().map(ToString::to_string)
+    }
+
+    /// Whether new holds are refused for want of disk space.
+    pub(crate) fn is_short(&self) -> bool {
+        self.gate.is_short()
+    }
+}

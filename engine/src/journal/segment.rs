@@ -1,0 +1,312 @@
+//! Segments: the files of the journal, made ahead of need and filled one after another.
+//!
+//! A segment is written with zeros and synced before it is used. A commit then only overwrites
+//! bytes that exist: it can neither find the disk full nor make the file system's own structures
+//! part of its flush.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Durability;
+use super::append::Batch;
+use super::frame::{self, Head};
+use super::storage::{Segment, Storage, write_all};
+
+/// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
+/// behind a whole segment.
+const SLICE_BYTES: usize = 1 << 20;
+/// How long to wait before asking a full disk again.
+const RETRY: Duration = Duration::from_millis(100);
+/// In `buffered` durability the file is flushed after this many bytes, and when idle.
+const BUFFERED_BYTES: u64 = 8 << 20;
+
+/// A segment that holds nothing but synced zeros.
+#[derive(Debug)]
+pub(crate) struct Blank {
+    id: u64,
+    file: Box<dyn Segment>,
+    bytes: u64,
+}
+
+#[derive(Debug)]
+struct Pool {
+    ready: VecDeque<Blank>,
+    next_id: u64,
+    want: usize,
+    /// Bytes left in the segment being written.
+    current_left: u64,
+    failed: bool,
+    stopping: bool,
+}
+
+/// Blank segments, and the thread that makes them.
+#[derive(Debug)]
+pub(crate) struct Supply {
+    storage: Arc<dyn Storage>,
+    segment_bytes: u64,
+    pool: Mutex<Pool>,
+    changed: Condvar,
+}
+
+impl Supply {
+    pub(crate) fn new(storage: Arc<dyn Storage>, segment_bytes: u64, next_id: u64) -> Self {
+        let pool = Pool {
+            ready: VecDeque::new(),
+            next_id,
+            want: 1,
+            current_left: 0,
+            failed: false,
+            stopping: false,
+        };
+        Self { storage, segment_bytes, pool: Mutex::new(pool), changed: Condvar::new() }
+    }
+
+    /// Keeps enough blank segments ready until [`Supply::stop`]. Runs on its own thread.
+    pub(crate) fn keep_ready(&self) {
+        let mut pool = self.pool.lock();
+        while !pool.stopping {
+            if pool.ready.len() >= pool.want {
+                self.changed.wait(&mut pool);
+                continue;
+            }
+            let id = pool.next_id;
+            pool.next_id += 1;
+            drop(pool);
+            let made = self.make(id, self.segment_bytes);
+            pool = self.pool.lock();
+            match made {
+                Ok(blank) => {
+                    pool.failed = false;
+                    pool.ready.push_back(blank);
+                    self.changed.notify_all();
+                }
+                Err(_) => {
+                    // The disk watch sees `failed`; commits wait, nothing is lost.
+                    pool.failed = true;
+                    if !pool.stopping {
+                        self.changed.wait_for(&mut pool, RETRY);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes a blank segment of at least `bytes` on this thread, for recovery's first batch.
+    pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
+        let id = {
+            let mut pool = self.pool.lock();
+            pool.next_id += 1;
+            pool.next_id - 1
+        };
+        self.make(id, bytes.max(self.segment_bytes))
+    }
+
+    fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
+        let made = self.storage.create(id).and_then(|file| {
+            let zeros = vec![0; SLICE_BYTES.min(usize::try_from(bytes).unwrap_or(SLICE_BYTES))];
+            let mut at = 0;
+            while at < bytes {
+                let left = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(zeros.len());
+                write_all(&*file, zeros.get(..left).unwrap_or(&zeros), at)?;
+                file.sync()?;
+                at += left as u64;
+            }
+            self.storage.sync_directory()?;
+            Ok(Blank { id, file, bytes })
+        });
+        if made.is_err() {
+            let _ = self.storage.remove(id); // gives the room back; a leftover is only zeros
+        }
+        made
+    }
+
+    /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
+    fn take(&self) -> Option<Blank> {
+        let mut pool = self.pool.lock();
+        loop {
+            if let Some(blank) = pool.ready.pop_front() {
+                self.changed.notify_all();
+                return Some(blank);
+            }
+            if pool.stopping {
+                return None;
+            }
+            self.changed.wait(&mut pool);
+        }
+    }
+
+    /// Asks for blank segments of `bytes` together, from now on.
+    pub(crate) fn want(&self, bytes: u64) {
+        let segments = usize::try_from(bytes.div_ceil(self.segment_bytes)).unwrap_or(1).max(1);
+        self.pool.lock().want = segments;
+        self.changed.notify_all();
+    }
+
+    /// Bytes that records can still fill: prepared ones, and what the disk could yet take.
+    pub(crate) fn room(&self) -> u64 {
+        let (prepared, failed) = {
+            let pool = self.pool.lock();
+            (pool.ready.len() as u64 * self.segment_bytes + pool.current_left, pool.failed)
+        };
+        let free = if failed { 0 } else { self.storage.free_bytes().unwrap_or(0) };
+        // What does not make a whole segment cannot be used.
+        prepared + free / self.segment_bytes * self.segment_bytes
+    }
+
+    pub(crate) fn stop(&self) {
+        self.pool.lock().stopping = true;
+        self.changed.notify_all();
+    }
+}
+
+/// The end of the journal: writes frames, one at a time.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    supply: Arc<Supply>,
+    durability: Durability,
+    segment: Option<Blank>,
+    offset: u64,
+    epoch: u32,
+    incarnation: u32,
+    /// Checksum of the last frame.
+    previous: u32,
+    /// Last sequence written, and last one flushed.
+    written: u64,
+    flushed: u64,
+    unflushed_bytes: u64,
+    /// Whether a later frame, or a marker, says that everything written was durable.
+    vouched: bool,
+    /// The buffer that the next batch is appended to.
+    pub(crate) spare: Vec<u8>,
+}
+
+impl Writer {
+    /// A writer that goes on after sequence `written`, whose frame had the checksum `previous`.
+    pub(crate) fn after(
+        supply: Arc<Supply>,
+        durability: Durability,
+        written: u64,
+        previous: u32,
+        (epoch, incarnation): (u32, u32),
+    ) -> Self {
+        Self {
+            supply,
+            durability,
+            segment: None,
+            offset: 0,
+            epoch,
+            incarnation,
+            previous,
+            written,
+            flushed: written,
+            unflushed_bytes: 0,
+            vouched: true,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Starts writing at the front of `blank`.
+    pub(crate) fn begin(&mut self, blank: Blank) {
+        self.segment = Some(blank);
+        self.offset = 0;
+    }
+
+    /// Writes a batch, and flushes it as the durability asks.
+    ///
+    /// # Errors
+    /// Whatever the medium says: nothing written since the last flush is known after that (J4).
+    pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
+        let bytes = batch.frame.len() - frame::HEAD;
+        self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
+        self.written = batch.first_sequence + u64::from(batch.records) - 1;
+        self.vouched = false;
+        if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// When nothing waits: flushes what is not, and writes a marker if nothing vouches for the
+    /// last frame yet.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub(crate) fn mark(&mut self) -> io::Result<()> {
+        if self.flushed < self.written {
+            self.flush()?;
+        }
+        if !self.vouched {
+            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?;
+            self.flush()?;
+            self.vouched = true;
+        }
+        Ok(())
+    }
+
+    /// Whether [`Writer::mark`] has anything to do.
+    pub(crate) const fn is_marked(&self) -> bool {
+        self.vouched
+    }
+
+    fn put(
+        &mut self,
+        mut bytes: Vec<u8>,
+        first_sequence: u64,
+        records: u32,
+        length: usize,
+    ) -> io::Result<()> {
+        let length = u32::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let needed = (bytes.len().next_multiple_of(frame::SECTOR)) as u64;
+        self.roll(needed)?;
+        let segment = self.segment.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        let head = Head {
+            segment: segment.id,
+            epoch: self.epoch,
+            incarnation: self.incarnation,
+            first_sequence,
+            records,
+            bytes: length,
+            durable_up_to: self.flushed,
+            previous: self.previous,
+        };
+        let checksum = frame::seal(&mut bytes, &head);
+        if records > 0 {
+            self.previous = checksum; // a marker is no link of the chain
+        }
+        write_all(&*segment.file, &bytes, self.offset)?;
+        self.offset += needed;
+        self.unflushed_bytes += needed;
+        self.supply.pool.lock().current_left = segment.bytes - self.offset;
+        self.spare = bytes;
+        Ok(())
+    }
+
+    /// Goes on to the next segment if this one has no room for `needed` bytes.
+    fn roll(&mut self, needed: u64) -> io::Result<()> {
+        if self.segment.as_ref().is_some_and(|segment| self.offset + needed <= segment.bytes) {
+            return Ok(());
+        }
+        if self.flushed < self.written {
+            self.flush()?; // the old segment's file goes out of reach
+        }
+        let blank = self.supply.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        if needed > blank.bytes {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.begin(blank);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if let Some(segment) = &self.segment {
+            segment.file.sync()?;
+        }
+        self.flushed = self.written.max(self.flushed);
+        self.unflushed_bytes = 0;
+        Ok(())
+    }
+}

@@ -1,0 +1,290 @@
+//! The watermark: up to which sequence is everything on disk? And who waits for it to move.
+//!
+//! **Owns** one atomic word, and the mutex under which it moves.
+//!
+//! # Word
+//!
+//! Bits 0-62: the last durable sequence. Bit 63, `LATCHED`: a write or flush failed; the sequence
+//! never moves again (J4).
+//!
+//! # Rules
+//!
+//! 1. The word changes only under the mutex, and only upwards.
+//! 2. At most one thread leads (commits) at a time. Leadership is taken and given back under the
+//!    mutex, in the same step as the word moves: a waiter that finds a leader is told when he ends.
+//! 3. A thread that blocks leads by itself if nobody does. A future never blocks: it leaves its
+//!    waker and asks for a leader, which is the committer thread; or, if it was told that its own
+//!    thread will flush ([`Interest::Watch`]), asks nobody.
+//! 4. A leader that panics leaves the word latched, not the waiters hanging.
+//!
+//! # Orderings
+//!
+//! | operation | ordering | partner | why not weaker |
+//! |---|---|---|---|
+//! | store in `publish`, `latch` | release | load in `look` | who sees the sequence durable may read what the flush wrote |
+//! | load in `look` | acquire | those stores | likewise |
+
+use std::task::Waker;
+
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, wait_on};
+
+const LATCHED: u64 = 1 << 63;
+
+/// What the watermark says about one sequence.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Durable,
+    NotYet,
+    /// Never known: a write or flush failed before it was durable.
+    Unknown,
+}
+
+/// Whether a future needs somebody else to flush.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interest {
+    /// Ask the committer thread to flush.
+    Demand,
+    /// Only be told: the caller sees to it that a flush comes.
+    Watch,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    leading: bool,
+    demanded: bool,
+    stopping: bool,
+    wakers: Vec<(u64, Waker)>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Watermark {
+    word: AtomicU64,
+    waiting: Mutex<Waiting>,
+    /// A leader ended: wakes blocked threads.
+    moved: Condvar,
+    /// Somebody asked for a flush, or the engine stops: wakes the committer thread.
+    demanded: Condvar,
+}
+
+impl Watermark {
+    pub(crate) fn at(sequence: u64) -> Self {
+        Self {
+            word: AtomicU64::new(sequence),
+            waiting: Mutex::new(Waiting::default()),
+            moved: Condvar::new(),
+            demanded: Condvar::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn look(&self, sequence: u64) -> Look {
+        // Acquire: pairs with the release stores in `publish` and `latch`.
+        let word = self.word.load(Ordering::Acquire);
+        if sequence <= word & !LATCHED {
+            Look::Durable
+        } else if word & LATCHED == 0 {
+            Look::NotYet
+        } else {
+            Look::Unknown
+        }
+    }
+
+    /// The last durable sequence.
+    pub(crate) fn durable(&self) -> u64 {
+        self.word.load(Ordering::Acquire) & !LATCHED
+    }
+
+    /// Blocks until `sequence` is durable or never will be, leading with `commit` when nobody does.
+    pub(crate) fn wait(&self, sequence: u64, commit: &dyn Fn(Lead<'_>)) -> Look {
+        loop {
+            match self.look(sequence) {
+                Look::NotYet => {}
+                decided => return decided,
+            }
+            let mut waiting = self.waiting.lock();
+            if self.look(sequence) != Look::NotYet {
+                continue; // moved before the lock was ours
+            }
+            if waiting.leading {
+                drop(wait_on(&self.moved, waiting));
+            } else {
+                waiting.leading = true;
+                drop(waiting);
+                commit(Lead { watermark: self, ended: false });
+            }
+        }
+    }
+
+    /// Leaves `waker` to be woken when `sequence` is decided; returns at once if it is.
+    pub(crate) fn register(&self, sequence: u64, waker: &Waker, interest: Interest) -> Look {
+        match self.look(sequence) {
+            Look::NotYet => {}
+            decided => return decided,
+        }
+        let mut waiting = self.waiting.lock();
+        let look = self.look(sequence);
+        if look == Look::NotYet {
+            waiting.wakers.push((sequence, waker.clone()));
+            if interest == Interest::Demand {
+                self.demand_locked(&mut waiting);
+            }
+        }
+        look
+    }
+
+    /// Asks the committer thread for a flush.
+    pub(crate) fn demand(&self) {
+        self.demand_locked(&mut self.waiting.lock());
+    }
+
+    fn demand_locked(&self, waiting: &mut MutexGuard<'_, Waiting>) {
+        if !waiting.demanded {
+            waiting.demanded = true;
+            self.demanded.notify_all();
+        }
+    }
+
+    /// Leads with `commit` whenever a flush is demanded, until [`Watermark::stop`].
+    pub(crate) fn serve(&self, commit: &dyn Fn(Lead<'_>)) {
+        let mut waiting = self.waiting.lock();
+        loop {
+            if waiting.leading {
+                waiting = wait_on(&self.moved, waiting);
+            } else if waiting.demanded {
+                waiting.demanded = false;
+                waiting.leading = true;
+                drop(waiting);
+                commit(Lead { watermark: self, ended: false });
+                waiting = self.waiting.lock();
+            } else if waiting.stopping {
+                return;
+            } else {
+                waiting = wait_on(&self.demanded, waiting);
+            }
+        }
+    }
+
+    /// Lets [`Watermark::serve`] return once nothing is demanded.
+    pub(crate) fn stop(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.stopping = true;
+        self.demanded.notify_all();
+        self.moved.notify_all();
+    }
+
+    /// Moves the word from `waiting`'s lock, ends the leadership, and wakes who is concerned.
+    fn end(&self, word: u64) {
+        let mut waiting = self.waiting.lock();
+        // INVARIANT(J4): a latched word never moves again.
+        let before = self.word.load(Ordering::Relaxed);
+        if before & LATCHED == 0 {
+            assert!(word & !LATCHED >= before, "the watermark moves upwards");
+            // Release: what the flush made durable; pairs with the acquire in `look`.
+            self.word.store(word, Ordering::Release);
+        }
+        waiting.leading = false;
+        let decided = |sequence: u64| self.look(sequence) != Look::NotYet;
+        let wakers: Vec<Waker> =
+            waiting.wakers.extract_if(.., |(at, _)| decided(*at)).map(|(_, waker)| waker).collect();
+        self.moved.notify_all();
+        if waiting.demanded || waiting.stopping {
+            self.demanded.notify_all();
+        }
+        drop(waiting);
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// The right to commit, held by one thread at a time. Dropped without a word (a panic), it latches.
+#[derive(Debug)]
+pub(crate) struct Lead<'a> {
+    watermark: &'a Watermark,
+    ended: bool,
+}
+
+impl Lead<'_> {
+    /// Everything up to `sequence` is on disk.
+    pub(crate) fn publish(mut self, sequence: u64) {
+        self.ended = true;
+        self.watermark.end(sequence);
+    }
+
+    /// A write or flush failed: nothing beyond the watermark will ever be known.
+    pub(crate) fn latch(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.watermark.end(self.watermark.durable() | LATCHED);
+        }
+    }
+}
+
+#[cfg(all(test, not(jangteo_loom)))]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering as StdOrdering};
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, StdOrdering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_lone_waiter_leads() {
+        let watermark = Watermark::at(0);
+        let commits = Cell::new(0);
+        let look = watermark.wait(3, &|lead| {
+            commits.set(commits.get() + 1);
+            lead.publish(commits.get() * 2);
+        });
+        assert_eq!((look, commits.get(), watermark.durable()), (Look::Durable, 2, 4));
+    }
+
+    #[test]
+    fn a_latch_answers_what_waits_and_keeps_what_was_durable() {
+        let watermark = Watermark::at(5);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        assert_eq!(watermark.register(9, &waker, Interest::Watch), Look::NotYet);
+        assert_eq!(watermark.wait(6, &|lead| lead.latch()), Look::Unknown);
+        assert_eq!(count.0.load(StdOrdering::SeqCst), 1);
+        assert_eq!(watermark.look(5), Look::Durable);
+        assert_eq!(watermark.wait(6, &|lead| lead.publish(100)), Look::Unknown);
+        assert_eq!(watermark.durable(), 5);
+    }
+
+    #[test]
+    fn a_leader_that_panics_latches() {
+        let watermark = Watermark::at(0);
+        let wait = || watermark.wait(1, &|_lead| panic!("planted"));
+        assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait)).is_err());
+        assert_eq!(watermark.look(1), Look::Unknown);
+    }
+
+    #[test]
+    fn only_those_whose_record_is_durable_are_woken() {
+        let watermark = Watermark::at(0);
+        let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
+        for (sequence, count) in [1, 2].into_iter().zip(&counts) {
+            let waker = Waker::from(Arc::clone(count));
+            assert_eq!(watermark.register(sequence, &waker, Interest::Watch), Look::NotYet);
+        }
+        assert_eq!(watermark.wait(1, &|lead| lead.publish(1)), Look::Durable);
+        assert_eq!(counts.each_ref().map(|count| count.0.load(StdOrdering::SeqCst)), [1, 0]);
+    }
+}

@@ -1,0 +1,120 @@
+//! How an engine is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::clock::{Clock, SystemClock};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::journal::Durability;
+use crate::journal::storage::{Directory, Storage};
+use crate::limits::SEGMENT_BYTES;
+
+/// Options of an engine, each with a safe default.
+///
+/// ```
+/// use jangteo::{Durability, Engine};
+/// let engine = Engine::options().durability(Durability::Memory).open()?;
+/// # drop(engine);
+/// # Ok::<(), jangteo::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(crate) data: PathBuf,
+    pub(crate) durability: Durability,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) storage: Option<Arc<dyn Storage>>,
+    pub(crate) segment_bytes: u64,
+    pub(crate) background: bool,
+    pub(crate) id_seed: Option<[u64; 2]>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("./jangteo-data"),
+            durability: Durability::Synced,
+            clock: Arc::new(SystemClock::new()),
+            storage: None,
+            segment_bytes: SEGMENT_BYTES,
+            background: true,
+            id_seed: None,
+        }
+    }
+}
+
+impl Options {
+    /// The directory of the journal; `./jangteo-data` unless set.
+    #[must_use]
+    pub fn data(mut self, directory: impl AsRef<Path>) -> Self {
+        directory.as_ref().clone_into(&mut self.data);
+        self
+    }
+
+    /// What an acknowledged change survives; [`Durability::Synced`] unless set.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Where time is read; the machine's clocks unless set.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Where the journal lies, instead of the directory.
+    #[must_use]
+    pub fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
+    /// Size of one journal segment in bytes, a multiple of 512; 64 MiB unless set. The smaller, the
+    /// less disk an idle engine occupies, and the more often a busy one changes files.
+    #[must_use]
+    pub fn segment_bytes(mut self, bytes: u64) -> Self {
+        self.segment_bytes = bytes.next_multiple_of(512).max(4096);
+        self
+    }
+
+    /// Whether a thread of the engine opens and closes drops, expires holds and watches the disk.
+    /// Without it, call [`Engine::tick`]: for simulations, which decide themselves when things
+    /// happen.
+    #[must_use]
+    pub fn background(mut self, on: bool) -> Self {
+        self.background = on;
+        self
+    }
+
+    /// Makes hold ids foreseeable: for simulations, whose every run of one seed must be alike.
+    #[must_use]
+    pub fn id_seed(mut self, seed: [u64; 2]) -> Self {
+        self.id_seed = Some(seed);
+        self
+    }
+
+    /// Locks the directory, reads the journal back, and starts.
+    ///
+    /// # Durability
+    /// When this returns, everything that was read back is on disk again, flushed.
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::Corrupt`], [`Error::Io`].
+    pub fn open(self) -> Result<Engine, Error> {
+        let storage: Option<Arc<dyn Storage>> = match (self.durability, &self.storage) {
+            (Durability::Memory, _) => None,
+            (_, Some(storage)) => Some(Arc::clone(storage)),
+            (_, None) => {
+                let locked = Directory::lock(&self.data.join("journal"));
+                Some(Arc::new(locked.map_err(|error| match error.kind() {
+                    std::io::ErrorKind::WouldBlock => Error::InUse,
+                    _ => Error::Io(error),
+                })?))
+            }
+        };
+        Engine::start(&self, storage)
+    }
+}

@@ -1,0 +1,130 @@
+//! An answer that must not be given before it is durable.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::book::Book;
+use crate::error::OutcomeUnknown;
+use crate::journal::{Interest, Journal, Look};
+
+/// An answer that waits for its last record to be on disk.
+///
+/// Block on it with [`Pending::wait`], `.await` it on any runtime, or ask now and then with
+/// [`Pending::try_get`]. Dropping it undoes nothing: the change stands and will be durable.
+#[must_use = "the change is not durable yet"]
+#[derive(Debug)]
+pub struct Pending<T> {
+    value: Option<T>,
+    ticket: Ticket,
+}
+
+/// A place in the journal's order, and whether it has been reached.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    journal: Arc<Journal<Book>>,
+    sequence: u64,
+}
+
+impl<T> Pending<T> {
+    pub(crate) fn new(journal: &Arc<Journal<Book>>, sequence: u64, value: T) -> Self {
+        Self { value: Some(value), ticket: Ticket { journal: Arc::clone(journal), sequence } }
+    }
+
+    /// Blocks until the answer is durable. The calling thread flushes the journal itself if no
+    /// other thread is doing so, for everybody whose change was appended by then.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`] if the flush failed or the engine stopped.
+    pub fn wait(mut self) -> Result<T, OutcomeUnknown> {
+        self.ticket.wait()?;
+        Ok(self.take())
+    }
+
+    /// The answer, if it is decided. After it was given, `None`.
+    pub fn try_get(&mut self) -> Option<Result<T, OutcomeUnknown>> {
+        self.value.as_ref()?;
+        match self.ticket.journal.look(self.ticket.sequence) {
+            Look::NotYet => None,
+            Look::Durable => Some(Ok(self.take())),
+            Look::Unknown => Some(Err(OutcomeUnknown)),
+        }
+    }
+
+    /// Splits the answer from the ticket it waits for, so that it can be encoded meanwhile.
+    ///
+    /// IMPORTANT: nothing of the value may be shown to anybody before the ticket is durable.
+    #[must_use]
+    pub fn into_parts(mut self) -> (T, Ticket) {
+        (self.take(), self.ticket)
+    }
+
+    fn take(&mut self) -> T {
+        self.value.take().expect("an answer is given once")
+    }
+}
+
+impl<T: Unpin> Future for Pending<T> {
+    type Output = Result<T, OutcomeUnknown>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.ticket.poll(context, Interest::Demand).map(|reached| reached.map(|()| self.take()))
+    }
+}
+
+impl Ticket {
+    /// Place in the journal's order; 0 comes before everything.
+    #[must_use]
+    pub const fn sequence(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Whether everything up to here is durable.
+    #[must_use]
+    pub fn is_durable(&self) -> bool {
+        self.journal.look(self.sequence) == Look::Durable
+    }
+
+    /// Blocks until it is, flushing on this thread if no other does.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`] if the flush failed or the engine stopped.
+    pub fn wait(&self) -> Result<(), OutcomeUnknown> {
+        decided(self.journal.wait(self.sequence))
+    }
+
+    /// Is ready once it is durable, and asks for a flush.
+    pub fn poll_durable(&self, context: &Context<'_>) -> Poll<Result<(), OutcomeUnknown>> {
+        self.poll(context, Interest::Demand)
+    }
+
+    /// Is ready once it is durable, but asks nobody for a flush: for a thread that calls
+    /// [`Engine::flush`](crate::Engine::flush) itself when it has nothing else to do.
+    pub fn poll_watching(&self, context: &Context<'_>) -> Poll<Result<(), OutcomeUnknown>> {
+        self.poll(context, Interest::Watch)
+    }
+
+    fn poll(&self, context: &Context<'_>, interest: Interest) -> Poll<Result<(), OutcomeUnknown>> {
+        match self.journal.register(self.sequence, context.waker(), interest) {
+            Look::NotYet => Poll::Pending,
+            look => Poll::Ready(decided(look)),
+        }
+    }
+}
+
+fn decided(look: Look) -> Result<(), OutcomeUnknown> {
+    if look == Look::Durable { Ok(()) } else { Err(OutcomeUnknown) }
+}
+
+impl<T> Pending<T> {
+    pub(crate) fn value_mut(&mut self) -> &mut T {
+        self.value.as_mut().expect("an answer that was not given yet")
+    }
+
+    /// A planted fault: the answer without its wait.
+    pub(crate) fn unwaited(mut self) -> Self {
+        self.ticket.sequence = 0;
+        self
+    }
+}

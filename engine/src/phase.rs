@@ -1,0 +1,76 @@
+//! A drop's phase, and the atomic byte that mirrors it.
+//!
+//! The book (under the append lock) has the phase that counts: a grant after `Closed` is refused
+//! there. The mirror lets a request that comes too early or too late be refused with one load.
+//!
+//! **Word**: the phase as a number. **Rule**: written only inside an append of the drop's own
+//! opening or closing, so its order of changes is the journal's. **Orderings**: relaxed; who reads a
+//! phase that is a moment old is put right by the append.
+
+use serde::Serialize;
+
+use crate::sync::{AtomicU8, Ordering};
+
+/// Where a drop stands. Only new holds depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Phase {
+    /// Before its opening instant.
+    Scheduled,
+    /// Holds are granted.
+    Open,
+    /// Nothing is granted and no hold expires.
+    Paused,
+    /// Over; live holds may still be confirmed.
+    Closed,
+    /// Over, and its ledger is settled.
+    Settled,
+}
+
+impl Phase {
+    /// All phases, in order.
+    pub const ALL: [Self; 5] =
+        [Self::Scheduled, Self::Open, Self::Paused, Self::Closed, Self::Settled];
+
+    /// The word for it on the wires.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Open => "open",
+            Self::Paused => "paused",
+            Self::Closed => "closed",
+            Self::Settled => "settled",
+        }
+    }
+}
+
+impl std::str::FromStr for Phase {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|phase| phase.name() == name).ok_or(())
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct PhaseMirror(AtomicU8);
+
+impl PhaseMirror {
+    pub(crate) fn new(phase: Phase) -> Self {
+        Self(AtomicU8::new(phase as u8))
+    }
+
+    #[inline]
+    pub(crate) fn get(&self) -> Phase {
+        let number = self.0.load(Ordering::Relaxed);
+        Phase::ALL.get(usize::from(number)).copied().expect("only phases are stored")
+    }
+
+    /// IMPORTANT: only from inside an append.
+    pub(crate) fn set(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+}

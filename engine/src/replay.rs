@@ -1,0 +1,241 @@
+//! Records applied to plain state, in order: how the engine comes back after a start, and how a
+//! campaign comes to be in the first place.
+
+use std::sync::Arc;
+
+use siphasher::sip::SipHasher13;
+
+use crate::Timestamp;
+use crate::book::{Book, Page, Turn};
+use crate::buyers::Shard;
+use crate::campaign::{Campaign, Occurrence};
+use crate::catalogue::CampaignRecord;
+use crate::goods::Goods;
+use crate::hold::HoldState;
+use crate::ids::Slot;
+use crate::journal::Stamp;
+use crate::journal::record::{Grant, Record};
+use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
+use crate::phase::Phase;
+
+/// A drop as its records so far made it.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    pub(crate) index: u32,
+    pub(crate) id: Box<str>,
+    pub(crate) campaign: Arc<Campaign>,
+    pub(crate) occurrence: Occurrence,
+    pub(crate) names: SipHasher13,
+    pub(crate) goods: Goods,
+    pub(crate) shards: Vec<Shard>,
+    /// As of the end of the replay.
+    pub(crate) page: Page,
+}
+
+/// Everything the records so far made.
+#[derive(Debug, Default)]
+pub(crate) struct Replay {
+    pub(crate) book: Book,
+    pub(crate) sales: Vec<Replayed>,
+    /// Campaigns in the order they were put, with their first sale.
+    pub(crate) campaigns: Vec<(u32, CampaignRecord)>,
+}
+
+/// Why a record cannot be: the journal is not one this engine wrote.
+type Impossible = &'static str;
+
+impl Replayed {
+    /// The drops of a campaign, the first of them at index `first`.
+    pub(crate) fn drops_of(put: &CampaignRecord, first: u32) -> Vec<Self> {
+        let campaign = Arc::new(put.campaign.clone());
+        let drops = put.occurrences.iter().zip(first..);
+        let drop = |(occurrence, index): (&Occurrence, u32)| {
+            let goods = Goods::of(&campaign, occurrence.number);
+            let phase = Phase::Scheduled;
+            let page =
+                Page { phase, last_number: 0, holds_live: 0, orders: 0, goods: goods.counts() };
+            Self {
+                index,
+                id: format!("{}-{}", campaign.id, occurrence.number).into(),
+                campaign: Arc::clone(&campaign),
+                occurrence: occurrence.clone(),
+                names: SipHasher13::new_with_keys(put.hash_key[0], put.hash_key[1]),
+                goods,
+                shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+                page,
+            }
+        };
+        drops.map(drop).collect()
+    }
+
+    fn shard(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
+        self.shards.get_mut(usize::from(slot.shard)).ok_or("a shard that does not exist")
+    }
+
+    /// The hold at `slot`, which must still be held.
+    fn held(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
+        let shard = self.shard(slot)?;
+        if slot.row >= shard.next_row().ok_or("a full shard")? {
+            return Err("a hold that does not exist");
+        }
+        if shard.row(slot.row).state != HoldState::Held {
+            return Err("a change of a hold that is over");
+        }
+        Ok(shard)
+    }
+}
+
+impl Replay {
+    /// Applies one record.
+    pub(crate) fn apply(
+        &mut self,
+        sequence: u64,
+        at: Timestamp,
+        record: &Record<'_>,
+    ) -> Result<(), Impossible> {
+        let stamp = Stamp { sequence, at };
+        match record {
+            Record::Resumed => {
+                self.resumed(at);
+                Ok(())
+            }
+            Record::Campaign { first_sale, json } => self.put(*first_sale, json),
+            Record::Opened { sale } => self.phase(*sale, Phase::Open),
+            Record::Closed { sale } => self.phase(*sale, Phase::Closed),
+            Record::Granted { sale, grant } => self.granted(*sale, grant, stamp),
+            Record::Confirmed { sale, slot, payment } => {
+                self.turn(*sale, *slot, Turn::Confirmed)?;
+                self.sale(*sale)?.held(*slot)?.confirmed(slot.row, payment, stamp);
+                Ok(())
+            }
+            Record::Released { sale, slot } => self.freed(*sale, *slot, HoldState::Released, stamp),
+            Record::Expired { sale, slot } => self.freed(*sale, *slot, HoldState::Expired, stamp),
+            Record::Extended { sale, slot, expires_at } => {
+                self.sale(*sale)?.held(*slot)?.extended(slot.row, *expires_at, stamp);
+                Ok(())
+            }
+        }
+    }
+
+    /// Puts the book's pages beside their drops, once there is nothing more to apply.
+    pub(crate) fn finish(&mut self) {
+        for sale in &mut self.sales {
+            sale.page = self.book.page(sale.index).clone();
+        }
+    }
+
+    fn sale(&mut self, index: u32) -> Result<&mut Replayed, Impossible> {
+        self.sales.get_mut(index as usize).ok_or("a drop that does not exist")
+    }
+
+    fn put(&mut self, first_sale: u32, json: &str) -> Result<(), Impossible> {
+        let put = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
+        if first_sale as usize != self.sales.len() {
+            return Err("a campaign in the wrong place");
+        }
+        for (first, old) in &self.campaigns {
+            if old.campaign.id == put.campaign.id {
+                old.indices(*first)
+                    .for_each(|index| self.book.page_mut(index).phase = Phase::Closed);
+            }
+        }
+        for drop in Replayed::drops_of(&put, first_sale) {
+            self.book.add(drop.page.clone());
+            self.sales.push(drop);
+        }
+        self.campaigns.retain(|(_, old)| old.campaign.id != put.campaign.id);
+        self.campaigns.push((first_sale, put));
+        Ok(())
+    }
+
+    fn phase(&mut self, sale: u32, phase: Phase) -> Result<(), Impossible> {
+        self.sale(sale)?;
+        self.book.page_mut(sale).phase = phase;
+        Ok(())
+    }
+
+    fn granted(&mut self, index: u32, grant: &Grant<'_>, stamp: Stamp) -> Result<(), Impossible> {
+        let sale = self.sale(index)?;
+        if !sale.goods.has_items(&grant.lines) {
+            return Err("a line that names no item");
+        }
+        let gives =
+            |place: usize| grant.lines.get(place).map(|line| sale.goods.get(line.item).gift);
+        if (0..32).any(|place| grant.gifts & (1 << place) != 0 && gives(place).flatten().is_none())
+        {
+            return Err("a gift that does not exist");
+        }
+        let moves = sale.goods.moves(&grant.lines, grant.gifts);
+        let (names, hash) = (sale.names, sale.names.hash(grant.customer.as_bytes()));
+        let limits: Vec<bool> = sale.goods.items().iter().map(|item| item.limit != 0).collect();
+        let limited = |item: u16| limits.get(usize::from(item)).copied().unwrap_or(false);
+        let shard = sale.shard(grant.slot)?;
+        if shard.next_row() != Some(grant.slot.row) {
+            return Err("a hold out of its row");
+        }
+        let buyer = shard.buyer(grant.customer, hash);
+        shard.granted(&buyer, grant, stamp, &names, limited);
+        let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
+        self.turn_if_possible(index, &moves, turn)?;
+        let page = self.book.page_mut(index);
+        if page.last_number.checked_add(1) != Some(grant.number) {
+            return Err("a number out of order");
+        }
+        page.last_number = grant.number;
+        Ok(())
+    }
+
+    fn freed(
+        &mut self,
+        sale: u32,
+        slot: Slot,
+        state: HoldState,
+        stamp: Stamp,
+    ) -> Result<(), Impossible> {
+        self.turn(sale, slot, Turn::Freed)?;
+        let sale = self.sale(sale)?;
+        let limits: Vec<bool> = sale.goods.items().iter().map(|item| item.limit != 0).collect();
+        let limited = |item: u16| limits.get(usize::from(item)).copied().unwrap_or(false);
+        sale.held(slot)?.freed(slot.row, state, stamp, limited);
+        Ok(())
+    }
+
+    fn turn(&mut self, index: u32, slot: Slot, turn: Turn) -> Result<(), Impossible> {
+        let sale = self.sale(index)?;
+        let shard = sale.held(slot)?;
+        let row = *shard.row(slot.row);
+        let lines = shard.lines(&row);
+        let moves = sale.goods.moves(&lines, row.gifts);
+        self.turn_if_possible(index, &moves, turn)
+    }
+
+    /// A journal that oversells is damaged; the engine says so instead of panicking.
+    fn turn_if_possible(
+        &mut self,
+        sale: u32,
+        moves: &crate::book::Moves,
+        turn: Turn,
+    ) -> Result<(), Impossible> {
+        if matches!(turn, Turn::Held | Turn::Bought) {
+            let page = self.book.page(sale);
+            let mut left: Vec<_> = page.goods.iter().map(crate::book::Count::available).collect();
+            for &(good, units) in moves {
+                if let Some(Some(left)) = left.get_mut(usize::from(good)) {
+                    *left = left.checked_sub(units).ok_or("more units than there are")?;
+                }
+            }
+        }
+        self.book.turn(sale, moves, turn);
+        Ok(())
+    }
+
+    /// The engine was started at `at`: every live hold gets a fair rest of its time.
+    fn resumed(&mut self, at: Timestamp) {
+        for sale in &mut self.sales {
+            let grace_ms = sale.campaign.rules.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS);
+            if self.book.page(sale.index).holds_live > 0 {
+                sale.shards.iter_mut().for_each(|shard| shard.resumed(at.plus_ms(grace_ms)));
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! One drop: its goods, its buyers, its phase. The way of a hold is in [`grant`](crate::grant), of what follows
+//! in [`settle`](crate::settle).
+
+use std::fmt;
+use std::sync::Arc;
+
+use crossbeam::utils::CachePadded;
+use parking_lot::{Mutex, MutexGuard};
+use siphasher::sip::SipHasher13;
+
+use crate::Timestamp;
+use crate::book::{Book, Page};
+use crate::buyers::Shard;
+use crate::campaign::{Campaign, Occurrence};
+use crate::clock::Clock;
+use crate::goods::Goods;
+use crate::hold::Hold;
+use crate::ids::{HoldId, Slot};
+use crate::journal::record::Record;
+use crate::journal::{Journal, Room, Stamp};
+use crate::limits::{HOLDS_LISTED_MAX, ROWS_TOUCHED_MAX, SHARDS};
+use crate::pending::Pending;
+use crate::phase::{Phase, PhaseMirror};
+use crate::refusal::Refusal;
+use crate::replay::Replayed;
+
+/// What all sales of an engine share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) journal: Arc<Journal<Book>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Makes the random bits of ids: its key is new in every process and written nowhere.
+    pub(crate) ids: SipHasher13,
+}
+
+/// A drop. Cheap to clone; any number of threads may use it at once.
+///
+/// It is called `Sale` because `Drop` is the standard library's.
+#[derive(Clone)]
+pub struct Sale(pub(crate) Arc<SaleCore>);
+
+pub(crate) struct SaleCore {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) index: u32,
+    id: Box<str>,
+    campaign: Arc<Campaign>,
+    occurrence: Occurrence,
+    pub(crate) goods: Goods,
+    pub(crate) phase: PhaseMirror,
+    /// Held by whoever changes several stock words at once.
+    pub(crate) basket: Mutex<()>,
+    /// Hashes customers and keys; its key is part of the campaign's record.
+    pub(crate) names: SipHasher13,
+    shards: Box<[CachePadded<Mutex<Shard>>]>,
+}
+
+impl Sale {
+    pub(crate) fn new(shared: &Arc<Shared>, replayed: Replayed) -> Self {
+        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page } = replayed;
+        goods.restock(&page.goods);
+        Self(Arc::new(SaleCore {
+            shared: Arc::clone(shared),
+            index,
+            id,
+            campaign,
+            occurrence,
+            goods,
+            phase: PhaseMirror::new(page.phase),
+            basket: Mutex::new(()),
+            names,
+            shards: shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard))).collect(),
+        }))
+    }
+
+    /// `<campaign>-<occurrence>`.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// The campaign it belongs to.
+    #[must_use]
+    pub fn campaign(&self) -> &Campaign {
+        &self.0.campaign
+    }
+
+    pub(crate) fn campaign_id(&self) -> &str {
+        &self.0.campaign.id
+    }
+
+    pub(crate) fn currency(&self) -> &str {
+        &self.0.campaign.currency
+    }
+
+    /// When it opens.
+    #[must_use]
+    pub fn opens_at(&self) -> Timestamp {
+        self.0.occurrence.opens_at
+    }
+
+    /// When it closes by itself.
+    #[must_use]
+    pub fn closes_at(&self) -> Option<Timestamp> {
+        self.0.occurrence.closes_at
+    }
+
+    /// Whether its contents are still secret: before its reveal, and not opened yet.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.phase() == Phase::Scheduled && self.0.shared.clock.now() < self.0.occurrence.reveals_at
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.0.phase.get()
+    }
+
+    /// The hold of that id, as it is now.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownHold`].
+    pub fn get(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
+        let (shard, row) = self.locate(id)?;
+        Ok(self.answer(&shard, row))
+    }
+
+    /// A customer's holds of any state, newest first, at most 100; durable when all of them are.
+    pub fn find(&self, customer: &str) -> Pending<Vec<Hold>> {
+        let hash = self.0.hash(customer);
+        let shard = self.0.shard(self.0.shard_of(hash));
+        let buyer = shard.buyer(customer, hash).row;
+        self.list(&shard, self.0.shard_of(hash), buyer, |_| true)
+    }
+
+    /// Those of a buyer's holds that `wanted` wants.
+    pub(crate) fn list(
+        &self,
+        shard: &Shard,
+        shard_index: u8,
+        buyer: Option<u32>,
+        wanted: impl Fn(&Hold) -> bool,
+    ) -> Pending<Vec<Hold>> {
+        let mut sequence = 0;
+        let mut holds = Vec::new();
+        for row in shard.holds_of(buyer) {
+            let hold = self.view_row(shard, shard_index, row);
+            if wanted(&hold) {
+                sequence = sequence.max(shard.row(row).last_sequence);
+                holds.push(hold);
+                if holds.len() == HOLDS_LISTED_MAX {
+                    break;
+                }
+            }
+        }
+        Pending::new(&self.0.shared.journal, sequence, holds)
+    }
+
+    /// Locks the shard of a hold and finds its row.
+    pub(crate) fn locate(&self, id: &HoldId) -> Result<(MutexGuard<'_, Shard>, u32), Refusal> {
+        let known = id.sale() == self.0.index && usize::from(id.slot().shard) < SHARDS;
+        if !known {
+            return Err(Refusal::UnknownHold);
+        }
+        let shard = self.0.shard(id.slot().shard);
+        let row = shard.find(id.slot(), id.random()).ok_or(Refusal::UnknownHold)?;
+        Ok((shard, row))
+    }
+
+    /// The answer about a hold, durable with its last record (J6).
+    pub(crate) fn answer(&self, shard: &Shard, row: u32) -> Pending<Hold> {
+        let sequence = shard.row(row).last_sequence;
+        let hold = self.view_row(shard, self.0.shard_of(shard.buyer_hash(row)), row);
+        Pending::new(&self.0.shared.journal, sequence, hold)
+    }
+
+    fn view_row(&self, shard: &Shard, shard_index: u8, row: u32) -> Hold {
+        let slot = Slot { shard: shard_index, row };
+        let id = HoldId::new(self.0.index, slot, shard.row(row).random);
+        Hold::view(self, shard, shard.row(row), id)
+    }
+
+    pub(crate) fn goods(&self) -> &Goods {
+        &self.0.goods
+    }
+
+    /// The book's page, and the sequence it stands at.
+    pub(crate) fn page(&self) -> (Page, u64) {
+        self.0.shared.journal.read(|book, sequence| (book.page(self.0.index).clone(), sequence))
+    }
+}
+
+impl SaleCore {
+    #[inline]
+    pub(crate) fn hash(&self, text: &str) -> u64 {
+        self.names.hash(text.as_bytes())
+    }
+
+    /// Which shard a customer belongs to. Bits that neither of the tables' own uses looks at.
+    #[inline]
+    pub(crate) fn shard_of(&self, hash: u64) -> u8 {
+        const { assert!(SHARDS.is_power_of_two() && SHARDS <= 256) };
+        let [.., byte, _, _, _, _, _] = hash.to_be_bytes();
+        byte & u8::try_from(SHARDS - 1).unwrap_or(u8::MAX)
+    }
+
+    #[inline]
+    pub(crate) fn shard(&self, index: u8) -> MutexGuard<'_, Shard> {
+        self.shards.get(usize::from(index)).expect("a slot names a shard").lock()
+    }
+
+    pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
+        self.shards.iter().map(|shard| shard.lock())
+    }
+
+    /// Whether an item has a limit of its own to count for.
+    pub(crate) fn is_limited(&self, item: u16) -> bool {
+        self.goods.get(item).limit != 0
+    }
+
+    /// Rows for the whole stock, made and touched before the crowd comes.
+    pub(crate) fn warm(&self) {
+        let holds = usize::try_from(self.goods.units()).unwrap_or(usize::MAX);
+        let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;
+        // Customers spread like dice: six deviations more than the mean leave no shard growing.
+        let rows = mean + 6 * mean.isqrt() + 8;
+        self.shards().for_each(|mut shard| shard.warm(rows));
+    }
+
+    /// Opens or closes the drop if its instant has come. Cheap when nothing is due.
+    pub(crate) fn turn_phase(&self, now: Timestamp) {
+        let due = |phase| match phase {
+            Phase::Scheduled => self.occurrence.opens_at <= now,
+            Phase::Open | Phase::Paused => self.occurrence.closes_at.is_some_and(|at| at <= now),
+            Phase::Closed | Phase::Settled => false,
+        };
+        while due(self.phase.get()) {
+            // Two threads may come here; the second finds nothing due under the append lock.
+            let _ = self.shared.journal.append(now, Room::Own, |book, _: Stamp| {
+                let page = book.page_mut(self.index);
+                if !due(page.phase) {
+                    return Err(());
+                }
+                let sale = self.index;
+                let (phase, record) = match page.phase {
+                    Phase::Scheduled => (Phase::Open, Record::Opened { sale }),
+                    _ => (Phase::Closed, Record::Closed { sale }),
+                };
+                page.phase = phase;
+                self.phase.set(phase);
+                Ok(record)
+            });
+        }
+    }
+
+    pub(crate) fn campaign(&self) -> &Campaign {
+        &self.campaign
+    }
+
+    pub(crate) fn occurrence(&self) -> &Occurrence {
+        &self.occurrence
+    }
+}
+
+impl fmt::Debug for Sale {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Sale").field(&self.id()).finish()
+    }
+}

@@ -1,0 +1,44 @@
+//! The RESP wire, without sockets and without the engine: bytes to typed requests, answers to
+//! bytes, and the answers that need nothing but the connection itself.
+//!
+//! `frame` cuts the byte stream into commands (`inline` splits those typed by hand), `command_table`
+//! says which commands there are, `request` turns one into a typed [`Request`] (`sale_command` and
+//! `session_command` hold the two kinds), `session` answers the second kind, `reply` writes RESP2
+//! and RESP3.
+//!
+//! ```
+//! use jangteo_gateway::resp::{Parser, Protocol, Reply, Request, SaleCommand};
+//!
+//! let mut parser = Parser::default();
+//! let frame = parser.next(b"DROP.GET 00000400000000000000000007\r\n")?.expect("a whole line");
+//! let mut out = Vec::new();
+//! let mut reply = Reply::new(Protocol::Resp3, &mut out);
+//! match Request::parse(frame.args) {
+//!     Ok(Request::Sale(SaleCommand::Get { hold })) => reply.bulk(hold),
+//!     Ok(_) => unreachable!("the line above says otherwise"),
+//!     Err(refused) => reply.error(refused),
+//! }
+//! assert_eq!(out, b"$26\r\n00000400000000000000000007\r\n");
+//! # Ok::<(), jangteo_gateway::resp::ProtocolError>(())
+//! ```
+
+mod bad_request;
+mod command_table;
+mod frame;
+mod info;
+mod inline;
+mod reply;
+mod request;
+mod sale_command;
+mod session;
+mod session_command;
+mod word;
+
+pub use bad_request::BadRequest;
+pub use frame::{Args, Frame, Parser, ProtocolError, encode_command};
+pub use info::ServerFacts;
+pub use reply::{Protocol, Reply};
+pub use request::Request;
+pub use sale_command::{HoldCommand, ListCommand, SaleCommand};
+pub use session::{After, Session};
+pub use session_command::{Credentials, HelloCommand, SessionCommand};
