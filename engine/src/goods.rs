@@ -61,7 +61,7 @@ impl Goods {
         }
         all.extend(campaign.gifts.iter().map(|gift| Good::new(&gift.sku, &gift.title, gift.stock)));
         let mut by_sku: Vec<u16> = (0..items.len()).map(index).collect();
-        by_sku.sort_by(|&a, &b| items[usize::from(a)].sku.cmp(&items[usize::from(b)].sku));
+        by_sku.sort_by_key(|&place| items.get(usize::from(place)).map(|item| &item.sku));
         Self { all, items: items.len(), by_sku }
     }
 
@@ -71,10 +71,6 @@ impl Goods {
 
     pub(crate) fn gifts(&self) -> &[Good] {
         self.all.get(self.items..).expect("gifts come after the items")
-    }
-
-    pub(crate) fn all(&self) -> &[Good] {
-        &self.all
     }
 
     pub(crate) fn get(&self, place: u16) -> &Good {

@@ -48,10 +48,7 @@ mod catalogue;
 mod clock;
 mod engine;
 mod error;
-#[cfg(feature = "planted-faults")]
 pub mod fault;
-#[cfg(not(feature = "planted-faults"))]
-mod fault;
 mod goods;
 mod grant;
 mod hold;
@@ -59,6 +56,8 @@ mod housekeeping;
 mod ids;
 mod journal;
 pub mod limits;
+#[cfg(all(test, jangteo_loom))]
+mod loom_models;
 mod options;
 mod pending;
 mod phase;
@@ -80,8 +79,7 @@ pub use engine::{Engine, Health};
 pub use error::{Corruption, Error, OutcomeUnknown};
 pub use hold::{Hold, HoldGift, HoldLine, HoldState, Money};
 pub use ids::{BadHoldId, HoldId, Slot};
-pub use journal::Durability;
-pub use journal::storage::{Directory, Segment, Storage};
+pub use journal::{Directory, Durability, Segment, Storage};
 pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;

@@ -55,9 +55,9 @@ pub const ROWS_MAX: u32 = 1 << 28;
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
 /// Records waiting in the open batch above which new holds are answered `overloaded`, in bytes.
-pub const OPEN_BATCH_BYTES: usize = 16 << 20;
+pub const OPEN_BATCH_BYTES: usize = if cfg!(jangteo_loom) { 80 } else { 16 << 20 };
 /// Likewise for confirms, releases and extensions: they come before new holds.
-pub const OPEN_BATCH_BYTES_FIRST: usize = 24 << 20;
+pub const OPEN_BATCH_BYTES_FIRST: usize = if cfg!(jangteo_loom) { 96 } else { 24 << 20 };
 const _: () = assert!(OPEN_BATCH_BYTES < OPEN_BATCH_BYTES_FIRST);
 
 /// Size of one journal segment unless set otherwise, in bytes.

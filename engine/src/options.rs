@@ -6,8 +6,7 @@ use std::sync::Arc;
 use crate::clock::{Clock, SystemClock};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::journal::Durability;
-use crate::journal::storage::{Directory, Storage};
+use crate::journal::{Directory, Durability, Storage};
 use crate::limits::SEGMENT_BYTES;
 
 /// Options of an engine, each with a safe default.

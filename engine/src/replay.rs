@@ -58,7 +58,7 @@ impl Replayed {
                 index,
                 id: format!("{}-{}", campaign.id, occurrence.number).into(),
                 campaign: Arc::clone(&campaign),
-                occurrence: occurrence.clone(),
+                occurrence: *occurrence,
                 names: SipHasher13::new_with_keys(put.hash_key[0], put.hash_key[1]),
                 goods,
                 shards: (0..SHARDS).map(|_| Shard::default()).collect(),

@@ -129,11 +129,6 @@ impl<B> Append<B> {
         read(&open.book, sequence)
     }
 
-    /// Changes what no record tells of: the book's shape, before any record can mention it.
-    pub(crate) fn arrange<R>(&self, arrange: impl FnOnce(&mut B) -> R) -> R {
-        arrange(&mut self.open.lock().book)
-    }
-
     /// Sets how much journal room new holds may use, less what waits in the open batch.
     pub(crate) fn set_room(&self, gate: &Gate, bytes: u64) {
         let mut open = self.open.lock();

@@ -144,11 +144,6 @@ impl<B: Send + 'static> Journal<B> {
         self.append.read(read)
     }
 
-    /// Changes the book's shape, before any record can mention it.
-    pub(crate) fn arrange<R>(&self, arrange: impl FnOnce(&mut B) -> R) -> R {
-        self.append.arrange(arrange)
-    }
-
     /// Sequence of the last record appended.
     pub(crate) fn last_sequence(&self) -> u64 {
         self.append.last_sequence()

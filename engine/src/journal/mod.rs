@@ -28,12 +28,13 @@ pub(crate) mod gate;
 pub(crate) mod record;
 pub(crate) mod recover;
 mod segment;
-pub mod storage;
+mod storage;
 pub(crate) mod watermark;
 
 pub(crate) use append::{Room, Stamp};
 pub(crate) use commit::{Journal, Opened};
 pub(crate) use gate::Class;
+pub use storage::{Directory, Segment, Storage};
 pub(crate) use watermark::{Interest, Look};
 
 /// What an acknowledged change survives.

@@ -1,5 +1,8 @@
 //! Behaviour of the engine through its public face.
 
+#[cfg(test)]
 mod common;
+#[cfg(test)]
 mod holds;
+#[cfg(test)]
 mod recovery;
