@@ -26,8 +26,6 @@ mod write;
 mod zone;
 
 #[cfg(test)]
-mod properties;
-#[cfg(test)]
 mod tests;
 
 pub use fault::{Fault, InvalidCampaign};
