@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand, and how each of them ends.
 
+mod demo;
 mod exit;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -19,6 +21,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Open a drop on loopback, send a crowd over both wires, and prove what happened
+    Demo(demo::Demo),
     /// Serve drops over HTTP and RESP
     Serve(serve::Serve),
 }
@@ -34,6 +38,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
     };
     match done {

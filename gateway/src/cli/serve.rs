@@ -9,9 +9,9 @@ use jangteo::{Campaign, Durability, Engine, Error};
 use jangteo_gateway::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT};
 use jangteo_gateway::{Access, Service};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::signals::stop_signal;
 use super::{Exit, Failure};
 
 /// What `serve` is told.
@@ -80,18 +80,6 @@ impl Serve {
         writeln!(out, "ready http={http} resp={resp} data={data} durability={durability}")?;
         out.flush()
     }
-}
-
-/// Listens for SIGTERM and SIGINT from now on; the future ends with the first.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
 }
 
 fn log_to_stderr() {
