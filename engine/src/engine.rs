@@ -14,7 +14,7 @@ use crate::book::Book;
 use crate::campaign::Campaign;
 use crate::catalogue::CampaignRecord;
 use crate::error::Error;
-use crate::housekeeping::Housekeeping;
+use crate::housekeeping::{self, Stop};
 use crate::ids::HoldId;
 use crate::journal::record::{CAMPAIGN_RECORD_MAX, Record};
 use crate::journal::recover::{Place, recover};
@@ -28,7 +28,13 @@ use crate::sale::{Sale, Shared};
 /// A flash-sale engine. Cheap to clone; any number of threads may use it at once. When the last
 /// clone (and the last [`Sale`] made by it) is gone, its threads end and the directory is unlocked.
 #[derive(Clone)]
-pub struct Engine(pub(crate) Arc<EngineCore>);
+pub struct Engine(Arc<Running>);
+
+/// The engine's threads; they share the core, so its end is here.
+struct Running {
+    core: Arc<EngineCore>,
+    threads: Vec<JoinHandle<()>>,
+}
 
 pub(crate) struct EngineCore {
     pub(crate) shared: Arc<Shared>,
@@ -39,7 +45,8 @@ pub(crate) struct EngineCore {
     by_id: DashMap<Box<str>, Sale>,
     /// Campaigns with their first sale; locked while one is put.
     campaigns: Mutex<Vec<(u32, CampaignRecord)>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Ends the time-keeping thread.
+    pub(crate) stop: Stop,
     torn: Option<String>,
 }
 
@@ -109,25 +116,24 @@ impl Engine {
             clock: Arc::clone(&options.clock),
             ids: SipHasher13::new_with_keys(seed[0], seed[1]),
         });
-        let engine = Self(Arc::new(EngineCore {
+        let core = Arc::new(EngineCore {
             shared,
             sales: RwLock::new(Vec::new()),
             by_id: DashMap::new(),
             campaigns: Mutex::new(replay.campaigns),
-            threads: Mutex::new(Vec::new()),
+            stop: Stop::default(),
             torn,
-        }));
-        engine.0.adopt(replay.sales);
-        for (first, old) in engine.0.campaigns.lock().iter() {
-            engine.0.list(old.indices(*first));
+        });
+        core.adopt(replay.sales);
+        for (first, old) in core.campaigns.lock().iter() {
+            core.list(old.indices(*first));
         }
-        engine.tick();
-        let mut threads = engine.0.shared.journal.start()?;
+        core.tick();
+        let mut threads = core.shared.journal.start()?;
         if options.background {
-            threads.push(Housekeeping::start(&engine.0)?);
+            threads.push(housekeeping::start(&core)?);
         }
-        *engine.0.threads.lock() = threads;
-        Ok(engine)
+        Ok(Self(Arc::new(Running { core, threads })))
     }
 
     /// Puts a campaign: its drops exist from now on. Putting the same one again changes nothing.
@@ -139,25 +145,26 @@ impl Engine {
     /// [`Error::Conflict`] if a campaign of this id has a drop that is revealed or has opened;
     /// [`Error::Unavailable`], [`Error::TooMany`], [`Error::OutcomeUnknown`].
     pub fn put(&self, campaign: Campaign) -> Result<(), Error> {
-        self.0.put(campaign)
+        self.0.core.put(campaign)
     }
 
     /// The drop of that id, `<campaign>-<occurrence>`.
     #[must_use]
     pub fn sale(&self, id: &str) -> Option<Sale> {
-        self.0.by_id.get(id).map(|sale| sale.clone())
+        self.0.core.by_id.get(id).map(|sale| sale.clone())
     }
 
     /// The drop that a hold belongs to. Whether the hold exists, only the drop can tell.
     #[must_use]
     pub fn sale_of(&self, hold: &HoldId) -> Option<Sale> {
-        self.0.sales.read().get(hold.sale() as usize).cloned()
+        self.0.core.sales.read().get(hold.sale() as usize).cloned()
     }
 
     /// All drops, by opening instant, then id.
     #[must_use]
     pub fn sales(&self) -> Vec<Sale> {
-        let mut sales: Vec<Sale> = self.0.by_id.iter().map(|entry| entry.value().clone()).collect();
+        let mut sales: Vec<Sale> =
+            self.0.core.by_id.iter().map(|entry| entry.value().clone()).collect();
         sales.sort_by(|a, b| (a.opens_at(), a.id()).cmp(&(b.opens_at(), b.id())));
         sales
     }
@@ -165,14 +172,14 @@ impl Engine {
     /// The engine's time: wall time, without steps between two ticks.
     #[must_use]
     pub fn now(&self) -> Timestamp {
-        self.0.shared.clock.now()
+        self.0.core.shared.clock.now()
     }
 
     /// Does what is due: opens and closes drops, expires holds, follows a stepped clock, watches
     /// the disk. Returns how many holds expired. The engine's own thread calls this every few
     /// milliseconds; call it yourself only with [`Options::background`] off.
     pub fn tick(&self) -> u64 {
-        self.0.tick()
+        self.0.core.tick()
     }
 
     /// Flushes the journal on this thread, up to everything appended so far by any thread.
@@ -180,7 +187,7 @@ impl Engine {
     /// # Errors
     /// [`OutcomeUnknown`](crate::OutcomeUnknown) if a write or flush failed.
     pub fn flush(&self) -> Result<(), crate::OutcomeUnknown> {
-        let journal = &self.0.shared.journal;
+        let journal = &self.0.core.shared.journal;
         match journal.wait(journal.last_sequence()) {
             crate::journal::Look::Durable => Ok(()),
             _ => Err(crate::OutcomeUnknown),
@@ -189,26 +196,26 @@ impl Engine {
 
     /// Asks the engine's committer thread to flush, and does not wait.
     pub fn flush_soon(&self) {
-        self.0.shared.journal.demand();
+        self.0.core.shared.journal.demand();
     }
 
     /// Records appended and not yet durable.
     #[must_use]
     pub fn backlog(&self) -> u64 {
-        self.0.shared.journal.backlog()
+        self.0.core.shared.journal.backlog()
     }
 
     /// Whether it can acknowledge changes and grant holds.
     #[must_use]
     pub fn health(&self) -> Health {
-        let journal = &self.0.shared.journal;
+        let journal = &self.0.core.shared.journal;
         Health { latched: journal.failure(), disk_short: journal.is_short() }
     }
 
     /// Where a batch that was never acknowledged was found cut short at the start, if one was.
     #[must_use]
     pub fn torn_tail(&self) -> Option<&str> {
-        self.0.torn.as_deref()
+        self.0.core.torn.as_deref()
     }
 }
 
@@ -303,22 +310,18 @@ fn secret() -> Result<[u64; 2], Error> {
     Ok([word()?, word()?])
 }
 
-impl Drop for Engine {
+impl Drop for Running {
     fn drop(&mut self) {
-        // Housekeeping holds only a weak reference; Sales hold what they share, not the engine.
-        if Arc::strong_count(&self.0) == 1 {
-            self.0.shared.journal.stop();
-            for thread in self.0.threads.lock().drain(..) {
-                if thread.thread().id() != std::thread::current().id() {
-                    let _ = thread.join();
-                }
-            }
+        self.core.stop.stop();
+        self.core.shared.journal.stop();
+        for thread in self.threads.drain(..) {
+            let _ = thread.join(); // a thread that panicked has latched the journal
         }
     }
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("sales", &self.0.by_id.len()).finish_non_exhaustive()
+        f.debug_struct("Engine").field("sales", &self.0.core.by_id.len()).finish_non_exhaustive()
     }
 }

@@ -1,9 +1,11 @@
 //! What is due: openings, closings, expiries, a stepped clock, a disk that fills up.
 
 use std::io;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::engine::EngineCore;
 use crate::limits::EXPIRY_LAG_MS;
@@ -17,22 +19,37 @@ const _: () = assert!(TICK_MS * 2 <= EXPIRY_LAG_MS);
 /// Rows are made ready this long before a drop opens, in milliseconds.
 const WARM_MS: u64 = 60_000;
 
-/// The engine's own thread.
-pub(crate) struct Housekeeping;
+/// Tells the time-keeping thread to end.
+#[derive(Debug, Default)]
+pub(crate) struct Stop {
+    stopping: Mutex<bool>,
+    told: Condvar,
+}
 
-impl Housekeeping {
-    /// Ticks until the engine is gone.
-    pub(crate) fn start(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
-        let engine: Weak<EngineCore> = Arc::downgrade(engine);
-        std::thread::Builder::new().name("jangteo-time".to_owned()).spawn(move || {
-            while let Some(engine) = engine.upgrade() {
-                engine.tick();
-                let wait_ms = engine.wait_ms();
-                drop(engine);
-                std::thread::sleep(Duration::from_millis(wait_ms));
-            }
-        })
+impl Stop {
+    pub(crate) fn stop(&self) {
+        *self.stopping.lock() = true;
+        self.told.notify_all();
     }
+
+    /// Waits that long, or until told to stop; whether it was.
+    fn wait(&self, wait: Duration) -> bool {
+        let mut stopping = self.stopping.lock();
+        if !*stopping {
+            self.told.wait_for(&mut stopping, wait);
+        }
+        *stopping
+    }
+}
+
+/// Starts the thread that ticks until the engine ends.
+pub(crate) fn start(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
+    let engine = Arc::clone(engine);
+    std::thread::Builder::new().name("jangteo-time".to_owned()).spawn(move || {
+        while !engine.stop.wait(Duration::from_millis(engine.wait_ms())) {
+            engine.tick();
+        }
+    })
 }
 
 impl EngineCore {
