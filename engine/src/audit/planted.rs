@@ -227,7 +227,9 @@ fn a_grant_outside_the_open_phase_shows() {
     let json = campaign("");
     let mut early = begin(&json);
     early.swap_remove(2);
-    early.push((OPENS_MS - 1, Record::Granted { sale: 0, grant: grant(1, "c-1", "") }));
+    let before = Timestamp::from_ms(OPENS_MS + 10 * MINUTE_MS - 1);
+    let one = Grant { expires_at: before, ..grant(1, "c-1", "") };
+    early.push((OPENS_MS - 1, Record::Granted { sale: 0, grant: one }));
     let found = audit(&early);
     assert_eq!((found.violations[0].rule, found.violations.len()), ("T1", 1));
 
