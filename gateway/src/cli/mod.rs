@@ -1,0 +1,46 @@
+//! The command line: one file per subcommand, and how each of them ends.
+
+mod exit;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use exit::{Exit, Failure};
+
+/// A flash-sale inventory engine: exact stock, durable holds.
+#[derive(Debug, Parser)]
+#[command(name = "jangteo", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve drops over HTTP and RESP
+    Serve(serve::Serve),
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that was asked for is no misuse. What cannot be printed cannot be reported.
+            _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let done = match cli.command {
+        Command::Serve(serve) => serve.run(),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("jangteo: {failure}");
+            failure.exit().into()
+        }
+    }
+}
