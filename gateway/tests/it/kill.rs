@@ -107,8 +107,8 @@ fn no_acknowledged_hold_is_lost_when_the_process_is_killed() {
         .unwrap();
     let data = directory.path().join("data");
     let mut all: HashMap<String, (String, u64)> = HashMap::new();
+    let mut served = Served::start(&data, &["--campaign", file.to_str().unwrap()]);
     for round in 0..ROUNDS {
-        let mut served = Served::start(&data, &["--campaign", file.to_str().unwrap()]);
         let acknowledged = Arc::new(AtomicUsize::new(0));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
@@ -127,8 +127,7 @@ fn no_acknowledged_hold_is_lost_when_the_process_is_killed() {
         let unanswered: usize = known.iter().map(|known| known.unanswered).sum();
         assert!(unanswered > 0, "round {round}: the kill hit nobody, so it showed nothing");
 
-        drop(served);
-        let served = Served::start(&data, &[]);
+        served = Served::start(&data, &[]);
         for known in &known {
             let holds = ask_again(served.resp, known);
             assert_eq!(holds.len(), known.asked.len());
