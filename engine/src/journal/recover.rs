@@ -213,6 +213,7 @@ impl Reading<'_, '_> {
     }
 
     fn finish(mut self, last_segment: Option<u64>) -> Result<Recovered, Error> {
+        // INVARIANT(J3): what was vouched for has been read, or the engine does not start.
         if self.found.vouched >= self.next {
             let end = Place { segment: last_segment.unwrap_or(0), offset: 0 };
             let (place, why) = self.stopped.unwrap_or((end, "the journal ends"));

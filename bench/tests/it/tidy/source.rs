@@ -81,7 +81,9 @@ fn too_wide(file: &File) -> Vec<String> {
         let line = line.trim_start();
         line.starts_with("//! |") || line.starts_with("/// |")
     };
-    let wide = |line: &str| line.chars().count() > COLUMNS_MAX;
+    // rustfmt does not count what ends a statement or an argument.
+    let columns = |line: &str| line.trim_end_matches([';', ',']).chars().count();
+    let wide = |line: &str| columns(line) > COLUMNS_MAX;
     let wrong = |line: &str| wide(line) && !is_row(line) && !line.contains('"');
     at(file, wrong, "wider than 100 columns")
 }
