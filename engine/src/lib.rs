@@ -41,6 +41,7 @@
 //! `stock`, `journal/append`, `journal/commit`, `journal/watermark`, `pending`.
 
 mod admission;
+pub mod audit;
 mod book;
 mod buyers;
 mod campaign;

@@ -87,6 +87,18 @@ impl Ticket {
         self.journal.look(self.sequence) == Look::Durable
     }
 
+    /// What became of it, if that is decided; asks nobody for a flush.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`] if the flush failed or the engine stopped.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), OutcomeUnknown>> {
+        match self.journal.look(self.sequence) {
+            Look::NotYet => None,
+            look => Some(decided(look)),
+        }
+    }
+
     /// Blocks until it is, flushing on this thread if no other does.
     ///
     /// # Errors

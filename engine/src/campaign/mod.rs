@@ -17,6 +17,7 @@ mod model;
 mod node;
 mod rate;
 mod read;
+mod rehearsal;
 mod rule;
 mod schedule;
 mod table;
