@@ -11,8 +11,8 @@
 //!    the place of everything at or after its first sequence in older segments.
 //! 5. What was read but not vouched for is kept aside, to be *written again*: after a crash of the
 //!    process or a failed flush, a read that succeeds proves nothing about the disk.
-//! 6. Beside a running engine the bytes change under the reader, so a later frame may be seen and an
-//!    earlier one not. There only what was vouched for before reading began must be found whole.
+//! 6. Beside a running engine the bytes change under the reader, so a later frame may be seen and
+//!    an earlier one not. There only what was vouched for before reading began must be found whole.
 
 use std::io;
 
