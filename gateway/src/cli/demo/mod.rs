@@ -120,7 +120,8 @@ impl Demo {
 
 /// Puts the campaign's first drop, to open in a few seconds.
 fn put_drop(engine: &Engine) -> Result<Sale, Failure> {
-    let campaign = Campaign::parse(CAMPAIGN).map_err(|e| Failure::new(Exit::Data, e.to_string()))?;
+    let campaign =
+        Campaign::parse(CAMPAIGN).map_err(|e| Failure::new(Exit::Data, e.to_string()))?;
     let moved = campaign.one_drop(1, engine.now().plus_ms(LEAD_MS));
     let moved = moved.ok_or_else(|| Failure::new(Exit::Data, "the campaign has no first drop"))?;
     let id = moved.drop_id(1);
