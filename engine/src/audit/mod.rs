@@ -15,7 +15,7 @@
 mod directory;
 mod drop_book;
 mod online;
-#[cfg(test)]
+#[cfg(all(test, not(jangteo_loom)))]
 mod planted;
 mod report;
 mod terms;

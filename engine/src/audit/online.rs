@@ -269,7 +269,7 @@ fn compare(good: &Good, count: &Count, recount: &Count) -> Compared {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(jangteo_loom)))]
 mod tests {
     use super::*;
     use crate::journal::Room;

@@ -116,7 +116,7 @@ fn every_witness_agrees_on_every_command_over_restarts_and_many_segments() {
 #[test]
 fn audits_agree_while_the_drop_is_sold() {
     let directory = tempfile::tempdir().unwrap();
-    let options = Engine::options().data(directory.path()).segment_bytes(1 << 18);
+    let options = Engine::options().data(directory.path()).segment_bytes(4 << 20);
     let engine = options.durability(jangteo::Durability::Buffered).open().unwrap();
     let items = one_item(4) + &item("b", 3, "");
     engine.put(campaign("limit_per_customer = 3", &items)).unwrap();
