@@ -1,1 +1,22 @@
-//! Part of jangteo.
+//! Proof and measurement of jangteo.
+//!
+//! A [`plan`] says what is sold and who asks for what; a [`workload`] draws commands from a seed; a
+//! [`shadow`] predicts what the engine must know; an [`auditor`] compares every reply with it; the
+//! [`invariants`] are checked once everything is quiet. None of these knows threads or sockets, so
+//! simulation, wire tests and load tests use them unchanged.
+//!
+//! [`local`] performs commands on an engine in this process, [`hammer`] does so from many threads,
+//! and [`crash`] does so on a [`faulty`] medium that loses power.
+
+pub mod auditor;
+pub mod command;
+pub mod crash;
+pub mod faulty;
+pub mod hammer;
+pub mod invariants;
+pub mod local;
+pub mod plan;
+pub mod rng;
+pub mod shadow;
+pub mod violation;
+pub mod workload;

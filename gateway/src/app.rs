@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jangteo::{Engine, Timestamp};
+use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
 use crate::flushing::{Flusher, Flushing};
-use crate::limits::CONNECTIONS_MAX;
+use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT};
 
 /// See the module. Owns one atomic counter: numbers of connections and requests, relaxed.
 #[derive(Debug)]
@@ -21,18 +22,21 @@ pub(crate) struct App {
     pub(crate) drain: Drain,
     pub(crate) started_at: Timestamp,
     room: Arc<Semaphore>,
+    room_total: usize,
     next_number: AtomicU64,
 }
 
 impl App {
     pub(crate) fn new(engine: Engine, access: Access, flushing: Flushing, drain: Drain) -> Self {
+        let room_total = room_total();
         Self {
             started_at: engine.now(),
             flusher: Flusher::new(engine.clone(), flushing),
             dispatcher: Dispatcher::new(engine),
             access,
             drain,
-            room: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
+            room: Arc::new(Semaphore::new(room_total)),
+            room_total,
             next_number: AtomicU64::new(1),
         }
     }
@@ -49,6 +53,13 @@ impl App {
 
     /// Connections that are open.
     pub(crate) fn connections(&self) -> usize {
-        CONNECTIONS_MAX - self.room.available_permits()
+        self.room_total - self.room.available_permits()
     }
+}
+
+/// Connections that the limits and the system allow.
+fn room_total() -> usize {
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
+    descriptors.saturating_sub(DESCRIPTORS_KEPT).clamp(1, CONNECTIONS_MAX)
 }

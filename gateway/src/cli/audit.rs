@@ -35,7 +35,7 @@ impl Audit {
             print(&mut out, &found)
         };
         printed.map_err(|error| Failure::io("standard output", &error))?;
-        Ok(if found.ok { Exit::Done } else { Exit::NotSo })
+        Ok(if found.ok { Exit::Done } else { Exit::DidNotHold })
     }
 }
 

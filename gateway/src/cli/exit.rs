@@ -9,8 +9,8 @@ use std::process::ExitCode;
 pub(crate) enum Exit {
     /// Done.
     Done = 0,
-    /// What was asserted is not so.
-    NotSo = 1,
+    /// An audit, demo or rehearsal did not hold.
+    DidNotHold = 1,
     /// The command line is wrong.
     Usage = 64,
     /// A campaign file is bad, or data is corrupt.

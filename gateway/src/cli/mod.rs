@@ -2,8 +2,10 @@
 
 mod audit;
 mod check;
+mod demo;
 mod exit;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 
@@ -21,6 +23,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Open a drop on loopback, send a crowd over both wires, and prove what happened
+    Demo(demo::Demo),
     /// Serve drops over HTTP and RESP
     Serve(serve::Serve),
     /// Validate campaign files and print what they mean
@@ -40,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
         }
     };
     let done = match cli.command {
+        Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Audit(audit) => audit.run(),

@@ -1,17 +1,16 @@
 //! `jangteo serve`: the service, until it is told to stop.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use jangteo::{Campaign, Durability, Engine, Error};
-use jangteo_gateway::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT};
 use jangteo_gateway::{Access, Service};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::signals::stop_signal;
 use super::{Exit, Failure};
 
 /// What `serve` is told.
@@ -82,33 +81,19 @@ impl Serve {
     }
 }
 
-/// Listens for SIGTERM and SIGINT from now on; the future ends with the first.
-fn stop_signal() -> io::Result<impl Future<Output = ()>> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A program that has a subscriber already keeps it.
-    _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    _ = log.with_ansi(io::stderr().is_terminal()).try_init();
 }
 
 /// Takes as many descriptors as the system lets this process have.
 fn raise_descriptors() {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
-    let needed = (CONNECTIONS_MAX + DESCRIPTORS_KEPT) as u64;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the number of open files");
-    } else if limit.maximum.is_some_and(|most| most < needed) {
-        tracing::warn!(most = limit.maximum, needed, "few open files are allowed");
     }
 }
 

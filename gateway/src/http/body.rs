@@ -4,7 +4,8 @@
 //! in no error.
 
 use std::borrow::Cow;
-use std::fmt::Write;
+use std::fmt::{self, Write};
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -13,7 +14,8 @@ use axum::http::HeaderMap;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::head::check_content_type;
@@ -59,18 +61,18 @@ where
 }
 
 /// `{"customer","lines":[{"sku","quantity"}],"area","wait"}`
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HoldBody<'a> {
     #[serde(borrow)]
     pub(super) customer: Cow<'a, str>,
     #[serde(borrow)]
-    pub(super) lines: Vec<LineBody<'a>>,
+    pub(super) lines: Vec<Object<LineBody<'a>>>,
     pub(super) area: Option<Cow<'a, str>>,
     pub(super) wait: Option<bool>,
 }
 
-#[derive(Deserialize)]
+#[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LineBody<'a> {
     #[serde(borrow)]
@@ -79,16 +81,39 @@ pub(super) struct LineBody<'a> {
 }
 
 /// `{"payment"}`
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ConfirmBody<'a> {
     pub(super) payment: Option<Cow<'a, str>>,
 }
 
 /// `{}`
-#[derive(Default, Deserialize)]
+#[derive(Default, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NoBody {}
+
+/// Something written as an object. By itself a struct could also be written as a list of its values.
+pub(super) struct Object<T>(pub(super) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(members))
+    }
+}
 
 /// A kind of body, and where its members can be wrong.
 pub(super) trait Members<'a>: Deserialize<'a> {
@@ -98,7 +123,8 @@ pub(super) trait Members<'a>: Deserialize<'a> {
 
 /// Reads a body.
 pub(super) fn parse<'a, T: Members<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes).map_err(|_| Problem::malformed(diagnose::<T>(bytes)))
+    let parsed = serde_json::from_slice(bytes).map(|Object(body)| body);
+    parsed.map_err(|_| Problem::malformed(diagnose::<T>(bytes)))
 }
 
 /// Reads a body that may be left out.

@@ -29,7 +29,7 @@ use crate::limits::{HEAD_BYTES_MAX, HEAD_TIMEOUT_MS, HEADERS_MAX};
 
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-length: 158\r\n\r\n\
+    content-length: 145\r\n\r\n\
     {\"type\":\"/problems/overloaded\",\"title\":\"Too much is under way\",\"status\":503,\
     \"detail\":\"too many connections\",\"code\":\"overloaded\",\"retryable\":true}";
 
@@ -48,6 +48,8 @@ async fn serve(app: Arc<App>, stream: TcpStream, router: Router) {
         .max_headers(HEADERS_MAX)
         .max_buf_size(HEAD_BYTES_MAX)
         .pipeline_flush(true)
+        // A client that has said all it has to say still wants its answer.
+        .half_close(true)
         .serve_connection(TokioIo::new(Guarded::new(stream)), service);
     let mut connection = pin!(connection);
     // How a connection ended is its client's affair.

@@ -10,7 +10,7 @@ use hyper::body::Body;
 use jangteo::Hold;
 use serde::Serialize;
 
-use super::body::{HoldBody, parse, read};
+use super::body::{HoldBody, Object, parse, read};
 use super::common::json;
 use super::head::idempotency_key;
 use super::problem::Problem;
@@ -37,11 +37,11 @@ where
         return Err(Problem::malformed("wait: there is no waiting line yet"));
     }
     let quantity = |quantity: u64| u32::try_from(quantity).unwrap_or(u32::MAX);
-    let lines = body.lines.iter().map(|line| (&*line.sku, quantity(line.quantity))).collect();
+    let lines = body.lines.iter().map(|Object(line)| (&*line.sku, quantity(line.quantity)));
     let ask = HoldAsk {
         drop,
         customer: &body.customer,
-        lines,
+        lines: lines.collect(),
         key: key.as_deref(),
         area: body.area.as_deref(),
     };

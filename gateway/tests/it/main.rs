@@ -1,8 +1,19 @@
 //! The gateway's integration tests.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod clients;
 mod commands;
+mod faulty;
+mod http_holds;
+mod http_requests;
+mod kill;
+mod mounted;
+mod process;
 mod resp_frame;
+mod resp_holds;
+mod resp_limits;
 mod resp_request;
 mod resp_session;
+mod shop;
+mod unknown;
 mod wire;

@@ -1,0 +1,182 @@
+//! Performs commands on an engine in this process.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jangteo::{
+    Clock, Engine, Hold, HoldRequest, ManualClock, OutcomeUnknown, Pending, Refusal, Sale, Ticket,
+};
+
+use crate::command::{Answer, Command, Customer, Exchange, Key, No, Reply, Units};
+use crate::plan::{Plan, SALE};
+
+/// When answers are shown to the auditor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Show {
+    /// Each when it is durable.
+    Durable,
+    /// At once; all of them are waited for after so many commands. For journals, whose flush many
+    /// answers share.
+    Early(u32),
+    /// At once if durable, else as [`Reply::Unknown`]: nobody flushes for them.
+    IfDurable,
+}
+
+/// One client's way to the engine.
+#[derive(Debug)]
+pub struct Local {
+    engine: Engine,
+    sale: Sale,
+    clock: Arc<ManualClock>,
+    plan: Arc<Plan>,
+    started: Instant,
+    show: Show,
+    unwaited: u32,
+    last: Option<Ticket>,
+}
+
+impl Local {
+    /// A way to the plan's drop, which must have been put.
+    ///
+    /// # Panics
+    /// If the engine does not know the drop.
+    #[must_use]
+    pub fn new(
+        engine: &Engine,
+        clock: &Arc<ManualClock>,
+        plan: &Arc<Plan>,
+        started: Instant,
+        show: Show,
+    ) -> Self {
+        Self {
+            engine: engine.clone(),
+            sale: engine.sale(SALE).expect("the plan's campaign was put"),
+            clock: Arc::clone(clock),
+            plan: Arc::clone(plan),
+            started,
+            show,
+            unwaited: 0,
+            last: None,
+        }
+    }
+
+    /// Performs one command.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`] if an answer that was shown early never became durable.
+    pub fn send(&mut self, command: Command) -> Result<Exchange, OutcomeUnknown> {
+        let sent_ms = self.clock.now().as_ms();
+        let sent_ns = self.now_ns();
+        let reply = self.perform(&command);
+        let answered_ns = self.now_ns();
+        let answered_ms = self.clock.now().as_ms();
+        if let Show::Early(burst) = self.show {
+            self.unwaited += 1;
+            if self.unwaited >= burst {
+                self.settle()?;
+            }
+        }
+        Ok(Exchange { command, reply, sent_ns, answered_ns, sent_ms, answered_ms })
+    }
+
+    /// Waits for everything that was shown early.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`] if it never becomes durable.
+    pub fn settle(&mut self) -> Result<(), OutcomeUnknown> {
+        self.unwaited = 0;
+        self.last.take().map_or(Ok(()), |ticket| ticket.wait())
+    }
+
+    fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn perform(&mut self, command: &Command) -> Reply {
+        match command {
+            Command::Hold { customer, key, lines } => self.hold(*customer, *key, lines),
+            Command::Confirm { hold, payment } => {
+                let answer = self.sale.confirm(hold, payment.to_string().as_str());
+                self.hold_reply(answer)
+            }
+            Command::Release { hold } => {
+                let answer = self.sale.release(hold);
+                self.hold_reply(answer)
+            }
+            Command::Extend { hold } => {
+                let answer = self.sale.extend(hold);
+                self.hold_reply(answer)
+            }
+            Command::Get { hold } => {
+                let answer = self.sale.get(hold);
+                self.hold_reply(answer)
+            }
+            Command::Find { customer } => {
+                let holds = self.sale.find(&customer.to_string());
+                self.shown(holds).map_or(Reply::Unknown, |holds| Reply::Holds(self.answers(&holds)))
+            }
+            Command::Pass { ms, tick } => {
+                self.clock.advance(*ms);
+                Reply::Passed(tick.then(|| self.engine.tick()))
+            }
+        }
+    }
+
+    fn hold(&mut self, customer: Customer, key: Key, lines: &Units) -> Reply {
+        let (customer, key) = (customer.to_string(), key.to_string());
+        let mut request = HoldRequest::new(&customer).key(&key);
+        for &(item, units) in lines {
+            request = request.line(self.plan.good(item).sku, units);
+        }
+        let answer = self.sale.hold(&request);
+        self.hold_reply(answer)
+    }
+
+    fn hold_reply(&mut self, answer: Result<Pending<Hold>, Refusal>) -> Reply {
+        match answer {
+            Ok(pending) => match self.shown(pending) {
+                Some(hold) => Reply::Hold(Answer::of(&hold, |sku| self.plan.place(sku))),
+                None => Reply::Unknown,
+            },
+            Err(refusal) => self.refused(refusal),
+        }
+    }
+
+    fn refused(&mut self, refusal: Refusal) -> Reply {
+        let no = match refusal {
+            Refusal::SoldOut { available } => No::SoldOut { available },
+            Refusal::LimitReached(holds) => match self.shown(*holds) {
+                Some(holds) => No::Limit(self.answers(&holds)),
+                None => return Reply::Unknown,
+            },
+            Refusal::KeyReused => No::KeyReused,
+            Refusal::Conflict => No::Conflict,
+            Refusal::Expired => No::Expired,
+            Refusal::WrongState => No::WrongState,
+            Refusal::NotOpen { .. } => No::NotOpen,
+            Refusal::Closed => No::Closed,
+            Refusal::Overloaded | Refusal::Unavailable => No::Busy,
+            other => No::Other(other.code()),
+        };
+        Reply::No(no)
+    }
+
+    fn answers(&self, holds: &[Hold]) -> Vec<Answer> {
+        holds.iter().map(|hold| Answer::of(hold, |sku| self.plan.place(sku))).collect()
+    }
+
+    /// The answer, if it may be shown.
+    fn shown<T>(&mut self, mut pending: Pending<T>) -> Option<T> {
+        match self.show {
+            Show::Durable => pending.wait().ok(),
+            Show::IfDurable => pending.try_get().and_then(Result::ok),
+            Show::Early(_) => {
+                let (value, ticket) = pending.into_parts();
+                if self.last.as_ref().is_none_or(|last| last.sequence() < ticket.sequence()) {
+                    self.last = Some(ticket);
+                }
+                Some(value)
+            }
+        }
+    }
+}

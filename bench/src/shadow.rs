@@ -1,0 +1,296 @@
+//! What one client knows must be true, from the answers it got. Outcomes are *certain*, or
+//! *uncertain* where an answer never came, until a later answer tells.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jangteo::{HoldId, HoldState};
+use smallvec::SmallVec;
+
+use crate::command::{Customer, Key, Payment, Units};
+use crate::plan::Plan;
+
+/// A hold as its client knows it.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Its id.
+    pub id: HoldId,
+    /// Its number.
+    pub number: u32,
+    /// Whose.
+    pub customer: Customer,
+    /// The key it was granted under.
+    pub key: Key,
+    /// Units of items.
+    pub lines: Units,
+    /// Units of gifts.
+    pub gifts: Units,
+    /// What became of it.
+    pub state: HoldState,
+    /// What may have become of it instead: a change whose answer never came.
+    pub perhaps: Option<(HoldState, Option<Payment>)>,
+    /// What it was confirmed with.
+    pub payment: Option<Payment>,
+    /// When it was granted, ms.
+    pub created_ms: u64,
+    /// When it expires, ms.
+    pub expires_ms: u64,
+    /// Its place among the live ones.
+    live_at: Option<usize>,
+}
+
+impl Known {
+    /// Whether it may have expired by `ms`.
+    #[must_use]
+    pub fn may_expire(&self, ms: u64) -> bool {
+        self.state == HoldState::Held && self.expires_ms <= ms
+    }
+
+    /// Whether it keeps its units.
+    #[must_use]
+    pub const fn keeps(&self) -> bool {
+        matches!(self.state, HoldState::Held | HoldState::Confirmed)
+    }
+
+    /// Its units of items.
+    #[must_use]
+    pub fn units(&self) -> u32 {
+        self.lines.iter().map(|&(_, units)| units).sum()
+    }
+}
+
+/// A grant, and when it was asked for and answered: for the order of numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Granted {
+    /// Its number.
+    pub number: u32,
+    /// When it was asked for, ns.
+    pub sent_ns: u64,
+    /// When it was answered, ns.
+    pub answered_ns: u64,
+}
+
+/// What one client knows.
+#[derive(Debug)]
+pub struct Shadow {
+    plan: Arc<Plan>,
+    holds: Vec<Known>,
+    by_id: HashMap<HoldId, u32>,
+    by_key: HashMap<(Customer, Key), u32>,
+    by_customer: HashMap<Customer, SmallVec<[u32; 2]>>,
+    live: Vec<u32>,
+    /// Requests that may have been granted although no answer said so.
+    unanswered: HashMap<(Customer, Key), Units>,
+    /// Fresh grants in the order of this client's asking.
+    pub granted: Vec<Granted>,
+    /// For each request that found too few: when the last one like it was sent, ns.
+    pub refused: HashMap<Units, u64>,
+    /// For each gift that a grant went without: when the last such grant was asked for, ns.
+    pub ungiven: HashMap<(u16, u32), u64>,
+    /// When the last give-back (or passing of time) was answered, ns.
+    pub gave_back_ns: u64,
+    /// Commands answered.
+    pub operations: u64,
+    /// Grants, confirms, releases and extensions among them, and expiries caused.
+    pub changes: u64,
+    /// Baskets that took something and had to put it back, where that is known.
+    pub undone: u64,
+}
+
+impl Shadow {
+    /// A client that knows nothing yet.
+    #[must_use]
+    pub fn new(plan: &Arc<Plan>) -> Self {
+        Self {
+            plan: Arc::clone(plan),
+            holds: Vec::new(),
+            by_id: HashMap::new(),
+            by_key: HashMap::new(),
+            by_customer: HashMap::new(),
+            live: Vec::new(),
+            unanswered: HashMap::new(),
+            granted: Vec::new(),
+            refused: HashMap::new(),
+            ungiven: HashMap::new(),
+            gave_back_ns: 0,
+            operations: 0,
+            changes: 0,
+            undone: 0,
+        }
+    }
+
+    /// The plan it plays.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// All holds it heard of, in the order of hearing.
+    #[must_use]
+    pub fn holds(&self) -> &[Known] {
+        &self.holds
+    }
+
+    fn at(&self, place: u32) -> &Known {
+        self.holds.get(place as usize).expect("what was heard of stays")
+    }
+
+    fn at_mut(&mut self, place: u32) -> &mut Known {
+        self.holds.get_mut(place as usize).expect("what was heard of stays")
+    }
+
+    /// The hold of that id.
+    #[must_use]
+    pub fn by_id(&self, id: HoldId) -> Option<&Known> {
+        self.by_id.get(&id).map(|&place| self.at(place))
+    }
+
+    /// The hold under that key.
+    #[must_use]
+    pub fn by_key(&self, customer: Customer, key: Key) -> Option<&Known> {
+        self.by_key.get(&(customer, key)).map(|&place| self.at(place))
+    }
+
+    /// A customer's holds, newest first.
+    pub fn of(&self, customer: Customer) -> impl Iterator<Item = &Known> {
+        let places = self.by_customer.get(&customer);
+        places.into_iter().flat_map(|places| places.iter().rev()).map(|&place| self.at(place))
+    }
+
+    /// Holds that are held as far as it knows.
+    pub fn live(&self) -> impl Iterator<Item = &Known> {
+        self.live.iter().map(|&place| self.at(place))
+    }
+
+    /// How many those are.
+    #[must_use]
+    pub fn live_count(&self) -> usize {
+        self.live.len()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn live_at(&self, place: usize) -> Option<&Known> {
+        self.live.get(place).map(|&place| self.at(place))
+    }
+
+    /// Units that a customer surely has, and may have, at `ms`.
+    #[must_use]
+    pub fn units(&self, customer: Customer, ms: u64) -> (u32, u32) {
+        let mut units = (0, 0);
+        for known in self.of(customer).filter(|known| known.keeps()) {
+            units.1 += known.units();
+            let may_be_free = known.perhaps.is_some_and(|(state, _)| state == HoldState::Released);
+            if !known.may_expire(ms) && !may_be_free {
+                units.0 += known.units();
+            }
+        }
+        for lines in self.unanswered.iter().filter(|((other, _), _)| *other == customer) {
+            units.1 += lines.1.iter().map(|&(_, units)| units).sum::<u32>();
+        }
+        units
+    }
+
+    /// Whether a request under that key may have been granted unheard.
+    #[must_use]
+    pub fn is_unanswered(&self, customer: Customer, key: Key) -> bool {
+        self.unanswered.contains_key(&(customer, key))
+    }
+
+    /// Whether nothing was left open about a customer's requests.
+    #[must_use]
+    pub fn is_settled(&self, customer: Customer) -> bool {
+        self.unanswered.keys().all(|(other, _)| *other != customer)
+    }
+
+    /// Requests that may have been granted unheard.
+    pub fn unanswered(&self) -> impl Iterator<Item = (&(Customer, Key), &Units)> {
+        self.unanswered.iter()
+    }
+
+    /// A request under a key had no answer that tells.
+    pub fn leave_open(&mut self, customer: Customer, key: Key, lines: Units) {
+        self.unanswered.insert((customer, key), lines);
+    }
+
+    /// A request that had no answer was answered after all.
+    pub fn settle_open(&mut self, customer: Customer, key: Key) {
+        self.unanswered.remove(&(customer, key));
+    }
+
+    /// A hold was heard of for the first time.
+    pub fn learn(&mut self, mut known: Known) {
+        let place = u32::try_from(self.holds.len()).expect("a round has few holds");
+        self.unanswered.remove(&(known.customer, known.key));
+        self.by_id.insert(known.id, place);
+        self.by_key.insert((known.customer, known.key), place);
+        self.by_customer.entry(known.customer).or_default().push(place);
+        if known.state == HoldState::Held {
+            known.live_at = Some(self.live.len());
+            self.live.push(place);
+        }
+        self.holds.push(known);
+    }
+
+    /// A hold was heard to be in `state`.
+    pub fn turn(&mut self, id: HoldId, state: HoldState, payment: Option<Payment>) {
+        let Some(&place) = self.by_id.get(&id) else { return };
+        let known = self.at_mut(place);
+        known.state = state;
+        known.perhaps = None;
+        known.payment = payment.or(known.payment);
+        if state != HoldState::Held
+            && let Some(live_at) = known.live_at.take()
+        {
+            self.live.swap_remove(live_at);
+            if let Some(&moved) = self.live.get(live_at) {
+                self.at_mut(moved).live_at = Some(live_at);
+            }
+        }
+    }
+
+    /// A change of a hold had no answer that tells.
+    pub fn doubt(&mut self, id: HoldId, state: HoldState, payment: Option<Payment>) {
+        if let Some(&place) = self.by_id.get(&id) {
+            self.at_mut(place).perhaps = Some((state, payment));
+        }
+    }
+
+    /// A hold was heard to expire at `ms`.
+    pub fn extend(&mut self, id: HoldId, ms: u64) {
+        if let Some(&place) = self.by_id.get(&id) {
+            self.at_mut(place).expires_ms = ms;
+        }
+    }
+
+    /// Everything due at `ms` has surely expired.
+    pub fn expire(&mut self, ms: u64) -> u64 {
+        let due = |known: &&Known| known.may_expire(ms);
+        let due: Vec<HoldId> = self.live().filter(due).map(|known| known.id).collect();
+        for &id in &due {
+            self.turn(id, HoldState::Expired, None);
+        }
+        due.len() as u64
+    }
+}
+
+impl Known {
+    /// A hold just heard of.
+    #[must_use]
+    pub fn new(customer: Customer, key: Key, answer: &crate::command::Answer) -> Self {
+        Self {
+            id: answer.id,
+            number: answer.number,
+            customer,
+            key,
+            lines: answer.lines.clone(),
+            gifts: answer.gifts.clone(),
+            state: answer.state,
+            perhaps: None,
+            payment: None,
+            created_ms: answer.created_ms,
+            expires_ms: answer.expires_ms.unwrap_or(u64::MAX),
+            live_at: None,
+        }
+    }
+}

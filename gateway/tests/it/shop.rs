@@ -1,0 +1,85 @@
+//! Campaigns and services that the stories share.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+
+use jangteo::{Campaign, Durability, Engine, ManualClock, Timestamp};
+use jangteo_gateway::{Access, Service};
+
+/// 2020-04-29 10:00 in Seoul.
+pub(crate) const OPENS_MS: u64 = 1_588_122_000_000;
+
+/// Any free port of this machine.
+pub(crate) fn any_port() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+/// The file of campaign `t`, which opens at [`OPENS_MS`] and then daily, twice.
+pub(crate) fn campaign_file(rules: &str, items: &str) -> String {
+    format!(
+        r#"
+[campaign]
+id = "t"
+title = "test"
+currency = "KRW"
+time_zone = "Asia/Seoul"
+[schedule]
+opens = "2020-04-29T10:00:00"
+repeats = "FREQ=DAILY;COUNT=2"
+[rules]
+{rules}
+{items}
+"#
+    )
+}
+
+/// Items at 1,000 won.
+pub(crate) fn items(stock: &[(&str, u32)]) -> String {
+    let item = |(sku, units): &(&str, u32)| {
+        format!("[[items]]\nsku = \"{sku}\"\ntitle = \"{sku}\"\nprice = 1000\nstock = {units}\n")
+    };
+    stock.iter().map(item).collect()
+}
+
+/// A service on a manual clock.
+pub(crate) struct Shop {
+    pub(crate) engine: Engine,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) service: Service,
+}
+
+impl Shop {
+    /// In memory; the first drop is open and has these items.
+    pub(crate) fn open(rules: &str, stock: &[(&str, u32)]) -> Self {
+        Self::at(OPENS_MS, rules, &items(stock))
+    }
+
+    /// In memory, at that instant.
+    pub(crate) fn at(now_ms: u64, rules: &str, items: &str) -> Self {
+        let options = Engine::options().durability(Durability::Memory);
+        Self::with(options, now_ms, &campaign_file(rules, items))
+    }
+
+    /// On a disk; the first drop is open.
+    pub(crate) fn on_disk(directory: &Path, rules: &str, stock: &[(&str, u32)]) -> Self {
+        let options = Engine::options().data(directory).segment_bytes(1 << 20);
+        Self::with(options, OPENS_MS, &campaign_file(rules, &items(stock)))
+    }
+
+    pub(crate) fn with(options: jangteo::Options, now_ms: u64, file: &str) -> Self {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(now_ms)));
+        let engine = options.clock(clock.clone()).background(false).open().unwrap();
+        engine.put(Campaign::parse(file).unwrap_or_else(|faults| panic!("{faults}"))).unwrap();
+        let service =
+            Service::start(engine.clone(), any_port(), any_port(), Access::loopback()).unwrap();
+        Self { engine, clock, service }
+    }
+
+    /// Units of an item of the first drop: available, held, sold.
+    pub(crate) fn units(&self, sku: &str) -> (u32, u64, u64) {
+        let view = self.engine.sale("t-1").unwrap().view().0;
+        let item = view.items.unwrap().into_iter().find(|item| item.sku == sku).unwrap();
+        (item.available.unwrap(), item.held, item.sold)
+    }
+}
