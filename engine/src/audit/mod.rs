@@ -15,7 +15,8 @@
 mod directory;
 mod drop_book;
 mod online;
-#[cfg(all(test, not(jangteo_loom)))]
+#[cfg(test)]
+#[cfg(not(jangteo_loom))]
 mod planted;
 mod report;
 mod terms;
