@@ -31,7 +31,6 @@ impl Access {
 
     /// Whether a service with this access may listen there.
     #[must_use]
-    #[expect(clippy::unused_self, reason = "depends on the keys once there are some")]
     pub fn allows_listening(&self, address: SocketAddr) -> bool {
         is_loopback(address.ip())
     }

@@ -1,5 +1,6 @@
 //! What both wires ask for, in one form, and what comes back.
 
+use jangteo::audit::Audit;
 use jangteo::limits::{AREA_MAX, CUSTOMER_MAX, KEY_MAX, LINES_MAX, PAYMENT_MAX, QUANTITY_MAX};
 use jangteo::{Hold, HoldRequest, Pending, Phase, Refusal, SaleView};
 use smallvec::SmallVec;
@@ -15,6 +16,7 @@ pub(crate) enum Command<'a> {
     Find { drop: &'a str, customer: &'a str },
     Drop { drop: &'a str },
     Drops(Filter<'a>),
+    Audit { drop: &'a str },
 }
 
 /// What a customer asks for.
@@ -49,6 +51,7 @@ pub(crate) enum Answer {
     Drop(Box<SaleView>),
     /// The drops, and whether there are more behind the last.
     Drops(Vec<SaleView>, bool),
+    Audit(Pending<Audit>),
 }
 
 /// Why there is no answer.

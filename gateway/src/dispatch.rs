@@ -69,6 +69,7 @@ impl Dispatcher {
             }
             Command::Drop { drop } => Ok(Answer::Drop(Box::new(self.sale(drop)?.view().0))),
             Command::Drops(filter) => self.drops(&filter),
+            Command::Audit { drop } => Ok(Answer::Audit(self.sale(drop)?.audit())),
         }
     }
 

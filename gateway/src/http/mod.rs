@@ -4,6 +4,7 @@
 //! are `router`'s, which is what another program mounts. `common` is what every request goes
 //! through, `problem` every error, `body` and `head` read what came.
 
+mod audit;
 mod body;
 mod common;
 mod drops;

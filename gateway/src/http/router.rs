@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use jangteo::Engine;
 
 use super::common::{Common, check};
-use super::{drops, health, hold, holds};
+use super::{audit, drops, health, hold, holds};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -21,7 +21,6 @@ use crate::flushing::Flushing;
 ///
 /// # Durability
 /// An answer that names a hold is given once it is durable, like everywhere.
-#[must_use]
 pub fn router(engine: Engine, access: Access) -> Router {
     let (_never, drain) = drain::pair();
     app_router(Arc::new(App::new(engine, access, Flushing::Demanded, drain)))
@@ -33,6 +32,7 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
         .route("/v1/drops", get(drops::list))
         .route("/v1/drops/{drop}", get(drops::one))
         .route("/v1/drops/{drop}/holds", get(holds::find).post(holds::post))
+        .route("/v1/drops/{drop}/audit", get(audit::get))
         .route("/v1/holds/{hold}", get(hold::get))
         .route("/v1/holds/{hold}/confirm", post(hold::confirm))
         .route("/v1/holds/{hold}/release", post(hold::release))

@@ -22,9 +22,9 @@ pub(super) fn answer(
         Ok(Answer::Hold(pending)) => {
             let (hold, ticket) = pending.into_parts();
             if brief {
-                reply.bulk(hold.id.to_text())
+                reply.bulk(hold.id.to_text());
             } else {
-                write_hold(&hold, reply)
+                write_hold(&hold, reply);
             }
             Some(ticket)
         }
@@ -43,6 +43,7 @@ pub(super) fn answer(
             views.iter().for_each(|view| write_drop(view, reply));
             None
         }
+        Ok(Answer::Audit(_)) => unreachable!("no command of this wire asks for an audit"),
         Err(refused) => write_refused(refused, brief, reply),
     }
 }

@@ -1,7 +1,7 @@
 //! Raw clients of both wires: bytes in, bytes out.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use jangteo_gateway::resp::encode_command;
@@ -108,7 +108,6 @@ impl Answer {
 pub(crate) fn http_raw(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = connect(address);
     stream.write_all(request).unwrap();
-    _ = stream.shutdown(Shutdown::Write);
     let text = read_to_end(&mut stream);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
     let status = head[9..12].parse().unwrap();

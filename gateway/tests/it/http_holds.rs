@@ -201,3 +201,24 @@ fn drops_are_listed_filtered_paged_and_tagged() {
     assert_eq!(changed.status, 200);
     assert_eq!(changed.json()["items"][0]["held"], 1);
 }
+
+#[test]
+fn an_audit_agrees_with_what_was_answered() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::on_disk(directory.path(), "", &[("a", 9)]);
+    let id = take(&shop, "k", &ask("c-1", "a", 2)).json()["id"].as_str().unwrap().to_owned();
+    take(&shop, "k", &ask("c-2", "a", 1));
+    post(&shop, &id, "confirm", r#"{"payment":"p"}"#);
+    let address = shop.service.http();
+    let audit = http(address, "GET /v1/drops/t-1/audit", &[], "");
+    let json = audit.json();
+    assert_eq!((audit.status, &json["ok"], &json["drop"]), (200, &json!(true), &json!("t-1")));
+    assert_eq!((&json["holds"], &json["violations"]), (&json!(2), &json!([])), "{json}");
+    let item = &json["items"][0];
+    assert_eq!(
+        (&item["held"], &item["sold"], &item["available"]),
+        (&json!(1), &json!(2), &json!(6))
+    );
+    let unknown = http(address, "GET /v1/drops/nope/audit", &[], "");
+    assert_eq!((unknown.status, unknown.code().as_str()), (404, "unknown_drop"));
+}

@@ -228,6 +228,18 @@ fn every_answer_carries_the_request_id() {
 }
 
 #[test]
+fn a_client_that_has_said_all_it_has_to_say_still_gets_its_answer() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::on_disk(directory.path(), "", &[("a", 9)]);
+    let mut stream = connect(shop.service.http());
+    let head = format!("{HOLDS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+    let length = GOOD.len();
+    stream.write_all(format!("{head}Content-Length: {length}\r\n\r\n{GOOD}").as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    assert!(read_to_end(&mut stream).starts_with("HTTP/1.1 201"));
+}
+
+#[test]
 fn requests_of_one_connection_are_answered_in_order() {
     let directory = tempfile::tempdir().unwrap();
     let shop = Shop::on_disk(directory.path(), "limit_per_customer = 1", &[("a", 9)]);
