@@ -2,8 +2,8 @@
 //!
 //! `check -> buyers (key) -> phase -> goods -> limits -> admission (stock) -> append -> buyers`
 //!
-//! Lock order: basket mutex, then one shard, then the append. Nothing here waits for the disk, and a
-//! refusal of a sold-out drop allocates nothing.
+//! Lock order: basket mutex, then one shard, then the append. Nothing here waits for the disk, and
+//! a refusal of a sold-out drop allocates nothing.
 
 use smallvec::SmallVec;
 
@@ -128,7 +128,8 @@ impl Sale {
         }
     }
 
-    /// The answer under a key that was granted before.
+    /// INVARIANT(K1): the answer under a key that was granted before, looked up under the same lock
+    /// under which a grant writes its key. A refusal leaves nothing to find.
     fn replay(&self, ask: &Ask<'_>, shard: &Shard, buyer: Option<u32>) -> Option<Attempt> {
         if ask.key.is_empty() || planted(Fault::KeyForgotten) {
             return None;
@@ -271,7 +272,8 @@ impl SaleCore {
         }
     }
 
-    /// INVARIANT(C1): under the customer's entry, so what is counted cannot change before the grant.
+    /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the
+    /// grant.
     fn within_limits(&self, lines: &Lines, shard: &Shard, buyer: Option<u32>) -> bool {
         let within = |has: u32, more: u32, limit: u32| {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
@@ -323,8 +325,10 @@ impl SaleCore {
 
     /// Puts units back into stock.
     ///
-    /// IMPORTANT: only after the record that frees them was appended (J2), or for a grant that the
-    /// append refused; and under no shard's lock, which comes after the basket mutex.
+    /// INVARIANT(J2): only after the record that frees them was appended, or for a grant that the
+    /// append refused.
+    ///
+    /// IMPORTANT: under no shard's lock, which comes after the basket mutex.
     pub(crate) fn give_back(&self, moves: &Moves) {
         for &(good, units) in moves {
             let Some(cell) = &self.goods.get(good).cell else { continue };

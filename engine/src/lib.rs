@@ -1,8 +1,8 @@
 //! jangteo (장터, an open-air market): a flash-sale inventory engine.
 //!
 //! A storefront releases 2,000 units at one instant and a crowd arrives in that second. The engine
-//! sells exactly 2,000, in the order of arrival: the winners get a durable answer, the others a fast
-//! one. It has no async runtime and no sockets; any number of threads may call it.
+//! sells exactly 2,000, in the order of arrival: the winners get a durable answer, the others a
+//! fast one. It has no async runtime and no sockets; any number of threads may call it.
 //!
 //! ```
 //! use jangteo::{Campaign, Engine, HoldRequest, Refusal};
@@ -88,3 +88,7 @@ pub use refusal::Refusal;
 pub use request::HoldRequest;
 pub use sale::Sale;
 pub use view::{GiftView, ItemView, SaleView};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

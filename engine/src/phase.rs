@@ -4,8 +4,8 @@
 //! there. The mirror lets a request that comes too early or too late be refused with one load.
 //!
 //! **Word**: the phase as a number. **Rule**: written only inside an append of the drop's own
-//! opening or closing, so its order of changes is the journal's. **Orderings**: relaxed; who reads a
-//! phase that is a moment old is put right by the append.
+//! opening or closing, so its order of changes is the journal's. **Orderings**: relaxed; who reads
+//! a phase that is a moment old is put right by the append.
 
 use serde::Serialize;
 

@@ -1,5 +1,5 @@
-//! One drop: its goods, its buyers, its phase. The way of a hold is in [`grant`](crate::grant), of what follows
-//! in [`settle`](crate::settle).
+//! One drop: its goods, its buyers, its phase. The way of a hold is in [`grant`](crate::grant), of
+//! what follows in [`settle`](crate::settle).
 
 use std::fmt;
 use std::sync::{Arc, Once};
@@ -169,7 +169,7 @@ impl Sale {
         Ok((shard, row))
     }
 
-    /// The answer about a hold, durable with its last record (J6).
+    /// INVARIANT(J6): the answer about a hold is durable with the hold's last record.
     pub(crate) fn answer(&self, shard: &Shard, row: u32) -> Pending<Hold> {
         let sequence = shard.row(row).last_sequence;
         let hold = self.view_row(shard, self.0.shard_of(shard.buyer_hash(row)), row);

@@ -1,8 +1,8 @@
 //! When a worker flushes: by itself once it has nothing else to do, or the committer thread for it.
 //!
-//! A current-thread runtime calls [`Flusher::park`] when no task is ready, and looks for woken tasks
-//! again before it sleeps. So a flush made there covers everything that was executed since the last
-//! one, and wakes whom it concerns at the cost of no change of thread.
+//! A current-thread runtime calls [`Flusher::park`] when no task is ready, and looks for woken
+//! tasks again before it sleeps. So a flush made there covers everything that was executed since
+//! the last one, and wakes whom it concerns at the cost of no change of thread.
 //!
 //! Owns one atomic counter, of one thread: relaxed.
 

@@ -271,6 +271,9 @@ impl DropBook {
         due_at: Timestamp,
         found: &mut Found,
     ) {
+        if self.phase == Phase::Closed {
+            self.wrong(found, "phase", "extended after the drop was closed".to_owned());
+        }
         let ttl_ms = self.terms.hold_ttl_ms;
         let Some(hold) = self.live(slot, "extended", found) else { return };
         let latest = at.plus_ms(ttl_ms).min(hold.granted_at.plus_ms(2 * ttl_ms)).max(hold.due_at);

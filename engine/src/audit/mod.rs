@@ -16,6 +16,7 @@ mod directory;
 mod drop_book;
 mod online;
 #[cfg(test)]
+#[cfg(not(jangteo_loom))]
 mod planted;
 mod report;
 mod terms;

@@ -297,6 +297,8 @@ fn an_end_before_the_deadline_shows() {
     {
         assert_eq!(planted("", vec![one(), extended(at, to)]), [(5, "deadline")], "to {to}");
     }
+    let closed = (half, Record::Closed { sale: 0 });
+    assert_eq!(planted("", vec![one(), closed, extended(half, longer)]), [(6, "phase")]);
     let far = Grant { expires_at: Timestamp::from_ms(due_ms + 1), ..grant(1, "c-1", "") };
     assert_eq!(planted("", vec![granted(far)]), [(4, "deadline")]);
 }

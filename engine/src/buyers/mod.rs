@@ -1,14 +1,14 @@
 //! Buyers and their holds: who has what. Only winners are stored, so memory grows with what is
 //! granted, not with the crowd.
 //!
-//! A sale's buyers are split over [`SHARDS`](crate::limits::SHARDS) by a keyed hash of the customer's name. One lock guards a
-//! shard, and with it everything about its customers: counts, keys, holds, deadlines, all plain
-//! data. So a customer's checks and changes are one step (C1, K1), and a hold that is known by its id
-//! is found without a map: the id names shard and row.
+//! A sale's buyers are split over [`SHARDS`](crate::limits::SHARDS) by a keyed hash of the
+//! customer's name. One lock guards a shard, and with it everything about its customers: counts,
+//! keys, holds, deadlines, all plain data. So a customer's checks and changes are one step (C1, K1),
+//! and a hold that is known by its id is found without a map: the id names shard and row.
 //!
-//! Everything is append-only and lies in the order of granting: rows, names, keys. A grant writes to
-//! a few places that the cache already holds, instead of allocating; a winner costs about 140 bytes.
-//! Rows stay for the life of the drop: keys and numbers are remembered that long.
+//! Everything is append-only and lies in the order of granting: rows, names, keys. A grant writes
+//! to a few places that the cache already holds, instead of allocating; a winner costs about 140
+//! bytes. Rows stay for the life of the drop: keys and numbers are remembered that long.
 //!
 //! The hash key is part of the campaign's record, so that replaying the journal puts every hold
 //! back into the row that its id names.

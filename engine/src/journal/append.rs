@@ -1,8 +1,8 @@
 //! The one sequencing point: what is appended here happened in that order.
 //!
-//! Under one short lock an append moves the book (reported counters, phases, numbers), gets its
-//! sequence, its time and its place in the open batch (J5). A commit takes the whole batch and
-//! leaves an empty one, so appending goes on while the last batch is flushed.
+//! INVARIANT(J5): under one short lock an append moves the book (reported counters, phases,
+//! numbers), gets its sequence, its time and its place in the open batch. A commit takes the whole
+//! batch and leaves an empty one, so appending goes on while the last batch is flushed.
 
 use super::frame;
 use super::gate::Gate;

@@ -157,7 +157,8 @@ impl<B: Send + 'static> Journal<B> {
         self.watermark.look(sequence)
     }
 
-    /// Blocks until `sequence` is durable or never will be; flushes on this thread if no other does.
+    /// Blocks until `sequence` is durable or never will be; flushes on this thread if no other
+    /// does.
     pub(crate) fn wait(&self, sequence: u64) -> Look {
         self.watermark.wait(sequence, &|lead| self.commit(lead))
     }
@@ -195,6 +196,7 @@ impl<B: Send + 'static> Journal<B> {
         };
         drop(writer);
         match written {
+            // INVARIANT(J1): the watermark moves after the flush, and every answer waits for it.
             Ok(()) => lead.publish(last),
             Err(error) => {
                 // IMPORTANT: the gate first, so that nothing enters once the watermark is latched.

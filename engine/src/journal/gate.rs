@@ -14,12 +14,13 @@
 //! 1. `FULL` and `FULL_FIRST` change only under the append lock, so they agree with the batch.
 //! 2. `LATCHED` is never cleared (J4).
 //! 3. A command looks once, before it takes anything; what slips past between look and append is at
-//!    most one record a thread (F1).
+//!    most one record a thread. INVARIANT(F1): so what waits for the disk is bounded, and confirms
+//!    and releases still enter where new holds no longer do.
 //!
 //! # Orderings
 //!
-//! Relaxed throughout: the gate publishes nothing. Whether a record is durable is the watermark's to
-//! say; a look that is a moment old only lets one more record in.
+//! Relaxed throughout: the gate publishes nothing. Whether a record is durable is the watermark's
+//! to say; a look that is a moment old only lets one more record in.
 
 use crate::refusal::Refusal;
 use crate::sync::{AtomicU8, Ordering};

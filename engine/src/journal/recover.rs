@@ -11,8 +11,8 @@
 //!    the place of everything at or after its first sequence in older segments.
 //! 5. What was read but not vouched for is kept aside, to be *written again*: after a crash of the
 //!    process or a failed flush, a read that succeeds proves nothing about the disk.
-//! 6. Beside a running engine the bytes change under the reader, so a later frame may be seen and an
-//!    earlier one not. There only what was vouched for before reading began must be found whole.
+//! 6. Beside a running engine the bytes change under the reader, so a later frame may be seen and
+//!    an earlier one not. There only what was vouched for before reading began must be found whole.
 
 use std::io;
 
@@ -254,6 +254,7 @@ impl Reading<'_, '_> {
     }
 
     fn finish(mut self, last_segment: Option<u64>) -> Result<Recovered, Error> {
+        // INVARIANT(J3): what was vouched for has been read, or the engine does not start.
         if self.found.vouched >= self.next {
             let end = Place { segment: last_segment.unwrap_or(0), offset: 0 };
             let (place, why) = self.stopped.unwrap_or((end, "the journal ends"));

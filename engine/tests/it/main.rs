@@ -7,4 +7,8 @@ mod common;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod pending;
+#[cfg(test)]
+mod phases;
+#[cfg(test)]
 mod recovery;

@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand, and how each of them ends.
 
+mod audit;
+mod check;
 mod demo;
 mod exit;
 mod serve;
@@ -25,6 +27,10 @@ enum Command {
     Demo(demo::Demo),
     /// Serve drops over HTTP and RESP
     Serve(serve::Serve),
+    /// Validate campaign files and print what they mean
+    Check(check::Check),
+    /// Recompute every invariant of a data directory from its journal
+    Audit(audit::Audit),
 }
 
 /// Runs the command that the arguments name.
@@ -40,6 +46,8 @@ pub(crate) fn main() -> ExitCode {
     let done = match cli.command {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Audit(audit) => audit.run(),
     };
     match done {
         Ok(exit) => exit.into(),

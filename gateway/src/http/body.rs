@@ -92,7 +92,8 @@ pub(super) struct ConfirmBody<'a> {
 #[serde(deny_unknown_fields)]
 pub(super) struct NoBody {}
 
-/// Something written as an object. By itself a struct could also be written as a list of its values.
+/// Something written as an object. By itself a struct could also be written as a list of its
+/// values.
 pub(super) struct Object<T>(pub(super) T);
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod clients;
+mod commands;
 mod faulty;
 mod http_holds;
 mod http_requests;

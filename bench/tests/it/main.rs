@@ -1,0 +1,4 @@
+//! Tests of the workspace as a whole.
+
+#[cfg(test)]
+mod tidy;

@@ -1,0 +1,80 @@
+//! When holds are granted, and what is shown before.
+
+use std::sync::Arc;
+
+use crate::common::{OPENS_MS, hold, one_item};
+use jangteo::{
+    Campaign, Durability, Engine, HoldRequest, ManualClock, Phase, Refusal, Sale, Timestamp,
+};
+
+const CLOSES_MS: u64 = OPENS_MS + 3_600_000;
+
+const CAMPAIGN: &str = r#"
+[campaign]
+id = "t"
+title = "test"
+currency = "KRW"
+time_zone = "Asia/Seoul"
+[schedule]
+opens = "2020-04-29T10:00:00"
+closes_after = "1h"
+[rules]
+hold_ttl = "2h"
+"#;
+
+/// The drop one second before it opens; it closes after an hour.
+fn sealed_sale() -> (Engine, Sale, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_ms(OPENS_MS - 1_000)));
+    let options = Engine::options().durability(Durability::Memory).clock(clock.clone());
+    let engine = options.background(false).open().unwrap();
+    let text = format!("{CAMPAIGN}{}", one_item(9));
+    engine.put(Campaign::parse(&text).unwrap()).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    (engine, sale, clock)
+}
+
+#[test]
+fn nothing_is_granted_before_the_opening_or_after_the_closing() {
+    let (_engine, sale, clock) = sealed_sale();
+    let opens_at = Timestamp::from_ms(OPENS_MS);
+    clock.advance(999);
+    let early = hold(&sale, "c-1", "k");
+    assert!(matches!(early, Err(Refusal::NotOpen { opens_at: at }) if at == opens_at));
+    clock.advance(1);
+    let first = hold(&sale, "c-1", "k").unwrap();
+    assert_eq!((first.number, first.created_at), (1, opens_at), "the first request opens it");
+    clock.advance_to(Timestamp::from_ms(CLOSES_MS - 1));
+    let last = hold(&sale, "c-2", "k").unwrap();
+    clock.advance(1);
+    assert!(matches!(hold(&sale, "c-3", "k"), Err(Refusal::Closed)));
+    assert_eq!(hold(&sale, "c-1", "k").unwrap().id, first.id, "a key is still answered");
+    assert!(matches!(sale.extend(&last.id), Err(Refusal::Closed)));
+    assert!(sale.confirm(&last.id, "p").is_ok(), "a live hold may be confirmed");
+}
+
+#[test]
+fn a_clock_that_steps_back_undoes_no_opening_and_no_closing() {
+    let (engine, sale, clock) = sealed_sale();
+    clock.advance(1_000);
+    engine.tick();
+    clock.step(-60_000);
+    engine.tick();
+    assert_eq!(sale.phase(), Phase::Open);
+    assert!(hold(&sale, "c-1", "k").is_ok());
+    clock.advance_to(Timestamp::from_ms(CLOSES_MS));
+    engine.tick();
+    clock.step(-60_000);
+    engine.tick();
+    assert!(matches!(hold(&sale, "c-2", "k"), Err(Refusal::Closed)));
+}
+
+#[test]
+fn a_sealed_drop_shows_nothing_and_says_the_same_of_every_item() {
+    let (_engine, sale, _) = sealed_sale();
+    let (view, _) = sale.view();
+    assert!(view.sealed && view.items.is_none() && view.gifts.is_none() && !view.sold_out);
+    for sku in ["a", "nothing-of-that-name"] {
+        let refused = sale.hold(&HoldRequest::new("c-1").line(sku, 1).area("anywhere"));
+        assert!(matches!(refused, Err(Refusal::NotOpen { .. })), "{sku}");
+    }
+}

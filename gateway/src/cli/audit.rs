@@ -1,0 +1,124 @@
+//! `jangteo audit`: every invariant of a data directory, recomputed from the journal.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use jangteo::Error;
+use jangteo::audit::{Counted, DirectoryAudit, DropAudit, audit_directory};
+
+use super::check::grouped;
+use super::{Exit, Failure};
+
+/// What `audit` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Audit {
+    /// The data directory; an engine may be running on it
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Audit {
+    /// Reads the journal, prints what it comes to, and fails with 1 if a rule does not hold.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let found = audit_directory(&self.directory).map_err(|error| match error {
+            Error::Io(error) => Failure::io(self.directory.display(), &error),
+            error => error.into(),
+        })?;
+        let mut out = io::stdout().lock();
+        let printed = if self.json {
+            serde_json::to_writer(&mut out, &found).map_err(Into::into).and_then(|()| writeln!(out))
+        } else {
+            print(&mut out, &found)
+        };
+        printed.map_err(|error| Failure::io("standard output", &error))?;
+        Ok(if found.ok { Exit::Done } else { Exit::DidNotHold })
+    }
+}
+
+fn print(out: &mut impl Write, found: &DirectoryAudit) -> io::Result<()> {
+    let DirectoryAudit { segments, batches, records, epochs, .. } = found;
+    let [segments, batches, records] = [segments, batches, records].map(|n| grouped((*n).into()));
+    writeln!(out, "{records} records in {batches} batches, {segments} segments, {epochs} starts")?;
+    if found.records > 0 {
+        writeln!(out, "last record {} at {}", found.last_sequence, found.last_at)?;
+    }
+    if let Some(place) = &found.torn_tail {
+        writeln!(out, "torn tail, never acknowledged: {place}")?;
+    }
+    if !found.drops.is_empty() {
+        print_goods(out, &found.drops)?;
+        print_holds(out, &found.drops)?;
+    }
+    for violation in &found.violations {
+        writeln!(out, "{violation}")?;
+    }
+    match found.violations.len() {
+        0 => writeln!(out, "ok: every rule holds at every record"),
+        broken => writeln!(out, "not ok: {broken} violations"),
+    }
+}
+
+fn print_goods(out: &mut impl Write, drops: &[DropAudit]) -> io::Result<()> {
+    let heading = ["drop", "phase", "item", "total", "available", "held", "sold"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for drop in drops {
+        let items = drop.items.iter().map(|good| (good, ""));
+        for (good, mark) in items.chain(drop.gifts.iter().map(|good| (good, " (gift)"))) {
+            let Counted { sku, total, units } = good;
+            let total = total.map_or_else(|| "unlimited".to_owned(), |n| grouped(n.into()));
+            let (id, phase) = (drop.id.clone(), drop.phase.name().to_owned());
+            let [held, sold] = [units.held, units.sold].map(|n| grouped(n.into()));
+            let available = units.available.map_or_else(String::new, signed);
+            rows.push([id, phase, format!("{sku}{mark}"), total, available, held, sold]);
+        }
+    }
+    table(out, &rows, 3)
+}
+
+fn print_holds(out: &mut impl Write, drops: &[DropAudit]) -> io::Result<()> {
+    let heading = ["drop", "holds", "held", "confirmed", "released", "expired", "orders"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for drop in drops {
+        let holds = drop.holds;
+        let states = [holds.held, holds.confirmed, holds.released, holds.expired];
+        let [held, confirmed, released, expired] = states.map(|n| grouped(n.into()));
+        let [all, orders] = [holds.all(), drop.orders].map(|n| grouped(n.into()));
+        rows.push([drop.id.clone(), all, held, confirmed, released, expired, orders]);
+    }
+    table(out, &rows, 1)
+}
+
+fn signed(number: i64) -> String {
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", grouped(number.unsigned_abs().into()))
+}
+
+/// Columns as wide as their widest cell; the first `texts` to the left, numbers to the right.
+fn table<const N: usize>(
+    out: &mut impl Write,
+    rows: &[[String; N]],
+    texts: usize,
+) -> io::Result<()> {
+    writeln!(out)?;
+    let mut widths = [0; N];
+    for row in rows {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = cell.len().max(*width);
+        }
+    }
+    for row in rows {
+        let mut line = String::new();
+        for (place, (cell, width)) in row.iter().zip(widths).enumerate() {
+            let cell =
+                if place < texts { format!("{cell:width$}") } else { format!("{cell:>width$}") };
+            line.push_str(&cell);
+            line.push_str("  ");
+        }
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    writeln!(out)
+}

@@ -1,0 +1,176 @@
+//! `check` and `audit`, run as a person would.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use jangteo::{Campaign, Engine, HoldRequest};
+use serde_json::Value;
+
+fn jangteo(args: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } =
+        Command::new(env!("CARGO_BIN_EXE_jangteo")).args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+fn file(directory: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
+    let path = directory.join(name);
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+const GOOD: &str = r#"
+[campaign]
+id = "m"
+title = "장터"
+currency = "KRW"
+time_zone = "Asia/Seoul"
+[schedule]
+opens = "2020-04-29T10:00:00"
+repeats = "FREQ=WEEKLY;BYDAY=WE;COUNT=2"
+closes_after = "6days"
+[[items]]
+sku = "onion"
+title = "양파"
+price = 5003
+list_price = 10000
+stock = 2001
+eligible = ["x"]
+[[items]]
+sku = "leek"
+title = "대파"
+price = 2000
+stock = 100
+drops = [2]
+[[ledger]]
+kind = "donation"
+beneficiary = "bridge"
+rate = "50%"
+[[ledger]]
+kind = "credit"
+beneficiary = [{ id = "old", share = "60%" }, { id = "young", share = "40%" }]
+rate = "1%"
+eligible = "x"
+settles = "2020-12-31T23:59:59"
+"#;
+
+#[test]
+fn check_says_what_a_campaign_means() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = file(directory.path(), "good.toml", GOOD);
+    let (code, out, err) = jangteo(&["check", &path]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    for line in [
+        "opens  Wed 2020-05-06 10:00:00 +09:00  =  2020-05-06T01:00:00.000Z",
+        "2,001 x onion, 양파, at 5,003 (list price 10,000)",
+        "2 drops, 4,102 units, full price 20,222,006 KRW",
+        // 10,011,003 and 10,211,003, halved and rounded down each.
+        "donation of 50% to bridge: at most 10,111,002 KRW",
+        "credit of 1% to old, young: at most 200,220 KRW",
+        "warning: every drop is over",
+    ] {
+        assert!(out.contains(line), "lacks {line:?}:\n{out}");
+    }
+    let (code, out, _) = jangteo(&["check", "--json", &path]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["ok"]), (0, &Value::Bool(true)));
+    let campaign = &report["files"][0]["campaign"];
+    assert_eq!(campaign["drops"][1]["id"], "m-2");
+    assert_eq!(campaign["drops"][1]["full_price"], 10_211_003);
+    assert_eq!(campaign["ledger_at_most"][0]["amount"], 10_111_002);
+}
+
+#[test]
+fn unlimited_stock_has_no_bound_unless_it_is_free() {
+    let directory = tempfile::tempdir().unwrap();
+    let dear = file(directory.path(), "d.toml", GOOD.replace("2001", "\"unlimited\""));
+    let out = jangteo(&["check", &dear]).1;
+    assert!(out.contains("donation of 50% to bridge: at most unlimited KRW"), "{out}");
+    let free = GOOD.replace("2001", "\"unlimited\"").replace("price = 5003", "price = 0");
+    let out = jangteo(&["check", &file(directory.path(), "f.toml", free)]).1;
+    assert!(out.contains("2 drops, unlimited units, full price 200,000 KRW"), "{out}");
+}
+
+#[test]
+fn check_names_every_fault_by_line_and_column() {
+    let directory = tempfile::tempdir().unwrap();
+    let good = file(directory.path(), "good.toml", GOOD);
+    let text = GOOD.replace("price = 5003", "price = -1").replace("rate = \"1%\"", "rat = \"1%\"");
+    let bad = file(directory.path(), "bad.toml", text);
+    let latin = file(directory.path(), "latin.toml", b"[campaign]\nid = \"\xe9\"\n");
+    let (code, out, _) = jangteo(&["check", &good, &bad, &latin]);
+    assert_eq!(code, 65);
+    assert!(out.contains(&format!("{bad}:14:9 items[0].price: ")), "{out}");
+    assert!(out.contains(&format!("{bad}:31:1 ledger[1].rat: ")), "{out}");
+    assert!(out.contains(&format!("{latin}:2:1: is not UTF-8")), "{out}");
+    assert!(out.contains("4,102 units"), "the good one is shown:\n{out}");
+    let (code, out, _) = jangteo(&["check", "--json", &bad]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["ok"]), (65, &Value::Bool(false)));
+    assert_eq!(report["files"][0]["faults"][0]["line"], 14);
+
+    let (code, _, err) = jangteo(&["check", "/nowhere/at-all.toml"]);
+    assert_eq!(code, 74);
+    assert!(err.contains("/nowhere/at-all.toml"), "{err}");
+    assert_eq!(jangteo(&["check"]).0, 64);
+}
+
+/// A directory in which `m-1` sold one unit and holds another.
+fn sold(directory: &Path) -> Engine {
+    let engine = Engine::options().data(directory).segment_bytes(1 << 16).open().unwrap();
+    let text = GOOD.replace("closes_after = \"6days\"\n", "");
+    engine.put(Campaign::parse(&text).unwrap()).unwrap();
+    let sale = engine.sale("m-1").unwrap();
+    let hold = |customer| {
+        let request = HoldRequest::new(customer).line("onion", 1).key("k");
+        sale.hold(&request).unwrap().wait().unwrap().id
+    };
+    let id = hold("c-secret");
+    sale.confirm(&id, "p").unwrap().wait().unwrap();
+    hold("c-other");
+    engine
+}
+
+#[test]
+fn audit_counts_what_the_journal_holds_running_or_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let mut engine = Some(sold(directory.path()));
+    for running in [true, false] {
+        engine = engine.filter(|_| running);
+        let (code, out, err) = jangteo(&["audit", path]);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        let rows = out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let row = rows.into_iter().find(|row| row.starts_with(&["m-1", "open"])).unwrap();
+        assert_eq!(row, ["m-1", "open", "onion", "2,001", "1,999", "1", "1"]);
+        assert!(out.contains("ok: every rule holds at every record"), "{out}");
+        assert!(!out.contains("c-secret"), "{out}");
+        let (code, out, _) = jangteo(&["audit", path, "--json"]);
+        let found: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(
+            (code, &found["ok"], &found["drops"][0]["orders"]),
+            (0, &true.into(), &1.into())
+        );
+        assert!(!out.contains("c-secret"), "{out}");
+    }
+}
+
+#[test]
+fn audit_names_file_and_byte_of_what_is_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    drop(sold(directory.path()));
+    let segment = directory.path().join("journal/000000000001.segment");
+    let mut bytes = std::fs::read(&segment).unwrap();
+    let place = bytes.windows(8).position(|window| window == b"c-secret").unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(&segment, &bytes).unwrap();
+    let (code, _, err) = jangteo(&["audit", path]);
+    assert_eq!(code, 65, "{err}");
+    let at = format!("000000000001.segment: byte {}", place / 512 * 512);
+    assert!(err.contains(&at), "{err}");
+
+    let (code, _, err) = jangteo(&["audit", "/nowhere/at-all"]);
+    assert_eq!(code, 74);
+    assert!(err.contains("/nowhere/at-all"), "{err}");
+}
