@@ -235,7 +235,7 @@ impl EngineCore {
         if json.len() > CAMPAIGN_RECORD_MAX {
             return Err(Error::TooMany("bytes in a campaign"));
         }
-        self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
+        let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
 
         let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
         let drops = Replayed::drops_of(&put, first);

@@ -41,8 +41,7 @@ pub(crate) struct Goods {
 impl Goods {
     /// The goods of drop `number` of `campaign`.
     pub(crate) fn of(campaign: &Campaign, number: u32) -> Self {
-        let here = |drops: &Option<Vec<u32>>| drops.as_ref().is_none_or(|d| d.contains(&number));
-        let items: Vec<_> = campaign.items.iter().filter(|item| here(&item.drops)).collect();
+        let items: Vec<_> = campaign.items_in(number).collect();
         let place = |sku: &str| campaign.gifts.iter().position(|gift| gift.sku == sku);
         let mut all = Vec::with_capacity(items.len() + campaign.gifts.len());
         let drop_limit = campaign.rules.limit_per_customer;

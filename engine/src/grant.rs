@@ -71,7 +71,7 @@ impl Sale {
     /// [`LimitReached`](Refusal::LimitReached), [`SoldOut`](Refusal::SoldOut).
     pub fn hold(&self, request: &HoldRequest<'_>) -> Result<Pending<Hold>, Refusal> {
         let ask = self.0.check(request)?;
-        self.0.shared.journal.pass(Class::Hold)?;
+        let _watch = self.0.shared.journal.pass(Class::Hold)?;
         match self.attempt(&ask, false) {
             Attempt::Granted(pending) => Ok(pending),
             Attempt::Refused(refusal) => Err(refusal),

@@ -61,7 +61,7 @@ impl EngineCore {
         let mut expired = 0;
         for sale in self.current() {
             sale.0.turn_phase(now);
-            let has_live = live > 0 && sale.page().0.holds_live > 0;
+            let has_live = live > 0 && sale.has_live_holds();
             if has_live && step_ms != 0 {
                 sale.0.shards().for_each(|mut shard| shard.stepped(step_ms));
             }

@@ -41,6 +41,7 @@
 //! `stock`, `journal/append`, `journal/commit`, `journal/watermark`, `pending`.
 
 mod admission;
+pub mod audit;
 mod book;
 mod buyers;
 mod campaign;
@@ -71,7 +72,8 @@ mod sync;
 mod view;
 
 pub use campaign::{
-    Campaign, Fault as CampaignFault, Gift, GiftRule, InvalidCampaign, Item, Occurrence, Stock,
+    Campaign, Fault as CampaignFault, Gift, GiftRule, InvalidCampaign, Item, LedgerKind,
+    LedgerRule, Occurrence, Rate, Reveal, Rules, Schedule, Share, Stock,
 };
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{Engine, Health};

@@ -83,6 +83,9 @@ pub const HOLDS_LISTED_MAX: usize = 100;
 /// a small file of nothing but faults would be answered by a hundred times its size.
 pub const FAULTS_MAX: usize = 1_000;
 
+/// Most violations one audit lists; a journal that is wrong throughout has as many as records.
+pub const VIOLATIONS_MAX: usize = 1_000;
+
 /// Years in which a campaign's local times may lie: instants are counted from 1970, and RFC 3339
 /// shows years of four digits.
 pub const LOCAL_YEARS: RangeInclusive<i32> = 1971..=2999;

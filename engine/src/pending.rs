@@ -1,5 +1,6 @@
 //! An answer that must not be given before it is durable.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ pub struct Pending<T> {
 }
 
 /// A place in the journal's order, and whether it has been reached.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Ticket {
     journal: Arc<Journal<Book>>,
     sequence: u64,
@@ -86,6 +87,18 @@ impl Ticket {
         self.journal.look(self.sequence) == Look::Durable
     }
 
+    /// What became of it, if that is decided; asks nobody for a flush.
+    ///
+    /// # Errors
+    /// [`OutcomeUnknown`] if the flush failed or the engine stopped.
+    #[must_use]
+    pub fn outcome(&self) -> Option<Result<(), OutcomeUnknown>> {
+        match self.journal.look(self.sequence) {
+            Look::NotYet => None,
+            look => Some(decided(look)),
+        }
+    }
+
     /// Blocks until it is, flushing on this thread if no other does.
     ///
     /// # Errors
@@ -110,6 +123,13 @@ impl Ticket {
             Look::NotYet => Poll::Pending,
             look => Poll::Ready(decided(look)),
         }
+    }
+}
+
+impl fmt::Debug for Ticket {
+    /// Without the journal: what it holds appears in no log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Ticket").field(&self.sequence).finish()
     }
 }
 

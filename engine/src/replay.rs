@@ -56,7 +56,7 @@ impl Replayed {
                 Page { phase, last_number: 0, holds_live: 0, orders: 0, goods: goods.counts() };
             Self {
                 index,
-                id: format!("{}-{}", campaign.id, occurrence.number).into(),
+                id: campaign.drop_id(occurrence.number).into(),
                 campaign: Arc::clone(&campaign),
                 occurrence: *occurrence,
                 names: SipHasher13::new_with_keys(put.hash_key[0], put.hash_key[1]),

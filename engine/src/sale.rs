@@ -2,7 +2,7 @@
 //! in [`settle`](crate::settle).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use crossbeam::utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -52,6 +52,7 @@ pub(crate) struct SaleCore {
     /// Hashes customers and keys; its key is part of the campaign's record.
     pub(crate) names: SipHasher13,
     shards: Box<[CachePadded<Mutex<Shard>>]>,
+    warmed: Once,
 }
 
 impl Sale {
@@ -69,6 +70,7 @@ impl Sale {
             basket: Mutex::new(()),
             names,
             shards: shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard))).collect(),
+            warmed: Once::new(),
         }))
     }
 
@@ -184,6 +186,11 @@ impl Sale {
         &self.0.goods
     }
 
+    /// Whether any hold keeps units and may yet end.
+    pub(crate) fn has_live_holds(&self) -> bool {
+        self.0.shared.journal.read(|book, _| book.page(self.0.index).holds_live > 0)
+    }
+
     /// The book's page, and the sequence it stands at.
     pub(crate) fn page(&self) -> (Page, u64) {
         self.0.shared.journal.read(|book, sequence| (book.page(self.0.index).clone(), sequence))
@@ -220,6 +227,11 @@ impl SaleCore {
 
     /// Rows for the whole stock, made and touched before the crowd comes.
     pub(crate) fn warm(&self) {
+        self.warmed.call_once(|| self.warm_once());
+    }
+
+    #[cold]
+    fn warm_once(&self) {
         let holds = usize::try_from(self.goods.units()).unwrap_or(usize::MAX);
         let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;
         // Customers spread like dice: six deviations more than the mean leave no shard growing.

@@ -32,7 +32,7 @@ impl Sale {
         payment: impl Into<Option<&'p str>>,
     ) -> Result<Pending<Hold>, Refusal> {
         let payment = checked_payment(payment.into())?;
-        self.0.shared.journal.pass(Class::Settle)?;
+        let _watch = self.0.shared.journal.pass(Class::Settle)?;
         let (mut shard, row) = self.locate(id)?;
         match shard.row(row).state {
             HoldState::Held => {}
@@ -61,7 +61,7 @@ impl Sale {
     /// [`UnknownHold`](Refusal::UnknownHold), [`WrongState`](Refusal::WrongState) once confirmed,
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn release(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
-        self.0.shared.journal.pass(Class::Settle)?;
+        let _watch = self.0.shared.journal.pass(Class::Settle)?;
         let (mut shard, row) = self.locate(id)?;
         match shard.row(row).state {
             HoldState::Held => {}
@@ -94,7 +94,7 @@ impl Sale {
     /// released, [`Expired`](Refusal::Expired), [`Closed`](Refusal::Closed) once the drop is,
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn extend(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
-        self.0.shared.journal.pass(Class::Settle)?;
+        let _watch = self.0.shared.journal.pass(Class::Settle)?;
         let now = self.0.shared.clock.now();
         let (mut shard, row) = self.locate(id)?;
         let hold = shard.row(row);
@@ -103,17 +103,20 @@ impl Sale {
             HoldState::Confirmed | HoldState::Released => return Err(Refusal::WrongState),
             HoldState::Expired => return Err(Refusal::Expired),
         }
-        if matches!(self.phase(), Phase::Closed | Phase::Settled) {
-            return Err(Refusal::Closed);
-        }
         let ttl_ms = self.0.campaign().rules.hold_ttl_ms;
         let latest = hold.created_at.plus_ms(2 * ttl_ms);
         let expires_at = now.plus_ms(ttl_ms).min(latest).max(hold.expires_at);
-        if expires_at > hold.expires_at {
-            let record = Record::Extended { sale: self.0.index, slot: id.slot(), expires_at };
-            let appended = self.0.shared.journal.append(now, Room::Own, |_, _| Ok(record));
-            let stamp = appended.unwrap_or_else(|never: std::convert::Infallible| match never {});
-            shard.extended(row, expires_at, stamp);
+        let sale = self.0.index;
+        let stamp =
+            self.0.shared.journal.append(now, Room::Own, |book, _| match book.page(sale).phase {
+                Phase::Closed | Phase::Settled => Err(Some(Refusal::Closed)),
+                _ if expires_at == hold.expires_at => Err(None),
+                _ => Ok(Record::Extended { sale, slot: id.slot(), expires_at }),
+            });
+        match stamp {
+            Ok(stamp) => shard.extended(row, expires_at, stamp),
+            Err(None) => {} // it has that much time already
+            Err(Some(refusal)) => return Err(refusal),
         }
         Ok(self.answer(&shard, row))
     }

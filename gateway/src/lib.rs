@@ -1,4 +1,26 @@
-//! Part of jangteo.
+//! HTTP and RESP in front of the jangteo engine.
+//!
+//! Both wires end in one typed command, which one file runs on the engine, and every error comes
+//! from one table:
+//!
+//! `resp::connection | http::front -> command -> dispatch -> engine -> output | problem`
+//!
+//! [`Service`] serves both wires on a thread of its own; [`http::router`] and [`resp::serve`] mount
+//! them in another program's runtime.
 
+mod accept;
+mod access;
+mod app;
+mod codes;
+mod command;
+mod dispatch;
+mod drain;
+mod flushing;
+mod guarded;
+pub mod http;
 pub mod limits;
 pub mod resp;
+mod service;
+
+pub use access::Access;
+pub use service::Service;

@@ -28,3 +28,65 @@ pub const RESP_BUFFER_BYTES: usize = COMMAND_BYTES_MAX + LENGTH_LINE_MAX;
 
 /// Longest name a RESP connection may give itself, in bytes. It is kept while the connection lives.
 pub const CLIENT_NAME_MAX: usize = 128;
+
+/// Most connections open at once, both wires together; the next one is told so and closed. Without
+/// it a crowd takes every descriptor, the journal's among them.
+pub const CONNECTIONS_MAX: usize = 20_000;
+
+/// Descriptors kept back for everything that is no connection.
+pub const DESCRIPTORS_KEPT: usize = 128;
+
+/// First size of a RESP connection's read buffer, in bytes; it grows to [`RESP_BUFFER_BYTES`] for
+/// a client that fills it.
+pub const RESP_BUFFER_BYTES_FIRST: usize = 8 << 10;
+const _: () = assert!(RESP_BUFFER_BYTES_FIRST < RESP_BUFFER_BYTES);
+
+/// Bytes of replies that wait on one RESP connection, above which none of its commands is executed
+/// and nothing is read from it. Without it a client that sends and never reads fills the memory.
+pub const REPLY_BYTES_MAX: usize = 1 << 20;
+
+/// Replies of one RESP connection that wait for the disk, above which none of its commands is
+/// executed.
+pub const REPLIES_WAITING_MAX: usize = 16 << 10;
+
+/// Longest HTTP body, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 << 10;
+
+/// Longest head of an HTTP request, in bytes, and most bytes that a connection reads ahead.
+pub const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Most headers of an HTTP request.
+pub const HEADERS_MAX: usize = 64;
+
+/// How long the head of an HTTP request may take, from the moment the connection is open or its
+/// last answer was sent: so it also ends idle connections. In milliseconds.
+pub const HEAD_TIMEOUT_MS: u64 = 60_000;
+/// How long the body of an HTTP request may take, in milliseconds.
+pub const BODY_TIMEOUT_MS: u64 = 10_000;
+
+/// How long a client may take no byte of what waits for it before it is cut, in milliseconds.
+pub const STALL_TIMEOUT_MS: u64 = 30_000;
+
+/// How long a connection that was answered for the last time is read on, so that the answers are
+/// not destroyed by the reset that unread bytes would cause. In milliseconds.
+pub const LINGER_MS: u64 = 1_000;
+
+/// How long a stopping service waits for its connections, in milliseconds.
+pub const DRAIN_TIMEOUT_MS: u64 = 10_000;
+const _: () = assert!(LINGER_MS < DRAIN_TIMEOUT_MS);
+
+/// Waiting records from which a flush is the committer thread's. Below, the worker flushes by
+/// itself as soon as it has nothing else to do: that spares two changes of thread.
+pub const INLINE_FLUSH_RECORDS_MAX: u64 = 1_000;
+
+/// Commands that a worker executes without once running out of work, after which it asks the
+/// committer thread to flush. Without it a crowd of refusals could starve a waiting grant.
+pub const COMMANDS_PER_FLUSH_MAX: u32 = 1_024;
+
+/// Most drops in one answer.
+pub const DROPS_LISTED_MAX: usize = 1_000;
+/// Drops in one answer if the client does not say how many.
+pub const DROPS_LISTED: usize = 100;
+const _: () = assert!(DROPS_LISTED <= DROPS_LISTED_MAX);
+
+/// Longest request id that is taken over from a client, in bytes.
+pub const REQUEST_ID_MAX: usize = 128;

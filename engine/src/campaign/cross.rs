@@ -84,7 +84,10 @@ impl<'a> Cross<'a> {
                 field.fault::<()>(format!("there is no gift {}", quoted(sku)));
             }
         }
-        let (Some(field), Some(items)) = (items_field, items) else { return };
+        let Some((field, items)) = items_field.zip(items).filter(|(_, items)| !items.is_empty())
+        else {
+            return; // goods may follow later
+        };
         let tags: HashSet<&str> =
             items.iter().flat_map(|item| &item.eligible).map(String::as_str).collect();
         for (tag, field) in &self.tag_uses {

@@ -17,6 +17,7 @@ mod model;
 mod node;
 mod rate;
 mod read;
+mod rehearsal;
 mod rule;
 mod schedule;
 mod table;
@@ -25,8 +26,6 @@ mod warnings;
 mod write;
 mod zone;
 
-#[cfg(test)]
-mod properties;
 #[cfg(test)]
 mod tests;
 

@@ -14,8 +14,22 @@ use crate::limits::CAMPAIGN_BYTES_MAX;
 /// A campaign: what is sold, when, and under which rules.
 ///
 /// There is no way to make one but from a file, so one that exists is valid. The fields are for
-/// reading; to change a campaign, change its file. Two campaigns are equal if their files say the
-/// same, however they are written.
+/// reading; to change a campaign, change its file.
+///
+/// In the file:
+///
+/// - A **duration** is a number and a unit, or several: `90s`, `10m`, `1h30m`, `6days`. Units are
+///   `s sec second`, `m min minute`, `h hour`, `d day`, `w week`, also in the plural. A day is 24
+///   hours, also where the clocks change.
+/// - A **local time** is written `2020-04-29T10:00:00`, in the campaign's zone. Where the clocks go
+///   forward over it, it is moved forward as far; where they go back and it comes twice, the first
+///   is meant.
+/// - **`repeats`** is a recurrence rule of RFC 5545, counted in local time: `FREQ` of `DAILY`,
+///   `WEEKLY`, `MONTHLY` or `YEARLY`, any `BY` part, `INTERVAL`, `WKST`, and either `COUNT` or
+///   `UNTIL`. `UNTIL` is inclusive and has a time, local (`20200617T100000`) or UTC
+///   (`20200617T010000Z`). `opens` must match the rule, and all occurrences lie within 100 years
+///   of it.
+/// - A **percentage** is exact, with at most six decimals: `50%`, `0.125%`.
 ///
 /// ```
 /// # let file = include_str!("../../../docs/campaigns/uroad-2020.toml");
@@ -68,7 +82,7 @@ pub struct Schedule {
     /// First opening, local.
     #[serde(serialize_with = "write::local")]
     pub opens: NaiveDateTime,
-    /// RFC 5545 rule; none: once.
+    /// RFC 5545 rule, in capitals; none: once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeats: Option<String>,
     /// Occurrence numbers left out, ascending.

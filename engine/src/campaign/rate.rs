@@ -24,7 +24,7 @@ impl Rate {
     pub const WHOLE: Self = Self(Self::DENOMINATOR);
 
     const DECIMALS: usize = 6;
-    const PERCENT: u32 = 10_u32.pow(Self::DECIMALS as u32);
+    const PERCENT: u32 = 1_000_000;
 
     /// The rate as parts of [`Rate::DENOMINATOR`]; never 0.
     #[must_use]

@@ -76,7 +76,7 @@ fn head(field: &Field<'_>) -> Option<Head> {
     let mut table = field.table()?;
     let head = Head {
         id: table.required("id", id),
-        title: table.required("title", title),
+        title: table.required("title", label),
         currency: table.required("currency", |field| {
             let code = field.text()?;
             if currency::is_known(code) {
@@ -104,15 +104,15 @@ fn id(field: &Field<'_>) -> Option<String> {
 }
 
 /// A text for people.
-fn title(field: &Field<'_>) -> Option<String> {
-    let title = field.text()?;
-    if !(1..=TITLE_MAX).contains(&title.chars().count()) {
+fn label(field: &Field<'_>) -> Option<String> {
+    let text = field.text()?;
+    if !(1..=TITLE_MAX).contains(&text.chars().count()) {
         return field.fault(format!("must be 1 to {TITLE_MAX} characters"));
     }
-    if title.chars().any(char::is_control) {
+    if text.chars().any(char::is_control) {
         return field.fault("must not have control characters");
     }
-    Some(title.to_owned())
+    Some(text.to_owned())
 }
 
 /// A name for machines.
@@ -185,9 +185,13 @@ fn limit_per_customer(field: &Field<'_>) -> Option<u32> {
 
 fn item<'a>(field: &Field<'a>, cross: &mut Cross<'a>) -> Option<Item> {
     let mut table = field.table()?;
-    let sku = table.required("sku", |field| sku(field, cross));
-    let title_read = table.required("title", title);
-    let seller = table.optional("seller", title);
+    let sku = table.required("sku", |field| {
+        let sku = name(field, SKU_MAX)?;
+        cross.sku(&sku, field)?;
+        Some(sku)
+    });
+    let title = table.required("title", label);
+    let seller = table.optional("seller", label);
     let price = table.required("price", |field| field.integer(0..=PRICE_MAX));
     let list_price = table.optional("list_price", |field| field.integer(0..=AMOUNT_MAX));
     let stock = table.required("stock", stock);
@@ -201,7 +205,7 @@ fn item<'a>(field: &Field<'a>, cross: &mut Cross<'a>) -> Option<Item> {
     table.done();
     Some(Item {
         sku: sku?,
-        title: title_read?,
+        title: title?,
         seller: seller?,
         price: price?,
         list_price: list_price?,
@@ -211,12 +215,6 @@ fn item<'a>(field: &Field<'a>, cross: &mut Cross<'a>) -> Option<Item> {
         eligible: eligible?,
         gift: gift?,
     })
-}
-
-fn sku<'a>(field: &Field<'a>, cross: &mut Cross<'a>) -> Option<String> {
-    let sku = name(field, SKU_MAX)?;
-    cross.sku(&sku, field)?;
-    Some(sku)
 }
 
 fn stock(field: &Field<'_>) -> Option<Stock> {
@@ -244,11 +242,13 @@ fn gift_rule<'a>(field: &Field<'a>, cross: &mut Cross<'a>) -> Option<GiftRule> {
 
 fn gift<'a>(field: &Field<'a>, cross: &mut Cross<'a>) -> Option<Gift> {
     let mut table = field.table()?;
-    let sku = table.required("sku", |field| sku(field, cross));
-    if let Some(sku) = &sku {
-        cross.gift(sku);
-    }
-    let title = table.required("title", title);
+    let sku = table.required("sku", |field| {
+        let sku = name(field, SKU_MAX)?;
+        cross.gift(&sku);
+        cross.sku(&sku, field)?;
+        Some(sku)
+    });
+    let title = table.required("title", label);
     let stock = table.required("stock", stock);
     table.done();
     Some(Gift { sku: sku?, title: title?, stock: stock? })
@@ -276,8 +276,8 @@ fn ledger_rule<'a>(
     let settles = match kind {
         Some(LedgerKind::Donation) => Some(None),
         Some(LedgerKind::Credit) | None => table.optional("settles", |field| {
-            let settles = zone::instant(time_zone?, schedule::local_time(field)?);
-            cross.settles(settles, field)
+            let local = schedule::local_time(field)?;
+            cross.settles(zone::instant(time_zone?, local), field)
         }),
     };
     table.done();

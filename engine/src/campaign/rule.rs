@@ -63,18 +63,15 @@ impl Rule {
         let parts = parts(&text, &mut wrong);
         let end = end(&parts, &mut wrong);
         check(&parts, &mut wrong);
+        let Some(end) = end.filter(|_| wrong.is_empty()) else { return Err(wrong) };
         let pattern: Vec<String> = parts
             .iter()
             .filter(|(name, _)| !matches!(**name, "COUNT" | "UNTIL"))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        if !wrong.is_empty() {
-            return Err(wrong);
-        }
-        match (pattern.join(";").parse(), end) {
-            (Ok(calendar), Some(end)) => Ok(Self { calendar, end }),
-            (Err(error), _) => Err(vec![reason(&error)]),
-            (Ok(_), None) => Err(vec!["must have COUNT or UNTIL".to_owned()]),
+        match pattern.join(";").parse() {
+            Ok(calendar) => Ok(Self { calendar, end }),
+            Err(error) => Err(vec![reason(&error)]),
         }
     }
 
@@ -217,7 +214,7 @@ fn check(parts: &BTreeMap<&str, &str>, wrong: &mut Vec<String>) {
         wrong.push("must have an INTERVAL from 1 to 65535".to_owned());
     }
     let selects = |name: &&str| name.starts_with("BY") && *name != "BYSETPOS";
-    if parts.contains_key("BYSETPOS") && !parts.keys().any(|name| selects(name)) {
+    if parts.contains_key("BYSETPOS") && !parts.keys().any(selects) {
         wrong.push("has BYSETPOS without another BY part to pick from".to_owned());
     }
     let counts_days =

@@ -38,7 +38,7 @@ pub(super) fn read(
     if let Some(field) = skip_field {
         check_skip(&field, &skip, instants.len())?;
     }
-    let repeats = repeats.and_then(|(_, field)| field.text()).map(str::to_owned);
+    let repeats = repeats.and_then(|(_, field)| field.text()).map(str::to_ascii_uppercase);
     let schedule = Schedule { opens, repeats, skip, closes_after_ms, closes_at, reveal };
     let occurrences = occurrences(&schedule, time_zone, &instants);
     Some((schedule, occurrences))

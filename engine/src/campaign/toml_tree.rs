@@ -7,18 +7,31 @@ use toml::de::{DeTable, DeValue};
 
 use super::fault::Faults;
 use super::node::{Entry, Node, Value};
+use crate::limits::FAULTS_MAX;
+
+/// Broken lines that are told apart one by one; beyond, they are reported as the parser meets
+/// them, some only because of an earlier one. Bounds the time: each is one pass over the file.
+const ROUNDS: usize = 16;
 
 /// Reads a TOML text as far as it can be read. If it is broken, the lines that are to blame are
 /// reported and left out, so that the faults of the others can be found in the same run.
 pub(super) fn read(text: &str, faults: &Faults) -> Node {
-    let (table, errors) = DeTable::parse_recoverable(text);
-    if errors.is_empty() {
-        return root(table);
+    let mut mended = text.to_owned();
+    let mut round = 0;
+    loop {
+        round += 1;
+        let (table, errors) = DeTable::parse_recoverable(&mended);
+        if errors.is_empty() {
+            return root(table);
+        }
+        faults.set_partial();
+        let last = round == ROUNDS || errors.len() > FAULTS_MAX;
+        let rest = report(&mended, &errors, !last, faults);
+        if last || rest == mended {
+            return root(DeTable::parse_recoverable(&rest).0);
+        }
+        mended = rest;
     }
-    faults.set_partial();
-    let mended = report(text, &errors, faults);
-    let (table, _) = DeTable::parse_recoverable(&mended);
-    root(table)
 }
 
 fn root(table: Spanned<DeTable<'_>>) -> Node {
@@ -52,19 +65,23 @@ fn node(value: Spanned<DeValue<'_>>) -> Node {
     Node { at, value }
 }
 
-/// Reports the first error of each line (later ones mostly follow from it) and returns the text
-/// with those lines blanked; offsets stay. A header stays too: without it the keys below would
-/// read as those of the table above.
-fn report(text: &str, errors: &[toml::de::Error], faults: &Faults) -> String {
-    let mut first_of_offset: BTreeMap<usize, &str> = BTreeMap::new();
-    for error in errors {
-        let at = error.span().map_or(0, |span| span.start.min(text.len()));
-        first_of_offset.entry(at).or_insert_with(|| error.message());
-    }
-    let mut errors = first_of_offset.into_iter().peekable();
+/// Reports the first error of each line (later ones mostly follow from it), or of the first such
+/// line only, and returns the text with these lines blanked; offsets stay. Below a broken header
+/// all is blanked up to the next: those keys would read as keys of the table above.
+fn report(text: &str, errors: &[toml::de::Error], only_first: bool, faults: &Faults) -> String {
+    let at = |error: &toml::de::Error| error.span().map_or(0, |span| span.start.min(text.len()));
+    let errors = errors.iter().map(|error| (at(error), error.message()));
+    let errors: BTreeMap<usize, &str> = if only_first {
+        errors.min_by_key(|(at, _)| *at).into_iter().collect()
+    } else {
+        errors.rev().collect() // of several at one place the first stays
+    };
+
+    let mut errors = errors.into_iter().peekable();
     let mut mended = String::with_capacity(text.len());
     let mut keys = KeyGuess::default();
     let mut end = 0;
+    let mut headless = false;
     for line in text.split_inclusive('\n') {
         end += line.len();
         keys.enter(line);
@@ -75,7 +92,10 @@ fn report(text: &str, errors: &[toml::de::Error], faults: &Faults) -> String {
         if let Some((at, message)) = first {
             faults.report(at, &keys.path(line), format!("not TOML: {message}"));
         }
-        if first.is_some() && !is_header(line) {
+        if is_header(line) {
+            headless = first.is_some();
+        }
+        if first.is_some() || headless {
             mended.extend(line.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }));
         } else {
             mended.push_str(line);

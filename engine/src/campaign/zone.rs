@@ -61,6 +61,8 @@ pub(super) fn local(zone: Tz, instant: Timestamp) -> NaiveDateTime {
 
 #[cfg(test)]
 mod tests {
+    use chrono::TimeDelta;
+
     use super::*;
 
     fn utc(zone: Tz, text: &str) -> String {
@@ -86,6 +88,19 @@ mod tests {
     fn a_time_that_comes_twice_is_the_first() {
         assert_eq!(utc(Tz::America__New_York, "2021-11-07T01:30:00"), "2021-11-07T05:30:00");
         assert_eq!(utc(Tz::Europe__Berlin, "2021-10-31T02:30:00"), "2021-10-31T00:30:00");
+    }
+
+    #[test]
+    fn in_every_zone_a_time_is_kept_unless_it_is_in_a_gap() {
+        let start = parse("2011-01-01T00:15:00").unwrap(); // the year Apia left out a day
+        let times: Vec<_> = (0..365 * 24).map(|hours| start + TimeDelta::hours(hours)).collect();
+        for zone in chrono_tz::TZ_VARIANTS {
+            for time in &times {
+                let shown = local(zone, instant(zone, *time));
+                let in_gap = zone.from_local_datetime(time) == MappedLocalTime::None;
+                assert!(if in_gap { shown > *time } else { shown == *time }, "{zone} {time}");
+            }
+        }
     }
 
     #[test]

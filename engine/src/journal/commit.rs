@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
 use super::frame;
-use super::gate::{Class, Gate};
+use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
 use super::recover::Recovered;
 use super::segment::{Supply, Writer};
@@ -122,10 +122,12 @@ impl<B: Send + 'static> Journal<B> {
         ])
     }
 
-    /// Lets a command enter, or says why not.
+    /// Lets a command enter, or says why not. Nothing enters any more if the command panics while
+    /// the returned watch lives.
     #[inline]
-    pub(crate) fn pass(&self, class: Class) -> Result<(), Refusal> {
-        self.gate.pass(class)
+    pub(crate) fn pass(&self, class: Class) -> Result<PanicWatch<'_>, Refusal> {
+        self.gate.pass(class)?;
+        Ok(self.gate.watch())
     }
 
     /// Appends the record that `post` makes of the book; see [`Append::append`].
@@ -178,6 +180,10 @@ impl<B: Send + 'static> Journal<B> {
     /// Writes and flushes the open batch, or a marker if there is none.
     fn commit(&self, lead: Lead<'_>) {
         let Some(disk) = &self.disk else { return lead.publish(u64::MAX >> 1) };
+        if self.gate.is_latched() {
+            // INVARIANT(J4): after a failure nothing is written and no flush is tried again.
+            return lead.latch();
+        }
         let mut writer = disk.writer.lock();
         let taken = self.append.take(&self.gate, &mut writer.spare);
         let (last, written) = match taken {
@@ -222,12 +228,14 @@ impl<B: Send + 'static> Journal<B> {
 
     /// Flushes and marks everything, then ends the committer and the segment thread.
     pub(crate) fn stop(&self) {
+        let Some(disk) = &self.disk else { return };
+        if disk.supply.is_failing() {
+            disk.supply.stop(); // nobody waits for room that does not come
+        }
         let _ = self.wait(self.last_sequence());
         self.demand(); // a marker for a clean start
         self.watermark.stop();
-        if let Some(disk) = &self.disk {
-            disk.supply.stop();
-        }
+        disk.supply.stop();
     }
 
     /// Why nothing can be acknowledged any more, if so.

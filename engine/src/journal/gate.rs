@@ -7,7 +7,7 @@
 //! | 0 | `FULL` | an append that fills the open batch beyond what new holds may use | the commit that takes the batch |
 //! | 1 | `FULL_FIRST` | likewise, beyond what confirms and releases may use | likewise |
 //! | 2 | `SHORT` | the disk watch, or the append that used the last unreserved room | the disk watch |
-//! | 3 | `LATCHED` | the first failed write or flush | nobody |
+//! | 3 | `LATCHED` | the first failed write or flush, or a broken invariant | nobody |
 //!
 //! # Rules
 //!
@@ -66,6 +66,12 @@ impl Gate {
         self.0.fetch_or(LATCHED, Ordering::Relaxed);
     }
 
+    /// Latches if the current step ends in a panic: a broken invariant stops all granting.
+    #[inline]
+    pub(crate) fn watch(&self) -> PanicWatch<'_> {
+        PanicWatch(self)
+    }
+
     /// Says whether the disk has room for more holds.
     pub(crate) fn set_short(&self, short: bool) {
         self.set(SHORT, short);
@@ -82,6 +88,19 @@ impl Gate {
             self.0.fetch_or(bit, Ordering::Relaxed);
         } else {
             self.0.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
+}
+
+/// See [`Gate::watch`].
+#[must_use]
+pub(crate) struct PanicWatch<'a>(&'a Gate);
+
+impl Drop for PanicWatch<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.latch();
         }
     }
 }

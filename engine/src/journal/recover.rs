@@ -11,6 +11,8 @@
 //!    the place of everything at or after its first sequence in older segments.
 //! 5. What was read but not vouched for is kept aside, to be *written again*: after a crash of the
 //!    process or a failed flush, a read that succeeds proves nothing about the disk.
+//! 6. Beside a running engine the bytes change under the reader, so a later frame may be seen and an
+//!    earlier one not. There only what was vouched for before reading began must be found whole.
 
 use std::io;
 
@@ -31,6 +33,8 @@ pub(crate) struct Recovered {
     pub(crate) again_records: u32,
     pub(crate) epoch: u32,
     pub(crate) incarnation: u32,
+    /// Frames with records that count.
+    pub(crate) batches: u64,
     pub(crate) last_at: Timestamp,
     pub(crate) next_segment: u64,
     /// Segments that hold nothing.
@@ -54,10 +58,45 @@ pub(crate) type Apply<'a> = dyn FnMut(u64, Timestamp, &Record<'_>) -> Result<(),
 /// # Errors
 /// [`Error::Corrupt`] with file and byte; [`Error::Io`].
 pub(crate) fn recover(storage: &dyn Storage, apply: &mut Apply<'_>) -> Result<Recovered, Error> {
+    read(storage, u64::MAX, apply)
+}
+
+/// Likewise, while an engine may be writing to `storage` (rule 6).
+///
+/// # Errors
+/// As [`recover`]; also [`Error::Io`] if an engine that starts removes a blank segment meanwhile.
+pub(crate) fn read_beside(
+    storage: &dyn Storage,
+    apply: &mut Apply<'_>,
+) -> Result<Recovered, Error> {
+    let mut vouched = 0;
+    for id in storage.list()? {
+        let bytes = read_all(&*storage.open(id)?)?;
+        let mut offset = 0;
+        while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
+            offset += match frame::look(rest, id) {
+                Seen::Frame { head, .. } => {
+                    vouched = vouched.max(head.durable_up_to);
+                    head.frame_bytes()
+                }
+                Seen::Nothing | Seen::Bad => SECTOR,
+            };
+        }
+    }
+    read(storage, vouched, apply)
+}
+
+/// Reads it, believing no frame that vouches for more than `vouched_max`.
+fn read(
+    storage: &dyn Storage,
+    vouched_max: u64,
+    apply: &mut Apply<'_>,
+) -> Result<Recovered, Error> {
     let ids = storage.list()?;
     let mut reading = Reading {
         storage,
         apply,
+        vouched_max,
         next: 1,
         previous: 0,
         stopped: None,
@@ -100,6 +139,7 @@ struct Tail {
 struct Reading<'a, 'f> {
     storage: &'a dyn Storage,
     apply: &'a mut Apply<'f>,
+    vouched_max: u64,
     next: u64,
     previous: u32,
     /// Where reading stopped, and why.
@@ -178,6 +218,7 @@ impl Reading<'_, '_> {
         self.next = head.last_sequence() + 1;
         if head.records > 0 {
             self.previous = checksum;
+            self.found.batches += 1;
             self.tail.push(Tail {
                 last_sequence: head.last_sequence(),
                 records: head.records,
@@ -199,7 +240,7 @@ impl Reading<'_, '_> {
 
     /// Everything up to `sequence` was durable (rule 2).
     fn vouch(&mut self, sequence: u64) {
-        self.found.vouched = self.found.vouched.max(sequence);
+        self.found.vouched = self.found.vouched.max(sequence.min(self.vouched_max));
         let vouched = self.found.vouched;
         while let Some(first) = self.tail.first().filter(|tail| tail.last_sequence <= vouched) {
             self.found.checksum = first.checksum;

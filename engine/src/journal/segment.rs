@@ -157,6 +157,11 @@ impl Supply {
         prepared + free / self.segment_bytes * self.segment_bytes
     }
 
+    /// Whether the last attempt to make a segment failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.pool.lock().failed
+    }
+
     pub(crate) fn stop(&self) {
         self.pool.lock().stopping = true;
         self.changed.notify_all();

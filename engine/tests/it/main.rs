@@ -1,6 +1,8 @@
 //! Behaviour of the engine through its public face.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod holds;

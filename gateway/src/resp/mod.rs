@@ -1,10 +1,10 @@
-//! The RESP wire, without sockets and without the engine: bytes to typed requests, answers to
-//! bytes, and the answers that need nothing but the connection itself.
+//! The RESP wire: bytes to typed requests, answers to bytes, and connections that do both.
 //!
 //! `frame` cuts the byte stream into commands (`inline` splits those typed by hand), `command_table`
 //! says which commands there are, `request` turns one into a typed [`Request`] (`sale_command` and
-//! `session_command` hold the two kinds), `session` answers the second kind, `reply` writes RESP2
-//! and RESP3.
+//! `session_command` hold the two kinds), `sale_reply` answers the first kind and `session` the
+//! second, `reply` writes RESP2 and RESP3, `output` keeps replies until they may be seen,
+//! `connection` brings it all together, and [`serve`] listens.
 //!
 //! ```
 //! use jangteo_gateway::resp::{Parser, Protocol, Reply, Request, SaleCommand};
@@ -24,12 +24,16 @@
 
 mod bad_request;
 mod command_table;
+mod connection;
 mod frame;
 mod info;
 mod inline;
+mod output;
 mod reply;
 mod request;
 mod sale_command;
+mod sale_reply;
+mod serve;
 mod session;
 mod session_command;
 mod word;
@@ -40,5 +44,7 @@ pub use info::ServerFacts;
 pub use reply::{Protocol, Reply};
 pub use request::Request;
 pub use sale_command::{HoldCommand, ListCommand, SaleCommand};
+pub use serve::serve;
+pub(crate) use serve::serve_app;
 pub use session::{After, Session};
 pub use session_command::{Credentials, HelloCommand, SessionCommand};

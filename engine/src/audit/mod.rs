@@ -1,0 +1,27 @@
+//! Is what the engine says true? Two answers, and neither trusts the counters it checks.
+//!
+//! **Offline**, [`audit_directory`] reads a journal and recomputes every invariant at every record.
+//! It is a second implementation of the rules: with the engine it shares the reading of frames and
+//! records (and of the campaign inside a record), and nothing else. It reads only, takes no lock,
+//! and works beside a running engine.
+//!
+//! **Online**, [`Sale::audit`](crate::Sale::audit) counts a drop's holds anew, at one sequence, and
+//! compares them with the book's counters at that sequence and with the stock words.
+//!
+//! No text of an audit names a customer, a key or a payment: holds are named by their number.
+//!
+//! `directory -> witness -> drop_book -> report`; `online`.
+
+mod directory;
+mod drop_book;
+mod online;
+#[cfg(test)]
+mod planted;
+mod report;
+mod terms;
+mod witness;
+
+pub use directory::audit_directory;
+pub use report::{
+    Audit, Compared, Counted, DirectoryAudit, DropAudit, HoldAudit, HoldCounts, Units, Violation,
+};

@@ -1,0 +1,160 @@
+//! What a drop promises, read from the campaign anew: what it sells, to whom, how long.
+
+use crate::Timestamp;
+use crate::campaign::{Campaign, Occurrence, Stock};
+use crate::journal::record::Grant;
+use crate::limits::QUANTITY_MAX;
+
+/// The rules that a drop's grants are held against.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) opens_at: Timestamp,
+    pub(super) closes_at: Option<Timestamp>,
+    pub(super) hold_ttl_ms: u64,
+    /// Units one customer may have; 0: no limit.
+    pub(super) limit: u64,
+    areas: Option<Vec<String>>,
+    auto_confirm: bool,
+    pub(super) items: Vec<ItemTerms>,
+}
+
+#[derive(Debug)]
+pub(super) struct ItemTerms {
+    price: u64,
+    /// Units one customer may have; 0: no limit.
+    pub(super) limit: u64,
+    gift: Option<GiftTerms>,
+}
+
+/// A gift that joins each line of an item.
+#[derive(Debug)]
+struct GiftTerms {
+    /// Its place among the drop's goods: items, then gifts.
+    good: usize,
+    quantity: u64,
+    required: bool,
+}
+
+/// A good's id and units.
+pub(super) type Good = (String, Option<u32>);
+
+impl Terms {
+    /// The terms of one drop, and its goods: items, then gifts.
+    pub(super) fn of(campaign: &Campaign, occurrence: &Occurrence) -> (Self, Vec<Good>) {
+        let units = |stock| match stock {
+            Stock::Units(units) => Some(units),
+            Stock::Unlimited => None,
+        };
+        let sold_here: Vec<_> = campaign.items_in(occurrence.number).collect();
+        let mut goods: Vec<Good> =
+            sold_here.iter().map(|item| (item.sku.clone(), units(item.stock))).collect();
+        goods.extend(campaign.gifts.iter().map(|gift| (gift.sku.clone(), units(gift.stock))));
+        let items = sold_here.iter().map(|item| {
+            let gift = item.gift.as_ref().and_then(|rule| {
+                let place = campaign.gifts.iter().position(|gift| gift.sku == rule.sku)?;
+                Some(GiftTerms {
+                    good: sold_here.len() + place,
+                    quantity: u64::from(rule.quantity),
+                    required: rule.required,
+                })
+            });
+            ItemTerms { price: item.price, limit: u64::from(item.limit_per_customer), gift }
+        });
+        let terms = Self {
+            opens_at: occurrence.opens_at,
+            closes_at: occurrence.closes_at,
+            hold_ttl_ms: campaign.rules.hold_ttl_ms,
+            limit: u64::from(campaign.rules.limit_per_customer),
+            areas: campaign.rules.areas.clone(),
+            auto_confirm: campaign.rules.auto_confirm,
+            items: items.collect(),
+        };
+        (terms, goods)
+    }
+
+    /// Which units a grant takes: of its lines, and of the gifts that go with them.
+    pub(super) fn moves(&self, grant: &Grant<'_>) -> Vec<(usize, u64)> {
+        let mut moves = Vec::with_capacity(grant.lines.len());
+        for (place, line) in grant.lines.iter().enumerate() {
+            let Some(item) = self.items.get(usize::from(line.item)) else { continue };
+            moves.push((usize::from(line.item), u64::from(line.quantity)));
+            if let Some(gift) = item.gift.as_ref().filter(|_| has_gift(grant, place)) {
+                moves.push((gift.good, gift.quantity));
+            }
+        }
+        moves
+    }
+
+    /// What a grant costs.
+    pub(super) fn price(&self, grant: &Grant<'_>) -> u64 {
+        let line = |line: &crate::journal::record::Line| {
+            let price = self.items.get(usize::from(line.item)).map_or(0, |item| item.price);
+            price.saturating_mul(u64::from(line.quantity))
+        };
+        grant.lines.iter().map(line).fold(0, u64::saturating_add)
+    }
+
+    /// What about a grant, by itself, is not as the campaign says: rule and words.
+    pub(super) fn faults(&self, at: Timestamp, grant: &Grant<'_>) -> Vec<(&'static str, String)> {
+        let mut faults = Vec::new();
+        self.line_faults(grant, &mut faults);
+        self.gift_faults(grant, &mut faults);
+        if self.closes_at.is_some_and(|closes_at| closes_at <= at) {
+            faults.push(("T1", format!("granted at {at}, after the drop's closing instant")));
+        }
+        if grant.customer.is_empty() {
+            faults.push(("line", "granted to nobody".to_owned()));
+        }
+        if self.areas.as_ref().is_some_and(|areas| !areas.iter().any(|area| area == grant.area)) {
+            faults.push(("area", "granted to an area that is not served".to_owned()));
+        }
+        let at_once = self.auto_confirm && self.price(grant) == 0;
+        if grant.confirmed != at_once {
+            let how = if grant.confirmed { "confirmed as it was granted" } else { "not confirmed" };
+            faults.push(("state", format!("{how}, against the drop's rule")));
+        }
+        if grant.expires_at > at.plus_ms(self.hold_ttl_ms) {
+            let what = format!("due at {}, later than the time to live allows", grant.expires_at);
+            faults.push(("deadline", what));
+        }
+        faults
+    }
+
+    fn line_faults(&self, grant: &Grant<'_>, faults: &mut Vec<(&'static str, String)>) {
+        let mut seen = Vec::with_capacity(grant.lines.len());
+        for line in &grant.lines {
+            let (item, quantity) = (line.item, line.quantity);
+            if usize::from(item) >= self.items.len() {
+                faults.push(("line", format!("a line names good {item}, which is no item")));
+            }
+            if quantity == 0 || u32::from(quantity) > QUANTITY_MAX {
+                faults.push(("line", format!("a line of {quantity} units")));
+            }
+            if seen.contains(&item) {
+                faults.push(("line", format!("two lines of item {item}")));
+            }
+            seen.push(item);
+        }
+    }
+
+    fn gift_faults(&self, grant: &Grant<'_>, faults: &mut Vec<(&'static str, String)>) {
+        for place in 0..32 {
+            let item = grant.lines.get(place).map(|line| usize::from(line.item));
+            let rule = item.and_then(|item| self.items.get(item)?.gift.as_ref());
+            match (has_gift(grant, place), rule) {
+                (true, None) => {
+                    let what = format!("line {} has a gift that nothing gives", place + 1);
+                    faults.push(("gift", what));
+                }
+                (false, Some(gift)) if gift.required => {
+                    faults.push(("gift", format!("line {} lacks its required gift", place + 1)));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn has_gift(grant: &Grant<'_>, place: usize) -> bool {
+    grant.gifts & (1 << place) != 0
+}

@@ -1,0 +1,92 @@
+//! The second implementation: campaigns and drops, as their records tell. Time never runs
+//! backwards, campaigns come in their places, every record names a drop that exists.
+
+use std::collections::BTreeMap;
+
+use super::drop_book::{DropBook, End};
+use super::report::{DropAudit, Found, Violation};
+use crate::Timestamp;
+use crate::catalogue::CampaignRecord;
+use crate::journal::record::Record;
+
+#[derive(Debug, Default)]
+pub(super) struct Witness {
+    drops: BTreeMap<u32, DropBook>,
+    last_at: Timestamp,
+    found: Found,
+}
+
+impl Witness {
+    /// Looks at the next record.
+    ///
+    /// # Errors
+    /// The record carries a campaign that cannot be read, so that nothing after it could be judged.
+    pub(super) fn see(
+        &mut self,
+        sequence: u64,
+        at: Timestamp,
+        record: &Record<'_>,
+    ) -> Result<(), &'static str> {
+        self.found.sequence = sequence;
+        if at < self.last_at {
+            let what = format!("at {at}, after a record of {}", self.last_at);
+            self.found.add(None, "time", what);
+        }
+        self.last_at = self.last_at.max(at);
+        match record {
+            Record::Resumed => self.drops.values_mut().for_each(|drop| drop.resumed(at)),
+            Record::Campaign { first_sale, json } => {
+                let put =
+                    CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
+                self.put(*first_sale, &put);
+            }
+            Record::Opened { sale } => self.of(*sale, |drop, found| drop.opened(at, found)),
+            Record::Closed { sale } => self.of(*sale, DropBook::closed),
+            Record::Granted { sale, grant } => {
+                self.of(*sale, |drop, found| drop.granted(at, grant, found));
+            }
+            Record::Confirmed { sale, slot, payment } => self.of(*sale, |drop, found| {
+                drop.ended(*slot, End::Confirmed { paid: !payment.is_empty() }, found);
+            }),
+            Record::Released { sale, slot } => {
+                self.of(*sale, |drop, found| drop.ended(*slot, End::Released, found));
+            }
+            Record::Expired { sale, slot } => {
+                self.of(*sale, |drop, found| drop.ended(*slot, End::Expired { at }, found));
+            }
+            Record::Extended { sale, slot, expires_at } => {
+                self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands a record to its drop.
+    fn of(&mut self, sale: u32, judge: impl FnOnce(&mut DropBook, &mut Found)) {
+        match self.drops.get_mut(&sale) {
+            Some(drop) => judge(drop, &mut self.found),
+            None => self.found.add(None, "drop", format!("names drop {sale}, which was never put")),
+        }
+    }
+
+    /// A campaign takes the place of an earlier one of its id, none of whose drops has opened.
+    fn put(&mut self, first_sale: u32, put: &CampaignRecord) {
+        let next = self.drops.last_key_value().map_or(0, |(last, _)| last + 1);
+        if first_sale != next {
+            let what = format!("a campaign's drops begin at {first_sale}, not at {next}");
+            self.found.add(None, "drop", what);
+        }
+        for drop in self.drops.values_mut().filter(|drop| drop.is_current_of(&put.campaign.id)) {
+            drop.replaced(&mut self.found);
+        }
+        for (occurrence, index) in put.occurrences.iter().zip(first_sale..) {
+            self.drops.insert(index, DropBook::new(index, &put.campaign, occurrence));
+        }
+    }
+
+    /// The drops that are current, and everything that was wrong.
+    pub(super) fn verdict(self) -> (Vec<DropAudit>, Vec<Violation>) {
+        let drops = self.drops.into_values().filter_map(DropBook::into_audit).collect();
+        (drops, self.found.into_list())
+    }
+}

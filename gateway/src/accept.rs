@@ -1,0 +1,76 @@
+//! Taking connections on, and letting go of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+
+use crate::app::App;
+
+/// How long to wait when no connection can be taken on, in milliseconds: descriptors are used up,
+/// and trying again at once would only use up the processor as well.
+const PAUSE_MS: u64 = 50;
+
+/// Serves what arrives at `listener` until the service drains, then until every connection is
+/// done. `turned_away` is sent to a connection for which there is no room.
+///
+/// Dropping the future drops the connections.
+pub(crate) async fn accept<F: Future<Output = ()> + Send + 'static>(
+    app: &Arc<App>,
+    listener: TcpListener,
+    turned_away: &'static [u8],
+    serve: impl Fn(Arc<App>, TcpStream) -> F,
+) {
+    let mut drain = app.drain.clone();
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = drain.begun() => break,
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => {
+                    take_on(app, stream, peer, turned_away, &serve, &mut connections);
+                }
+                Err(error) => pause(&error).await,
+            },
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+fn take_on<F: Future<Output = ()> + Send + 'static>(
+    app: &Arc<App>,
+    stream: TcpStream,
+    peer: SocketAddr,
+    turned_away: &'static [u8],
+    serve: &impl Fn(Arc<App>, TcpStream) -> F,
+    connections: &mut JoinSet<()>,
+) {
+    if !app.access.admits_peer(peer) {
+        return;
+    }
+    match app.admit() {
+        Some(room) => {
+            let served = serve(Arc::clone(app), stream);
+            connections.spawn(async move {
+                served.await;
+                drop(room);
+            });
+        }
+        // As much as the socket takes: there is nothing to wait with.
+        None => _ = stream.try_write(turned_away),
+    }
+}
+
+async fn pause(error: &io::Error) {
+    // The peer was gone before it was taken on: its affair, not ours.
+    if error.kind() != io::ErrorKind::ConnectionAborted {
+        tracing::warn!(%error, "cannot take on a connection");
+        tokio::time::sleep(Duration::from_millis(PAUSE_MS)).await;
+    }
+}

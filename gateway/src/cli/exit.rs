@@ -1,0 +1,73 @@
+//! How a command ends, and with what number.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+/// The exit codes, those above 1 as in `sysexits.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Done.
+    Done = 0,
+    /// An audit, demo or rehearsal did not hold.
+    DidNotHold = 1,
+    /// The command line is wrong.
+    Usage = 64,
+    /// A campaign file is bad, or data is corrupt.
+    Data = 65,
+    /// Input or output failed.
+    Io = 74,
+    /// The directory is in use.
+    InUse = 75,
+    /// The configuration is bad.
+    Config = 78,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command could not do what it was asked for: the exit code and what a person is told.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    text: String,
+}
+
+impl Failure {
+    /// A failure with this exit code.
+    pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into() }
+    }
+
+    /// A failure of the file system about something with a name.
+    pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
+        Self::new(Exit::Io, format!("{what}: {error}"))
+    }
+
+    /// The exit code.
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl From<jangteo::Error> for Failure {
+    fn from(error: jangteo::Error) -> Self {
+        let exit = match error {
+            jangteo::Error::InUse => Exit::InUse,
+            jangteo::Error::Corrupt(_)
+            | jangteo::Error::Conflict { .. }
+            | jangteo::Error::TooMany(_) => Exit::Data,
+            _ => Exit::Io,
+        };
+        Self::new(exit, error.to_string())
+    }
+}

@@ -1,0 +1,51 @@
+//! The command line: one file per subcommand, and how each of them ends.
+
+mod demo;
+mod exit;
+mod serve;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use exit::{Exit, Failure};
+
+/// A flash-sale inventory engine: exact stock, durable holds.
+#[derive(Debug, Parser)]
+#[command(name = "jangteo", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open a drop on loopback, send a crowd over both wires, and prove what happened
+    Demo(demo::Demo),
+    /// Serve drops over HTTP and RESP
+    Serve(serve::Serve),
+}
+
+/// Runs the command that the arguments name.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help that was asked for is no misuse. What cannot be printed cannot be reported.
+            _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let done = match cli.command {
+        Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            eprintln!("jangteo: {failure}");
+            failure.exit().into()
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `jangteo serve`: the service, until it is told to stop.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jangteo::{Campaign, Durability, Engine, Error};
+use jangteo_gateway::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT};
+use jangteo_gateway::{Access, Service};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use tracing_subscriber::EnvFilter;
+
+use super::signals::stop_signal;
+use super::{Exit, Failure};
+
+/// What `serve` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Serve {
+    /// Campaign files to put at the start; the data directory remembers those of earlier starts
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    campaign: Vec<PathBuf>,
+    /// The directory of the journal
+    #[arg(long, value_name = "DIR", env = "JANGTEO_DATA", default_value = "./jangteo-data")]
+    data: PathBuf,
+    /// Where to serve HTTP; port 0 picks one
+    #[arg(long, value_name = "ADDR", env = "JANGTEO_HTTP", default_value = "127.0.0.1:7480")]
+    http: SocketAddr,
+    /// Where to serve RESP; port 0 picks one
+    #[arg(long, value_name = "ADDR", env = "JANGTEO_RESP", default_value = "127.0.0.1:7481")]
+    resp: SocketAddr,
+    /// What an acknowledged hold survives: synced (power loss), buffered (the process), memory
+    #[arg(long, env = "JANGTEO_DURABILITY", default_value = "synced")]
+    durability: Durability,
+}
+
+impl Serve {
+    /// Serves until a signal says to stop.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let access = Access::loopback();
+        for (key, address) in [("http", self.http), ("resp", self.resp)] {
+            if !access.allows_listening(address) {
+                let why = "only a loopback address can be served as long as there are no keys";
+                return Err(Failure::new(Exit::Config, format!("{key}: {address}: {why}")));
+            }
+        }
+        log_to_stderr();
+        raise_descriptors();
+        // Before anything is served: a signal that comes early must not be lost.
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::io("runtime", &error))?;
+        let stopped = runtime.block_on(async { stop_signal() });
+        let stopped = stopped.map_err(|error| Failure::io("signals", &error))?;
+
+        let engine = Engine::options().data(&self.data).durability(self.durability).open()?;
+        if let Some(place) = engine.torn_tail() {
+            tracing::warn!("a batch that nobody was told of was cut short: {place}");
+        }
+        put_campaigns(&engine, &self.campaign)?;
+        let service = Service::start(engine.clone(), self.http, self.resp, access)
+            .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
+        tracing::info!("without a key every call is open to this machine, and only to it");
+        self.report(&service).map_err(|error| Failure::io("standard output", &error))?;
+
+        runtime.block_on(stopped);
+        tracing::info!("stopping");
+        service.stop();
+        engine.flush().map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
+        Ok(Exit::Done)
+    }
+
+    /// The one line by which a script knows that it can begin.
+    fn report(&self, service: &Service) -> io::Result<()> {
+        let data = match self.durability {
+            Durability::Memory => "none".into(),
+            _ => self.data.to_string_lossy(),
+        };
+        let (http, resp, durability) = (service.http(), service.resp(), self.durability.name());
+        let mut out = io::stdout().lock();
+        writeln!(out, "ready http={http} resp={resp} data={data} durability={durability}")?;
+        out.flush()
+    }
+}
+
+fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // A program that has a subscriber already keeps it.
+    _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).try_init();
+}
+
+/// Takes as many descriptors as the system lets this process have.
+fn raise_descriptors() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    let needed = (CONNECTIONS_MAX + DESCRIPTORS_KEPT) as u64;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "cannot raise the number of open files");
+    } else if limit.maximum.is_some_and(|most| most < needed) {
+        tracing::warn!(most = limit.maximum, needed, "few open files are allowed");
+    }
+}
+
+/// Puts the campaigns of these files. A bad file of a campaign that the directory remembers is
+/// logged, so that a bad edit never stops a restart; any other is a failure, and then nothing is
+/// put.
+fn put_campaigns(engine: &Engine, files: &[PathBuf]) -> Result<(), Failure> {
+    let mut good = Vec::new();
+    let mut faults = Vec::new();
+    for file in files {
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|error| Failure::io(file.display(), &error))?;
+        match Campaign::parse(&text) {
+            Ok(campaign) => good.push((file, campaign)),
+            Err(invalid) => {
+                let shown =
+                    invalid.faults.iter().map(|fault| format!("{}:{fault}", file.display()));
+                if claimed_id(&text).is_some_and(|id| is_remembered(engine, id)) {
+                    shown.for_each(|fault| tracing::error!("{fault}"));
+                    tracing::warn!("{}: the recorded campaign is kept", file.display());
+                } else {
+                    faults.extend(shown);
+                }
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Failure::new(Exit::Data, faults.join("\n")));
+    }
+    good.into_iter().try_for_each(|(file, campaign)| put(engine, file, campaign))
+}
+
+fn put(engine: &Engine, file: &Path, campaign: Campaign) -> Result<(), Failure> {
+    match engine.put(campaign) {
+        Err(error @ Error::Conflict { .. }) => {
+            tracing::error!("{}: {error}; the recorded campaign is kept", file.display());
+            Ok(())
+        }
+        done => Ok(done?),
+    }
+}
+
+fn is_remembered(engine: &Engine, campaign: &str) -> bool {
+    engine.sales().iter().any(|sale| sale.campaign().id == campaign)
+}
+
+/// The campaign id that a file claims, read although the file as a whole cannot be.
+fn claimed_id(text: &str) -> Option<&str> {
+    let table = text.lines().map(str::trim).skip_while(|line| *line != "[campaign]").skip(1);
+    let mut keys = table.take_while(|line| !line.starts_with('['));
+    keys.find_map(|line| {
+        let value = line.strip_prefix("id")?.trim_start().strip_prefix('=')?.trim_start();
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+        value.get(1..)?.split_once(quote).map(|(id, _)| id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_broken_file_is_still_found() {
+        let table = [
+            ("[campaign]\nid = \"a-1\" # x\ntitle=", Some("a-1")),
+            ("[schedule]\nid = \"no\"\n[campaign]\n  id='b'\n", Some("b")),
+            ("[campaign]\nidea = \"no\"\nid = \"c\"", Some("c")),
+            ("[campaign]\n[items]\nid = \"no\"", None),
+            ("id = \"no\"", None),
+            ("[campaign]\nid = no", None),
+        ];
+        for (text, id) in table {
+            assert_eq!(claimed_id(text), id, "{text}");
+        }
+    }
+}

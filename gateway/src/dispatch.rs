@@ -1,0 +1,130 @@
+//! Commands to the engine: the only file that calls it for a client.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jangteo::{Engine, Health, Hold, HoldId, Pending, Refusal, Sale, SaleView, Timestamp};
+
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused, check_customer, check_payment};
+
+/// Runs commands. Owns one atomic flag: a panic was caught, so no more holds are granted. Relaxed,
+/// since nothing else is read by it.
+#[derive(Debug)]
+pub(crate) struct Dispatcher {
+    engine: Engine,
+    broken: AtomicBool,
+}
+
+impl Dispatcher {
+    pub(crate) const fn new(engine: Engine) -> Self {
+        Self { engine, broken: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.engine.now()
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        self.engine.health()
+    }
+
+    pub(crate) fn torn_tail(&self) -> Option<&str> {
+        self.engine.torn_tail()
+    }
+
+    /// Whether an invariant broke: nothing is granted until a restart.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Runs one command. Never waits for the disk.
+    pub(crate) fn run(&self, command: Command<'_>) -> Result<Answer, Refused> {
+        if self.is_broken() && matches!(command, Command::Hold(_)) {
+            return Err(Refused::Broken);
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.answer(command))) {
+            Ok(answer) => answer.map_err(Refused::Sale),
+            Err(_) => {
+                self.broken.store(true, Ordering::Relaxed);
+                tracing::error!("an invariant broke; no more holds are granted");
+                Err(Refused::Broken)
+            }
+        }
+    }
+
+    fn answer(&self, command: Command<'_>) -> Result<Answer, Refusal> {
+        match command {
+            Command::Hold(ask) => self.hold(&ask).map(Answer::Hold),
+            Command::Confirm { hold, payment } => {
+                // `malformed` comes before `unknown_hold`.
+                check_payment(payment)?;
+                self.of(hold, |sale, id| sale.confirm(id, payment))
+            }
+            Command::Release { hold } => self.of(hold, Sale::release),
+            Command::Extend { hold } => self.of(hold, Sale::extend),
+            Command::Get { hold } => self.of(hold, Sale::get),
+            Command::Find { drop, customer } => {
+                check_customer(customer)?;
+                Ok(Answer::Holds(self.sale(drop)?.find(customer)))
+            }
+            Command::Drop { drop } => Ok(Answer::Drop(Box::new(self.sale(drop)?.view().0))),
+            Command::Drops(filter) => self.drops(&filter),
+        }
+    }
+
+    fn sale(&self, drop: &str) -> Result<Sale, Refusal> {
+        self.engine.sale(drop).ok_or(Refusal::UnknownDrop)
+    }
+
+    fn hold(&self, ask: &HoldAsk<'_>) -> Result<Pending<Hold>, Refusal> {
+        match self.engine.sale(ask.drop) {
+            Some(sale) => sale.hold(&ask.request()),
+            None => Err(self.unknown_drop(ask)),
+        }
+    }
+
+    /// What comes before `unknown_drop` in the order of checks, or that.
+    #[cold]
+    fn unknown_drop(&self, ask: &HoldAsk<'_>) -> Refusal {
+        let health = self.health();
+        match ask.check() {
+            Err(malformed) => malformed,
+            Ok(()) if health.disk_short || health.latched.is_some() => Refusal::Unavailable,
+            Ok(()) => Refusal::UnknownDrop,
+        }
+    }
+
+    /// Does something to the hold of that name. A text that is no name at all names no hold.
+    fn of(
+        &self,
+        hold: &str,
+        act: impl FnOnce(&Sale, &HoldId) -> Result<Pending<Hold>, Refusal>,
+    ) -> Result<Answer, Refusal> {
+        let id: HoldId = hold.parse().map_err(|_| Refusal::UnknownHold)?;
+        let sale = self.engine.sale_of(&id).ok_or(Refusal::UnknownHold)?;
+        act(&sale, &id).map(Answer::Hold)
+    }
+
+    fn drops(&self, filter: &Filter<'_>) -> Result<Answer, Refusal> {
+        let after = match filter.after {
+            Some(id) => {
+                let sale = self.engine.sale(id).ok_or(Refusal::Malformed("after"))?;
+                Some((sale.opens_at(), sale))
+            }
+            None => None,
+        };
+        let behind = |sale: &Sale| {
+            let place = (sale.opens_at(), sale.id());
+            after.as_ref().is_none_or(|(opens_at, after)| (*opens_at, after.id()) < place)
+        };
+        let sales = self.engine.sales();
+        let mut wanted = sales
+            .iter()
+            .filter(|sale| filter.campaign.is_none_or(|id| sale.campaign().id == id))
+            .filter(|sale| filter.phases.is_empty() || filter.phases.contains(&sale.phase()))
+            .filter(|sale| behind(sale));
+        let views: Vec<SaleView> =
+            wanted.by_ref().take(filter.limit).map(|sale| sale.view().0).collect();
+        Ok(Answer::Drops(views, wanted.next().is_some()))
+    }
+}

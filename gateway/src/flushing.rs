@@ -1,0 +1,79 @@
+//! When a worker flushes: by itself once it has nothing else to do, or the committer thread for it.
+//!
+//! A current-thread runtime calls [`Flusher::park`] when no task is ready, and looks for woken tasks
+//! again before it sleeps. So a flush made there covers everything that was executed since the last
+//! one, and wakes whom it concerns at the cost of no change of thread.
+//!
+//! Owns one atomic counter, of one thread: relaxed.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+
+use jangteo::{Engine, OutcomeUnknown, Ticket};
+
+use crate::limits::{COMMANDS_PER_FLUSH_MAX, INLINE_FLUSH_RECORDS_MAX};
+
+/// Who sees to it that a flush comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flushing {
+    /// The worker's own runtime, which calls [`Flusher::park`].
+    OnPark,
+    /// Nobody in particular, as in a runtime of somebody else: each waiting task asks for one.
+    Demanded,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Flusher {
+    engine: Engine,
+    how: Flushing,
+    /// Commands executed since the worker last ran out of work.
+    executed: AtomicU32,
+}
+
+impl Flusher {
+    pub(crate) const fn new(engine: Engine, how: Flushing) -> Self {
+        Self { engine, how, executed: AtomicU32::new(0) }
+    }
+
+    /// The worker has nothing else to do.
+    pub(crate) fn park(&self) {
+        self.executed.store(0, Ordering::Relaxed);
+        match self.engine.backlog() {
+            0 => {}
+            // A failure latches the journal, and everybody who waits is told by that.
+            backlog if backlog < INLINE_FLUSH_RECORDS_MAX => _ = self.engine.flush(),
+            _ => self.engine.flush_soon(),
+        }
+    }
+
+    /// Says how many commands were executed in one go.
+    pub(crate) fn executed(&self, commands: u32) {
+        let before = self.executed.fetch_add(commands, Ordering::Relaxed);
+        if self.how == Flushing::OnPark && before.saturating_add(commands) > COMMANDS_PER_FLUSH_MAX
+        {
+            self.executed.store(0, Ordering::Relaxed);
+            self.engine.flush_soon();
+        }
+    }
+
+    /// Is ready once `ticket` is durable or never will be.
+    pub(crate) fn poll(
+        &self,
+        ticket: &Ticket,
+        context: &Context<'_>,
+    ) -> Poll<Result<(), OutcomeUnknown>> {
+        match self.how {
+            Flushing::OnPark => ticket.poll_watching(context),
+            Flushing::Demanded => ticket.poll_durable(context),
+        }
+    }
+
+    /// Waits until `ticket` is durable.
+    pub(crate) async fn durable(&self, ticket: &Ticket) -> Result<(), OutcomeUnknown> {
+        if let Some(outcome) = ticket.outcome() {
+            return outcome;
+        }
+        std::future::poll_fn(|context| self.poll(ticket, context)).await
+    }
+}

@@ -1,0 +1,192 @@
+//! Bodies: read within bounds, then read as what the call takes.
+//!
+//! What is wrong is told by the member's name and never by its value: customers and payments appear
+//! in no error.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Body;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::head::check_content_type;
+use super::problem::Problem;
+use crate::codes::Code;
+use crate::limits::{BODY_BYTES_MAX, BODY_TIMEOUT_MS};
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Reads a body whole.
+pub(super) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let too_large = || Problem::new(Code::TooLarge, format!("more than {BODY_BYTES_MAX} bytes"));
+    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+        return Err(too_large());
+    }
+    let mut collecting = pin!(Limited::new(body, BODY_BYTES_MAX).collect());
+    // A body mostly came with its head; a timer is only made for one that did not.
+    let first = std::future::poll_fn(|context| Poll::Ready(collecting.as_mut().poll(context)));
+    let collected = match first.await {
+        Poll::Ready(collected) => collected,
+        Poll::Pending => {
+            let limit = Duration::from_millis(BODY_TIMEOUT_MS);
+            let late = |_| Problem::new(Code::RequestTimeout, "the body did not arrive in time");
+            tokio::time::timeout(limit, collecting).await.map_err(late)?
+        }
+    };
+    let bytes = collected.map_err(|error| {
+        if error.is::<LengthLimitError>() {
+            too_large()
+        } else {
+            Problem::malformed("the body ended too early")
+        }
+    })?;
+    let bytes = bytes.to_bytes();
+    if !bytes.is_empty() {
+        check_content_type(headers)?;
+    }
+    Ok(bytes)
+}
+
+/// `{"customer","lines":[{"sku","quantity"}],"area","wait"}`
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct HoldBody<'a> {
+    #[serde(borrow)]
+    pub(super) customer: Cow<'a, str>,
+    #[serde(borrow)]
+    pub(super) lines: Vec<LineBody<'a>>,
+    pub(super) area: Option<Cow<'a, str>>,
+    pub(super) wait: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LineBody<'a> {
+    #[serde(borrow)]
+    pub(super) sku: Cow<'a, str>,
+    pub(super) quantity: u64,
+}
+
+/// `{"payment"}`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ConfirmBody<'a> {
+    pub(super) payment: Option<Cow<'a, str>>,
+}
+
+/// `{}`
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoBody {}
+
+/// A kind of body, and where its members can be wrong.
+pub(super) trait Members<'a>: Deserialize<'a> {
+    /// The first member that is wrong, if it is one by itself.
+    fn wrong(members: &Map<String, Value>) -> Option<String>;
+}
+
+/// Reads a body.
+pub(super) fn parse<'a, T: Members<'a>>(bytes: &'a [u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes).map_err(|_| Problem::malformed(diagnose::<T>(bytes)))
+}
+
+/// Reads a body that may be left out.
+pub(super) fn parse_or_default<'a, T: Members<'a> + Default>(
+    bytes: &'a [u8],
+) -> Result<T, Problem> {
+    if bytes.is_empty() { Ok(T::default()) } else { parse(bytes) }
+}
+
+#[cold]
+fn diagnose<'a, T: Members<'a>>(bytes: &[u8]) -> String {
+    match serde_json::from_slice(bytes) {
+        Err(error) => {
+            let (line, column) = (error.line(), error.column());
+            format!("the body is not JSON: line {line}, column {column}")
+        }
+        Ok(Value::Object(members)) => {
+            T::wrong(&members).unwrap_or_else(|| "the body has a member twice".to_owned())
+        }
+        Ok(_) => "the body is not an object".to_owned(),
+    }
+}
+
+/// Says so if a member is none of `known`.
+fn unknown(members: &Map<String, Value>, known: &[&str], place: &str) -> Option<String> {
+    let name = members.keys().find(|name| !known.contains(&name.as_str()))?;
+    let mut text = format!("{place}unknown member ");
+    for letter in name.chars().take(64) {
+        // Writing to a string cannot fail.
+        _ = write!(text, "{}", letter.escape_default());
+    }
+    Some(text)
+}
+
+fn is_text(value: Option<&Value>) -> bool {
+    value.is_some_and(Value::is_string)
+}
+
+fn is_absent(value: Option<&Value>) -> bool {
+    value.is_none_or(Value::is_null)
+}
+
+impl<'a> Members<'a> for HoldBody<'a> {
+    fn wrong(members: &Map<String, Value>) -> Option<String> {
+        let get = |name: &str| members.get(name);
+        let lines = get("lines").and_then(Value::as_array);
+        if !is_text(get("customer")) {
+            Some("customer: a text is needed".to_owned())
+        } else if !is_absent(get("area")) && !is_text(get("area")) {
+            Some("area: not a text".to_owned())
+        } else if !is_absent(get("wait")) && !get("wait").is_some_and(Value::is_boolean) {
+            Some("wait: neither true nor false".to_owned())
+        } else if let Some(lines) = lines {
+            let mut lines = lines.iter().enumerate();
+            lines
+                .find_map(|(place, line)| wrong_line(place, line))
+                .or_else(|| unknown(members, &["customer", "lines", "area", "wait"], ""))
+        } else {
+            Some("lines: a list is needed".to_owned())
+        }
+    }
+}
+
+fn wrong_line(place: usize, line: &Value) -> Option<String> {
+    let Some(members) = line.as_object() else {
+        return Some(format!("lines[{place}]: not an object"));
+    };
+    if !is_text(members.get("sku")) {
+        Some(format!("lines[{place}].sku: a text is needed"))
+    } else if members.get("quantity").and_then(Value::as_u64).is_none() {
+        Some(format!("lines[{place}].quantity: a whole number is needed"))
+    } else {
+        unknown(members, &["sku", "quantity"], &format!("lines[{place}]: "))
+    }
+}
+
+impl<'a> Members<'a> for ConfirmBody<'a> {
+    fn wrong(members: &Map<String, Value>) -> Option<String> {
+        let payment = members.get("payment");
+        if !is_absent(payment) && !is_text(payment) {
+            return Some("payment: not a text".to_owned());
+        }
+        unknown(members, &["payment"], "")
+    }
+}
+
+impl Members<'_> for NoBody {
+    fn wrong(members: &Map<String, Value>) -> Option<String> {
+        unknown(members, &[], "")
+    }
+}

@@ -1,0 +1,80 @@
+//! What every request goes through, before and after.
+
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::head::{REQUEST_ID, check_accept, request_id};
+use super::problem::{PROBLEM, Problem};
+use crate::app::App;
+use crate::codes::Code;
+
+/// The server's clock, in every answer.
+const JANGTEO_TIME: &str = "jangteo-time";
+
+/// What is needed of a request to finish its answer.
+pub(super) struct Common {
+    request_id: HeaderValue,
+}
+
+impl Common {
+    pub(super) fn of(app: &App, headers: &HeaderMap) -> Self {
+        Self { request_id: request_id(app, headers) }
+    }
+
+    /// Finishes an answer: its headers, and the form of an error that is not ours.
+    pub(super) fn finish(self, app: &App, mut response: Response) -> Response {
+        let status = response.status();
+        let foreign = status.is_client_error() || status.is_server_error();
+        if foreign && response.headers().get(header::CONTENT_TYPE) != Some(&PROBLEM) {
+            response = as_problem(&response);
+        }
+        let now = app.dispatcher.now().to_string();
+        let now = HeaderValue::from_str(&now).expect("a time is ASCII");
+        let headers = response.headers_mut();
+        headers.insert(JANGTEO_TIME, now);
+        headers.insert(REQUEST_ID, self.request_id);
+        response
+    }
+}
+
+/// Refuses what is not to be looked at any further.
+pub(super) fn check(app: &App, head: &request::Parts) -> Result<(), Problem> {
+    if let Some(why) = app.access.refuses(&head.headers) {
+        return Err(Problem::new(Code::Forbidden, why));
+    }
+    if head.uri.path().starts_with("/v1/") { check_accept(&head.headers) } else { Ok(()) }
+}
+
+/// The error of a library in our own form.
+fn as_problem(response: &Response) -> Response {
+    let allow = response.headers().get(header::ALLOW);
+    let problem = match response.status() {
+        StatusCode::NOT_FOUND => Problem::new(Code::NotFound, "no such path"),
+        StatusCode::METHOD_NOT_ALLOWED => Problem::new(Code::MethodNotAllowed, "see Allow"),
+        status if status.is_server_error() => {
+            Problem::new(Code::Internal, Code::Internal.row().title)
+        }
+        _ => Problem::malformed("path"),
+    };
+    let mut response = problem.into_response();
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    response
+}
+
+/// A JSON answer.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    bytes(status, serde_json::to_vec(body).expect("what is shown has only text keys"))
+}
+
+/// Likewise, encoded already.
+pub(super) fn bytes(status: StatusCode, body: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}

@@ -1,0 +1,105 @@
+//! What the head of a request says.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+use super::problem::Problem;
+use crate::app::App;
+use crate::codes::Code;
+use crate::limits::REQUEST_ID_MAX;
+
+/// The header that carries an idempotency key.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The header by which logs of client and server are put side by side.
+pub(super) const REQUEST_ID: &str = "x-request-id";
+
+/// The only value of a header; none if it is absent.
+fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8]>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (first, None) => Ok(first.map(HeaderValue::as_bytes)),
+        (_, Some(_)) => Err(Problem::malformed(format!("{name}: given twice"))),
+    }
+}
+
+/// The idempotency key, quoted (as the header's draft has it, a string of RFC 8941) or bare.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let bad = || Problem::malformed("Idempotency-Key");
+    let Some(value) = only(headers, IDEMPOTENCY_KEY)? else { return Ok(None) };
+    let text = std::str::from_utf8(value).map_err(|_| bad())?.trim_matches([' ', '\t']);
+    let Some(quoted) = text.strip_prefix('"') else { return Ok(Some(text.to_owned())) };
+    let inner = quoted.strip_suffix('"').ok_or_else(bad)?;
+    let mut key = String::with_capacity(inner.len());
+    let mut letters = inner.chars();
+    while let Some(letter) = letters.next() {
+        key.push(match letter {
+            '"' => return Err(bad()),
+            '\\' => letters.next().filter(|next| matches!(next, '"' | '\\')).ok_or_else(bad)?,
+            other => other,
+        });
+    }
+    Ok(Some(key))
+}
+
+/// The request's id: the client's, if it is fit to be repeated, else one of our own.
+pub(super) fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
+    let given = only(headers, REQUEST_ID).ok().flatten().filter(|id| {
+        (1..=REQUEST_ID_MAX).contains(&id.len()) && id.iter().all(u8::is_ascii_graphic)
+    });
+    let given = given.and_then(|id| HeaderValue::from_bytes(id).ok());
+    given.unwrap_or_else(|| {
+        let id = format!("{:x}-{:x}", app.started_at.as_ms(), app.number());
+        HeaderValue::from_str(&id).expect("digits and a hyphen")
+    })
+}
+
+/// Refuses a request that accepts no JSON.
+pub(super) fn check_accept(headers: &HeaderMap) -> Result<(), Problem> {
+    let mut ranges = headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .map(str::trim)
+        .filter(|range| !range.is_empty())
+        .peekable();
+    if ranges.peek().is_none() || ranges.any(accepts_json) {
+        return Ok(());
+    }
+    Err(Problem::new(Code::NotAcceptable, "Accept: there is only application/json"))
+}
+
+fn accepts_json(range: &str) -> bool {
+    let mut parts = range.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default();
+    let json = ["application/json", "application/*", "*/*"];
+    let refused = |part: &str| {
+        let weight = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
+        weight.is_some_and(|weight| weight.parse() == Ok(0.0f32))
+    };
+    json.iter().any(|one| kind.eq_ignore_ascii_case(one)) && !parts.any(refused)
+}
+
+/// Refuses a body that does not say it is plain JSON.
+pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let unsupported = |detail| Err(Problem::new(Code::UnsupportedMediaType, detail));
+    let kind = only(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
+    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    if !kind.eq_ignore_ascii_case(b"application/json") {
+        return unsupported("Content-Type: a body has to be application/json");
+    }
+    match only(headers, header::CONTENT_ENCODING.as_str())? {
+        Some(coding) if !coding.eq_ignore_ascii_case(b"identity") => {
+            unsupported("Content-Encoding: a body has to be uncompressed")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the client has what `tag` names already.
+pub(super) fn has_already(headers: &HeaderMap, tag: &str) -> bool {
+    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut tags = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    tags.any(|one| {
+        let one = one.trim();
+        one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag
+    })
+}

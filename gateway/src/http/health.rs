@@ -1,0 +1,68 @@
+//! Health, for whoever starts and stops the service; and what the error codes mean.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Serialize;
+
+use super::common::json;
+use super::problem::Problem;
+use crate::app::App;
+use crate::codes::Code;
+
+#[derive(Serialize)]
+struct Alive {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct Ready {
+    status: &'static str,
+    warnings: Vec<String>,
+}
+
+/// The process runs.
+pub(super) async fn live() -> Response {
+    json(StatusCode::OK, &Alive { status: "alive" })
+}
+
+/// It takes requests. A disk that is short is a warning: everything but new holds still works.
+pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let health = app.dispatcher.health();
+    if app.dispatcher.is_broken() {
+        return Err(Problem::new(Code::Internal, Code::Internal.row().title));
+    }
+    if let Some(failure) = health.latched {
+        let detail = format!("the journal failed: {failure}; restart the process");
+        return Err(Problem::new(Code::Unavailable, detail));
+    }
+    if app.drain.has_begun() {
+        return Err(Problem::new(Code::Draining, Code::Draining.row().title));
+    }
+    let mut warnings = Vec::new();
+    if health.disk_short {
+        warnings.push("disk_short: new holds are refused until there is room".to_owned());
+    }
+    if let Some(place) = app.dispatcher.torn_tail() {
+        warnings.push(format!("torn_tail: a batch nobody was told of was cut short, {place}"));
+    }
+    Ok(json(StatusCode::OK, &Ready { status: "ready", warnings }))
+}
+
+#[derive(Serialize)]
+struct Meaning {
+    code: &'static str,
+    title: &'static str,
+    status: u16,
+    retryable: bool,
+}
+
+/// What a code means: where the `type` of a problem leads.
+pub(super) async fn meaning(Path(name): Path<String>) -> Result<Response, Problem> {
+    let code = Code::named(&name).ok_or_else(|| Problem::new(Code::NotFound, "no such code"))?;
+    let row = code.row();
+    let (code, title, status, retryable) = (row.name, row.title, row.status, row.retryable);
+    Ok(json(StatusCode::OK, &Meaning { code, title, status, retryable }))
+}

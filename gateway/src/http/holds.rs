@@ -1,0 +1,109 @@
+//! `/v1/drops/{drop}/holds`: taking one, and finding a customer's.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::body::Body;
+use jangteo::Hold;
+use serde::Serialize;
+
+use super::body::{HoldBody, parse, read};
+use super::common::json;
+use super::head::idempotency_key;
+use super::problem::Problem;
+use crate::app::App;
+use crate::command::{Answer, Command, HoldAsk};
+
+const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
+
+/// Takes a hold. Its answer is given when it is durable.
+pub(super) async fn take<B>(
+    app: &App,
+    drop: &str,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Response, Problem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let bytes = read(headers, body).await?;
+    let key = idempotency_key(headers)?;
+    let body: HoldBody<'_> = parse(&bytes)?;
+    if body.wait == Some(true) {
+        return Err(Problem::malformed("wait: there is no waiting line yet"));
+    }
+    let quantity = |quantity: u64| u32::try_from(quantity).unwrap_or(u32::MAX);
+    let lines = body.lines.iter().map(|line| (&*line.sku, quantity(line.quantity))).collect();
+    let ask = HoldAsk {
+        drop,
+        customer: &body.customer,
+        lines,
+        key: key.as_deref(),
+        area: body.area.as_deref(),
+    };
+    let hold = durable_hold(app, Command::Hold(ask)).await?;
+    let status = if hold.replayed { StatusCode::OK } else { StatusCode::CREATED };
+    let mut response = json(status, &hold);
+    if hold.replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    } else {
+        let location = HeaderValue::from_str(&format!("/v1/holds/{}", hold.id));
+        response.headers_mut().insert(header::LOCATION, location.expect("an id is ASCII"));
+    }
+    Ok(response)
+}
+
+/// Runs a command about one hold, and waits until its answer may be seen.
+pub(super) async fn durable_hold(app: &App, command: Command<'_>) -> Result<Hold, Problem> {
+    app.flusher.executed(1);
+    match app.dispatcher.run(command) {
+        Ok(Answer::Hold(pending)) => {
+            let (hold, ticket) = pending.into_parts();
+            app.flusher.durable(&ticket).await?;
+            Ok(hold)
+        }
+        Ok(_) => unreachable!("a command about one hold is answered with one"),
+        Err(refused) => Err(Problem::of(app, refused).await),
+    }
+}
+
+/// The route for [`take`], where another program serves the router.
+pub(super) async fn post(
+    State(app): State<Arc<App>>,
+    Path(drop): Path<String>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    take(&app, &drop, &head.headers, body).await.into_response()
+}
+
+#[derive(Serialize)]
+struct Found {
+    holds: Vec<Hold>,
+    waits: [(); 0],
+}
+
+/// Finds a customer's holds.
+pub(super) async fn find(
+    State(app): State<Arc<App>>,
+    Path(drop): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+) -> Result<Response, Problem> {
+    let customer = match query.as_slice() {
+        [(name, customer)] if name == "customer" => customer,
+        _ => return Err(Problem::malformed("customer: exactly this parameter is needed")),
+    };
+    match app.dispatcher.run(Command::Find { drop: &drop, customer }) {
+        Ok(Answer::Holds(pending)) => {
+            let (holds, ticket) = pending.into_parts();
+            app.flusher.durable(&ticket).await?;
+            Ok(json(StatusCode::OK, &Found { holds, waits: [] }))
+        }
+        Ok(_) => unreachable!("a customer is answered with holds"),
+        Err(refused) => Err(Problem::of(&app, refused).await),
+    }
+}

@@ -1,0 +1,19 @@
+//! HTTP: JSON under `/v1`, health, and what the error codes mean.
+//!
+//! `front` takes connections and answers the hold route by itself on plain hyper; all other routes
+//! are `router`'s, which is what another program mounts. `common` is what every request goes
+//! through, `problem` every error, `body` and `head` read what came.
+
+mod body;
+mod common;
+mod drops;
+mod front;
+mod head;
+mod health;
+mod hold;
+mod holds;
+mod problem;
+mod router;
+
+pub(crate) use front::serve_app;
+pub use router::router;

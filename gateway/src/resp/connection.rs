@@ -1,0 +1,276 @@
+//! One RESP connection: reads what is there, executes every complete command, and writes the
+//! replies in order as soon as they may be seen.
+//!
+//! While replies wait for the disk the next commands are read and executed; how much may wait is
+//! bounded by `limits`. A client that sends without reading is first no longer executed, then no
+//! longer read, then cut.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::frame::Parser;
+use super::info::ServerFacts;
+use super::output::Output;
+use super::reply::Reply;
+use super::request::Request;
+use super::sale_reply;
+use super::session::{After, Session};
+use crate::app::App;
+use crate::guarded::Guarded;
+use crate::limits::{LINGER_MS, RESP_BUFFER_BYTES, RESP_BUFFER_BYTES_FIRST};
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Connection {
+    app: Arc<App>,
+    stream: Guarded,
+    session: Session<()>,
+    parser: Parser,
+    input: Input,
+    output: Output,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Open,
+    /// The service stops: what has arrived is still read and executed.
+    Draining,
+    /// Nothing is read any more; what was read is answered.
+    Ending,
+    /// Likewise, and the client has said that it sends no more.
+    Ended,
+}
+
+impl Connection {
+    pub(super) fn new(app: Arc<App>, stream: TcpStream) -> Self {
+        let session = Session::new(app.number(), Some(()));
+        Self {
+            app,
+            stream: Guarded::new(stream),
+            session,
+            parser: Parser::default(),
+            input: Input::default(),
+            output: Output::default(),
+            stage: Stage::Open,
+        }
+    }
+
+    /// Serves the connection to its end, or until the service has drained.
+    pub(super) async fn run(mut self) {
+        let mut drain = self.app.drain.clone();
+        let served = tokio::select! {
+            biased;
+            served = std::future::poll_fn(|context| self.poll(context)) => Some(served),
+            () = drain.begun() => None,
+        };
+        let served = match served {
+            Some(served) => served,
+            None => {
+                self.stage = Stage::Draining;
+                std::future::poll_fn(|context| self.poll(context)).await
+            }
+        };
+        if served.is_ok() && self.stage != Stage::Ended {
+            let limit = Duration::from_millis(LINGER_MS);
+            let parting = std::future::poll_fn(|context| self.poll_parting(context));
+            // A client that does not take its leave is left.
+            _ = tokio::time::timeout(limit, parting).await;
+        }
+    }
+
+    /// Goes on until there is nothing to do but wait; ready when everything is answered.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            self.output.settle();
+            self.write(context)?;
+            if self.execute() {
+                continue;
+            }
+            if matches!(self.stage, Stage::Ending | Stage::Ended) && self.output.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            if self.read(context)? {
+                continue;
+            }
+            let app = &self.app;
+            let unwatched = self.output.unwatched();
+            if unwatched.is_none_or(|ticket| app.flusher.poll(ticket, context).is_pending()) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what may be written and the client takes.
+    fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        while !self.output.writable().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, self.output.writable())? {
+                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(count) => self.output.wrote(count),
+                Poll::Pending => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes the complete commands that were read, as long as there is room for their replies;
+    /// false if there was none.
+    fn execute(&mut self) -> bool {
+        let mut executed = 0;
+        while !self.output.is_full() && !self.input.unread().is_empty() {
+            let Self { app, session, parser, input, output, stage, .. } = self;
+            let length = match parser.next(input.unread()) {
+                Ok(None) => break,
+                Ok(Some(frame)) => {
+                    if execute(app, session, Request::parse(frame.args), output) == After::Close {
+                        *stage = Stage::Ending;
+                        input.clear();
+                        return true;
+                    }
+                    frame.length
+                }
+                Err(error) => {
+                    output.append(|out| {
+                        Reply::new(session.protocol(), out).error(error);
+                        None
+                    });
+                    *stage = Stage::Ending;
+                    input.clear();
+                    return true;
+                }
+            };
+            input.take(length);
+            executed += 1;
+        }
+        self.app.flusher.executed(executed);
+        0 < executed
+    }
+
+    /// Reads once, if there is room; false if nothing arrived.
+    fn read(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        let wanted = matches!(self.stage, Stage::Open | Stage::Draining);
+        if !wanted || self.output.is_full() {
+            return Ok(false);
+        }
+        let mut buffer = ReadBuf::new(self.input.room());
+        match Pin::new(&mut self.stream).poll_read(context, &mut buffer)? {
+            Poll::Ready(()) if buffer.filled().is_empty() => {
+                self.stage = Stage::Ended;
+                Ok(true)
+            }
+            Poll::Ready(()) => {
+                let count = buffer.filled().len();
+                self.input.arrived(count);
+                Ok(true)
+            }
+            Poll::Pending if self.stage == Stage::Draining => {
+                self.stage = Stage::Ending;
+                Ok(true)
+            }
+            Poll::Pending => Ok(false),
+        }
+    }
+
+    /// Says that nothing more comes, and reads on until the client says so too: a connection that
+    /// is closed with unread bytes takes with it the replies that are still under way.
+    fn poll_parting(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if Pin::new(&mut self.stream).poll_shutdown(context)?.is_pending() {
+            return Poll::Pending;
+        }
+        loop {
+            self.input.clear();
+            let mut buffer = ReadBuf::new(self.input.room());
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer)? {
+                Poll::Ready(()) if buffer.filled().is_empty() => return Poll::Ready(Ok(())),
+                Poll::Ready(()) => {}
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}
+
+/// Executes one command and appends its reply.
+fn execute(
+    app: &App,
+    session: &mut Session<()>,
+    request: Result<Request<'_>, super::BadRequest<'_>>,
+    output: &mut Output,
+) -> After {
+    let mut after = After::GoOn;
+    output.append(|out| match request {
+        Ok(Request::Nothing) => None,
+        Ok(Request::Sale(_)) if session.identity().is_none() => {
+            session.refuse_stranger(out);
+            None
+        }
+        Ok(Request::Sale(command)) => {
+            let mut reply = Reply::new(session.protocol(), out);
+            sale_reply::answer(&app.dispatcher, command, &mut reply)
+        }
+        Ok(Request::Session(command)) => {
+            let facts = ServerFacts {
+                version: env!("CARGO_PKG_VERSION"),
+                loading: false,
+                now_ms: app.dispatcher.now().as_ms(),
+                started_ms: app.started_at.as_ms(),
+                connections: app.connections(),
+            };
+            after = session.answer(command, &facts, |_| None, out);
+            None
+        }
+        Err(refused) => {
+            Reply::new(session.protocol(), out).error(refused);
+            None
+        }
+    });
+    after
+}
+
+/// What was read and not executed yet.
+#[derive(Debug, Default)]
+struct Input {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    fn unread(&self) -> &[u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    fn take(&mut self, count: usize) {
+        self.start += count;
+        if self.start == self.end {
+            self.clear();
+        }
+    }
+
+    fn clear(&mut self) {
+        (self.start, self.end) = (0, 0);
+    }
+
+    fn arrived(&mut self, count: usize) {
+        self.end += count;
+    }
+
+    /// Where to read to: never empty, since no command is longer than the largest buffer.
+    fn room(&mut self) -> &mut [u8] {
+        if self.end == self.bytes.len() {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.end == self.bytes.len() {
+            let twice = (2 * self.bytes.len()).clamp(RESP_BUFFER_BYTES_FIRST, RESP_BUFFER_BYTES);
+            self.bytes.resize(twice, 0);
+        }
+        self.bytes.get_mut(self.end..).unwrap_or_default()
+    }
+}

@@ -1,0 +1,120 @@
+//! The replies of one connection that are not sent yet, in order.
+//!
+//! INVARIANT(J1): a reply that waits for a ticket is not written before the ticket is durable, and
+//! nothing behind it is written before it.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+use jangteo::Ticket;
+
+use super::reply::{Protocol, Reply};
+use crate::codes::Code;
+use crate::limits::{REPLIES_WAITING_MAX, REPLY_BYTES_MAX};
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    bytes: Vec<u8>,
+    /// How many of the bytes are written.
+    written: usize,
+    /// The replies that may not be written yet.
+    waits: VecDeque<Wait>,
+    /// Up to which sequence the journal has been told to wake this connection.
+    watched: u64,
+}
+
+/// A reply that waits.
+#[derive(Debug)]
+struct Wait {
+    reply: Range<usize>,
+    ticket: Ticket,
+}
+
+impl Output {
+    /// Appends a reply; `write` returns what it has to wait for.
+    pub(super) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<Ticket>) {
+        let start = self.bytes.len();
+        if let Some(ticket) = write(&mut self.bytes)
+            && !ticket.is_durable()
+        {
+            self.waits.push_back(Wait { reply: start..self.bytes.len(), ticket });
+        }
+    }
+
+    /// Lets go of what is decided.
+    pub(super) fn settle(&mut self) {
+        while let Some(first) = self.waits.front() {
+            match first.ticket.outcome() {
+                None => return,
+                Some(Ok(())) => _ = self.waits.pop_front(),
+                Some(Err(_)) => return self.give_up_slow(),
+            }
+        }
+    }
+
+    /// Puts the error in place of every reply whose outcome will never be known. The journal has
+    /// latched, so that of the others is known by now.
+    #[cold]
+    fn give_up_slow(&mut self) {
+        let mut rewritten = Vec::with_capacity(self.bytes.len());
+        let mut done = 0;
+        let part = |range: Range<usize>| self.bytes.get(range).unwrap_or_default();
+        for Wait { reply, ticket } in self.waits.drain(..) {
+            if !matches!(ticket.outcome(), Some(Ok(()))) {
+                rewritten.extend_from_slice(part(done..reply.start));
+                Reply::new(Protocol::Resp2, &mut rewritten).error(Code::OutcomeUnknown.row().word);
+                done = reply.end;
+            }
+        }
+        rewritten.extend_from_slice(part(done..self.bytes.len()));
+        self.bytes = rewritten;
+    }
+
+    /// What may be written now.
+    pub(super) fn writable(&self) -> &[u8] {
+        let end = self.waits.front().map_or(self.bytes.len(), |first| first.reply.start);
+        self.bytes.get(self.written..end).unwrap_or_default()
+    }
+
+    /// Says that so many bytes were written.
+    pub(super) fn wrote(&mut self, count: usize) {
+        self.written += count;
+        if self.written == self.bytes.len() {
+            self.bytes.clear();
+            self.written = 0;
+            self.bytes.shrink_to(KEPT_BYTES);
+        } else if REPLY_BYTES_MAX < self.written {
+            self.bytes.drain(..self.written);
+            for wait in &mut self.waits {
+                wait.reply = wait.reply.start - self.written..wait.reply.end - self.written;
+            }
+            self.written = 0;
+        }
+    }
+
+    /// Whether no more commands may be executed until something was written.
+    pub(super) fn is_full(&self) -> bool {
+        REPLY_BYTES_MAX < self.bytes.len() - self.written || REPLIES_WAITING_MAX < self.waits.len()
+    }
+
+    /// Whether everything is written.
+    pub(super) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// The ticket whose wake is still to be asked for: the last of what waits, so that a batch is
+    /// written in one go; or the first, if that is later in the journal.
+    pub(super) fn unwatched(&mut self) -> Option<&Ticket> {
+        let (first, last) = (self.waits.front()?, self.waits.back()?);
+        let latest = if first.ticket.sequence() < last.ticket.sequence() { last } else { first };
+        if latest.ticket.sequence() <= self.watched {
+            return None;
+        }
+        self.watched = latest.ticket.sequence();
+        Some(&latest.ticket)
+    }
+}
+
+/// Room that a connection keeps between two batches of replies, in bytes.
+const KEPT_BYTES: usize = 64 << 10;

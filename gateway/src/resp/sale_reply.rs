@@ -1,0 +1,196 @@
+//! `DROP.*` commands to the engine, and its answers to replies.
+
+use jangteo::{Hold, ItemView, Phase, Refusal, SaleView, Ticket};
+
+use super::reply::Reply;
+use super::sale_command::{HoldCommand, ListCommand, SaleCommand};
+use crate::codes::Code;
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::dispatch::Dispatcher;
+use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
+
+/// Executes `command` and writes its reply; returns what the reply has to wait for.
+pub(super) fn answer(
+    dispatcher: &Dispatcher,
+    command: SaleCommand<'_>,
+    reply: &mut Reply<'_>,
+) -> Option<Ticket> {
+    let brief = matches!(command, SaleCommand::Hold(HoldCommand { brief: true, .. }));
+    let sku = if let SaleCommand::Stock { sku, .. } = command { sku } else { None };
+    let answer = typed(command).and_then(|command| dispatcher.run(command));
+    match answer {
+        Ok(Answer::Hold(pending)) => {
+            let (hold, ticket) = pending.into_parts();
+            if brief {
+                reply.bulk(hold.id.to_text())
+            } else {
+                write_hold(&hold, reply)
+            }
+            Some(ticket)
+        }
+        Ok(Answer::Holds(pending)) => {
+            let (holds, ticket) = pending.into_parts();
+            reply.array(holds.len());
+            holds.iter().for_each(|hold| write_hold(hold, reply));
+            Some(ticket)
+        }
+        Ok(Answer::Drop(view)) => {
+            write_stock(&view, sku, reply);
+            None
+        }
+        Ok(Answer::Drops(views, _)) => {
+            reply.array(views.len());
+            views.iter().for_each(|view| write_drop(view, reply));
+            None
+        }
+        Err(refused) => write_refused(refused, brief, reply),
+    }
+}
+
+fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
+    Ok(match command {
+        SaleCommand::Hold(HoldCommand { drop, customer, lines, key, area, brief: _ }) => {
+            Command::Hold(HoldAsk { drop, customer, lines, key, area })
+        }
+        SaleCommand::Confirm { hold, payment } => Command::Confirm { hold, payment },
+        SaleCommand::Release { hold } => Command::Release { hold },
+        SaleCommand::Extend { hold } => Command::Extend { hold },
+        SaleCommand::Get { hold } => Command::Get { hold },
+        SaleCommand::Find { drop, customer } => Command::Find { drop, customer },
+        SaleCommand::Stock { drop, sku: _ } => Command::Drop { drop },
+        SaleCommand::List(ListCommand { phase, limit, after }) => {
+            let limit = limit.map_or(Ok(DROPS_LISTED), usize::try_from);
+            let limit = limit.ok().filter(|limit| (1..=DROPS_LISTED_MAX).contains(limit));
+            let limit = limit.ok_or(Refusal::Malformed("limit"))?;
+            let phase = phase.map(str::parse::<Phase>).transpose();
+            let phases = phase.map_err(|()| Refusal::Malformed("phase"))?.into_iter().collect();
+            Command::Drops(Filter { campaign: None, phases, limit, after })
+        }
+    })
+}
+
+fn write_hold(hold: &Hold, reply: &mut Reply<'_>) {
+    reply.map(9);
+    reply.bulk("id");
+    reply.bulk(hold.id.to_text());
+    reply.bulk("state");
+    reply.bulk(hold.state.name());
+    reply.bulk("number");
+    reply.integer(hold.number);
+    reply.bulk("total");
+    reply.integer(hold.total().amount);
+    reply.bulk("expires_at_ms");
+    match hold.expires_at {
+        Some(at) => reply.integer(at.as_ms()),
+        None => reply.integer(-1),
+    }
+    reply.bulk("payment");
+    match hold.payment() {
+        Some(payment) => reply.bulk(payment),
+        None => reply.null(),
+    }
+    reply.bulk("replayed");
+    reply.integer(u8::from(hold.replayed));
+    reply.bulk("lines");
+    reply.array(2 * hold.lines().len());
+    for line in hold.lines() {
+        reply.bulk(line.sku);
+        reply.integer(line.quantity);
+    }
+    reply.bulk("gifts");
+    reply.array(2 * hold.gifts().count());
+    for gift in hold.gifts() {
+        reply.bulk(gift.sku);
+        reply.integer(gift.quantity);
+    }
+}
+
+/// INVARIANT(T1): a sealed drop is answered as one without items.
+fn write_stock(view: &SaleView, sku: Option<&str>, reply: &mut Reply<'_>) {
+    let items = view.items.as_deref().unwrap_or_default();
+    match sku {
+        None => {
+            reply.array(items.len());
+            items.iter().for_each(|item| write_item(item, reply));
+        }
+        Some(sku) => match items.iter().find(|item| item.sku == sku) {
+            Some(item) => {
+                reply.array(1);
+                write_item(item, reply);
+            }
+            None => reply.error(Code::UnknownSku.row().word),
+        },
+    }
+}
+
+fn write_item(item: &ItemView, reply: &mut Reply<'_>) {
+    let units = |units: Option<u32>| units.map_or(-1, i64::from);
+    reply.map(5);
+    reply.bulk("sku");
+    reply.bulk(&item.sku);
+    reply.bulk("total");
+    reply.integer(units(item.total));
+    reply.bulk("available");
+    reply.integer(units(item.available));
+    reply.bulk("held");
+    reply.integer(item.held);
+    reply.bulk("sold");
+    reply.integer(item.sold);
+}
+
+fn write_drop(view: &SaleView, reply: &mut Reply<'_>) {
+    reply.map(4);
+    reply.bulk("id");
+    reply.bulk(&view.id);
+    reply.bulk("phase");
+    reply.bulk(view.phase.name());
+    reply.bulk("sold_out");
+    reply.integer(u8::from(view.sold_out));
+    reply.bulk("opens_at_ms");
+    reply.integer(view.opens_at.as_ms());
+}
+
+fn write_refused(refused: Refused, brief: bool, reply: &mut Reply<'_>) -> Option<Ticket> {
+    let Refused::Sale(refusal) = refused else {
+        let row = Code::Internal.row();
+        reply.error(format_args!("{} {}", row.word, row.name));
+        return None;
+    };
+    let row = Code::of(&refusal).row();
+    let word = row.word;
+    // INVARIANT(J6): the limit's answer is about the customer's holds, with `BRIEF` too.
+    if let Refusal::LimitReached(pending) = refusal {
+        let (holds, ticket) = pending.into_parts();
+        if brief {
+            reply.bulk(word);
+        } else {
+            reply.error(Limit { word, holds: &holds });
+        }
+        return Some(ticket);
+    }
+    match refusal {
+        _ if brief && !row.is_fault() => reply.bulk(word),
+        Refusal::Malformed(what) => reply.error(format_args!("{word} malformed: {what}")),
+        Refusal::SoldOut { available } => {
+            reply.error(format_args!("{word} available={available}"));
+        }
+        Refusal::NotOpen { opens_at } => {
+            reply.error(format_args!("{word} opens_at_ms={}", opens_at.as_ms()));
+        }
+        _ => reply.error(word),
+    }
+    None
+}
+
+/// The limit's error: the holds that count, newest first.
+struct Limit<'a> {
+    word: &'static str,
+    holds: &'a [Hold],
+}
+
+impl std::fmt::Display for Limit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word)?;
+        self.holds.iter().try_for_each(|hold| write!(f, " hold={}", hold.id))
+    }
+}

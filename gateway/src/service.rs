@@ -1,0 +1,110 @@
+//! A whole service in this process: both wires on a thread and a runtime of their own.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use jangteo::Engine;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+
+use crate::access::Access;
+use crate::app::App;
+use crate::drain::{self, Stopper};
+use crate::flushing::Flushing;
+use crate::limits::DRAIN_TIMEOUT_MS;
+use crate::{http, resp};
+
+/// A running service. Dropped, it stops like [`Service::stop`].
+#[derive(Debug)]
+pub struct Service {
+    http: SocketAddr,
+    resp: SocketAddr,
+    stopper: Stopper,
+    worker: Option<JoinHandle<()>>,
+}
+
+impl Service {
+    /// Listens at both addresses (port 0 picks one) and serves on a thread of its own.
+    ///
+    /// # Errors
+    /// An address cannot be listened at; [`io::ErrorKind::PermissionDenied`] if `access` does not
+    /// allow it; no thread can be made.
+    pub fn start(
+        engine: Engine,
+        http: SocketAddr,
+        resp: SocketAddr,
+        access: Access,
+    ) -> io::Result<Self> {
+        let (stopper, drain) = drain::pair();
+        let app = Arc::new(App::new(engine, access, Flushing::OnPark, drain));
+        let on_park = Arc::clone(&app);
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(move || on_park.flusher.park())
+            .build()?;
+        let http = runtime.block_on(listen(http, &app.access))?;
+        let resp = runtime.block_on(listen(resp, &app.access))?;
+        let (http_address, resp_address) = (http.local_addr()?, resp.local_addr()?);
+        let worker =
+            std::thread::Builder::new().name("jangteo-worker".to_owned()).spawn(move || {
+                runtime.block_on(run(&app, http, resp));
+                app.flusher.park();
+            })?;
+        Ok(Self { http: http_address, resp: resp_address, stopper, worker: Some(worker) })
+    }
+
+    /// Where HTTP is served.
+    #[must_use]
+    pub const fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where RESP is served.
+    #[must_use]
+    pub const fn resp(&self) -> SocketAddr {
+        self.resp
+    }
+
+    /// Takes nothing new on, answers what was accepted (for at most
+    /// [`DRAIN_TIMEOUT_MS`](crate::limits::DRAIN_TIMEOUT_MS)), and returns when all is flushed.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.stopper.stop();
+        // A worker that panicked has said so on stderr.
+        _ = self.worker.take().map(JoinHandle::join);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+async fn listen(address: SocketAddr, access: &Access) -> io::Result<TcpListener> {
+    if !access.allows_listening(address) {
+        let why = format!("{address}: only loopback addresses are served without a key");
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+    }
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+    TcpListener::bind(address).await.map_err(named)
+}
+
+async fn run(app: &Arc<App>, http: TcpListener, resp: TcpListener) {
+    let serve = async { tokio::join!(http::serve_app(app, http), resp::serve_app(app, resp)) };
+    let mut drain = app.drain.clone();
+    let limit = async {
+        drain.begun().await;
+        tokio::time::sleep(Duration::from_millis(DRAIN_TIMEOUT_MS)).await;
+    };
+    tokio::select! {
+        _ = serve => {}
+        () = limit => tracing::warn!("connections were cut: they did not end in time"),
+    }
+}
