@@ -53,6 +53,7 @@ struct Ground {
     clock: Arc<ManualClock>,
     storage: FaultyStorage,
     rng: Rng,
+    started: Instant,
 }
 
 /// Runs `seed` with one blow, and checks what is left.
@@ -73,19 +74,21 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
         plan,
         storage: FaultyStorage::new(),
         rng: Rng::stream(seed, 99),
+        started: Instant::now(),
     };
     let engine = ground.open().map_err(|error| Violation::of("J3", error.to_string()))?;
     let put = engine.put(ground.plan.campaign());
+    let before = ground.storage.flushes();
     match blow {
-        Blow::DeathAtFlush(number) => ground.storage.die_at_flush(number),
-        Blow::FailedFlush(number) => ground.storage.fail_flush(number),
+        Blow::DeathAtFlush(number) => ground.storage.die_at_flush(before + number),
+        Blow::FailedFlush(number) => ground.storage.fail_flush(before + number),
         _ => {}
     }
     put.map_err(|error| Violation::of("J1", error.to_string()))?;
     let mut shadow = Shadow::new(&ground.plan);
     ground.play(&engine, &mut shadow, seed)?;
     let mut seen = Seen {
-        flushes: ground.storage.flushes(),
+        flushes: ground.storage.flushes() - before,
         shown: shadow.holds().len(),
         unanswered: shadow.unanswered().count(),
     };
@@ -108,13 +111,13 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
 
 impl Ground {
     fn open(&self) -> Result<Engine, Error> {
-        let options = Engine::options().storage(Arc::new(self.storage.clone()));
+        let options = Engine::options().storage(Arc::new(self.storage.process()));
         let options = options.clock(self.clock.clone()).background(false);
         options.segment_bytes(SEGMENT_BYTES).open()
     }
 
     fn local(&self, engine: &Engine, show: Show) -> Local {
-        Local::new(engine, &self.clock, &self.plan, Instant::now(), show)
+        Local::new(engine, &self.clock, &self.plan, self.started, show)
     }
 
     /// Some commands wait for the disk, others are looked at once, as an impatient client would.
@@ -131,15 +134,21 @@ impl Ground {
             let local = if waits { &mut patient } else { &mut impatient };
             let command = workload.next(shadow);
             let retry = matches!(command, Command::Hold { .. }).then(|| command.clone());
-            let exchange = send(local, command)?;
+            let exchange = self.heard(send(local, command)?);
             let unheard = exchange.reply == Reply::Unknown;
             judge(shadow, &exchange)?;
             // The same key again, before anybody flushed: no more may be known than the first time.
             if let Some(command) = retry.filter(|_| unheard) {
-                judge(shadow, &send(&mut impatient, command)?)?;
+                judge(shadow, &self.heard(send(&mut impatient, command)?))?;
             }
         }
         Ok(())
+    }
+
+    /// What a dead process answers reaches nobody.
+    fn heard(&self, exchange: Exchange) -> Exchange {
+        let died = self.storage.has_died();
+        if died { Exchange { reply: Reply::Unknown, ..exchange } } else { exchange }
     }
 
     /// Everything that was shown is there, each command left open can be settled by repeating it,

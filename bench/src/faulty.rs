@@ -1,7 +1,7 @@
 //! A medium that keeps what was written apart from what was flushed, and fails when told to.
 //!
-//! Everything lies in memory. [`FaultyStorage::kill`] ends the process that uses it: its files go
-//! dead, what it wrote stays readable. [`FaultyStorage::lose_power`] also takes away what was not
+//! Everything lies in memory. [`FaultyStorage::kill`] ends the process that uses it: whatever its
+//! threads still do goes nowhere, what it wrote stays readable. [`FaultyStorage::lose_power`] also takes away what was not
 //! flushed: whole sectors, each by chance. A flush that fails drops what it should have flushed but
 //! leaves it readable, as Linux does: a second flush would find nothing to do and say all is well.
 
@@ -17,14 +17,17 @@ use crate::rng::Rng;
 /// Bytes that reach the disk together or not at all.
 const SECTOR: usize = 512;
 
-/// See the module. Clones share the medium.
+/// See the module. Clones share the medium, and the life of their process.
 #[derive(Clone, Debug, Default)]
-pub struct FaultyStorage(Arc<Mutex<Medium>>);
+pub struct FaultyStorage {
+    medium: Arc<Mutex<Medium>>,
+    life: u64,
+}
 
 #[derive(Debug, Default)]
 struct Medium {
     segments: BTreeMap<u64, Content>,
-    /// Counts crashes: files opened before the last one are dead.
+    /// Counts crashes: who came before the last one is dead.
     life: u64,
     writes: u64,
     flushes: u64,
@@ -56,49 +59,56 @@ struct File {
 }
 
 impl FaultyStorage {
-    /// An empty medium without faults.
+    /// An empty medium without faults. The controls below work whoever is alive.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
+    /// The medium as a process started now sees it, until the next [`FaultyStorage::kill`].
+    #[must_use]
+    pub fn process(&self) -> Self {
+        let life = self.medium.lock().life;
+        Self { medium: Arc::clone(&self.medium), life }
+    }
+
     /// Flushes of segments so far that a process asked for.
     #[must_use]
     pub fn flushes(&self) -> u64 {
-        self.0.lock().flushes
+        self.medium.lock().flushes
     }
 
     /// Writes so far.
     #[must_use]
     pub fn writes(&self) -> u64 {
-        self.0.lock().writes
+        self.medium.lock().writes
     }
 
     /// Lets flush number `number` fail (counted from 1 since the medium was made).
     pub fn fail_flush(&self, number: u64) {
-        self.0.lock().fail_flush = Some(number);
+        self.medium.lock().fail_flush = Some(number);
     }
 
     /// Lets write number `number` fail.
     pub fn fail_write(&self, number: u64) {
-        self.0.lock().fail_write = Some(number);
+        self.medium.lock().fail_write = Some(number);
     }
 
     /// Lets the process die as it asks for flush number `number`: that one and everything after it
-    /// goes nowhere.
+    /// goes nowhere, so what it answers from then on must not be shown to anybody.
     pub fn die_at_flush(&self, number: u64) {
-        self.0.lock().die_at_flush = Some(number);
+        self.medium.lock().die_at_flush = Some(number);
     }
 
     /// Whether the process died by [`FaultyStorage::die_at_flush`].
     #[must_use]
     pub fn has_died(&self) -> bool {
-        self.0.lock().dead
+        self.medium.lock().dead
     }
 
     /// Sets how many bytes the disk says it has left; `None`: more than enough.
     pub fn set_free_bytes(&self, bytes: Option<u64>) {
-        self.0.lock().free_bytes = bytes;
+        self.medium.lock().free_bytes = bytes;
     }
 
     /// Flips one bit of a segment, on the disk and in the cache.
@@ -106,7 +116,7 @@ impl FaultyStorage {
     /// # Panics
     /// If there is no such byte.
     pub fn flip(&self, id: u64, offset: usize) {
-        let mut medium = self.0.lock();
+        let mut medium = self.medium.lock();
         let content = medium.segments.get_mut(&id).expect("a segment that exists");
         for bytes in [&mut content.cached, &mut content.durable] {
             if let Some(byte) = bytes.get_mut(offset) {
@@ -118,7 +128,7 @@ impl FaultyStorage {
     /// Where `bytes` first stand in a segment's durable content: segment and offset.
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<(u64, usize)> {
-        let medium = self.0.lock();
+        let medium = self.medium.lock();
         medium.segments.iter().find_map(|(&id, content)| {
             let at = content.durable.windows(bytes.len()).position(|window| window == bytes)?;
             Some((id, at))
@@ -127,7 +137,7 @@ impl FaultyStorage {
 
     /// The process is gone; what it wrote is still in the cache.
     pub fn kill(&self) {
-        let mut medium = self.0.lock();
+        let mut medium = self.medium.lock();
         medium.life += 1;
         medium.dead = false;
         medium.die_at_flush = None;
@@ -139,7 +149,7 @@ impl FaultyStorage {
     /// `percent` of 100.
     pub fn lose_power(&self, rng: &mut Rng, percent: u32) {
         self.kill();
-        let mut medium = self.0.lock();
+        let mut medium = self.medium.lock();
         medium.segments.retain(|_, content| content.listed || rng.chance(percent));
         for content in medium.segments.values_mut() {
             for (from, to) in std::mem::take(&mut content.dirty) {
@@ -187,9 +197,10 @@ fn injected(what: &'static str) -> io::Error {
 }
 
 impl Medium {
-    /// Fails where the caller is of an earlier life, or dead.
-    fn alive(&self, life: u64) -> io::Result<()> {
-        if life == self.life && !self.dead { Ok(()) } else { Err(injected("the process is gone")) }
+    /// Whether the caller is of an earlier life, or died in this one. A dead process does not know:
+    /// its calls seem to succeed and change nothing.
+    fn is_gone(&self, life: u64) -> bool {
+        life != self.life || self.dead
     }
 
     fn content(&mut self, id: u64) -> io::Result<&mut Content> {
@@ -199,39 +210,42 @@ impl Medium {
 
 impl Storage for FaultyStorage {
     fn list(&self) -> io::Result<Vec<u64>> {
-        Ok(self.0.lock().segments.keys().copied().collect())
+        Ok(self.medium.lock().segments.keys().copied().collect())
     }
 
     fn create(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        let mut medium = self.0.lock();
-        medium.alive(medium.life)?;
-        if medium.segments.insert(id, Content::default()).is_some() {
+        let mut medium = self.medium.lock();
+        if !medium.is_gone(self.life) && medium.segments.insert(id, Content::default()).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        Ok(Box::new(File { medium: Arc::clone(&self.0), id, life: medium.life }))
+        Ok(Box::new(File { medium: Arc::clone(&self.medium), id, life: self.life }))
     }
 
     fn open(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        let mut medium = self.0.lock();
+        let mut medium = self.medium.lock();
         medium.content(id)?;
-        Ok(Box::new(File { medium: Arc::clone(&self.0), id, life: medium.life }))
+        Ok(Box::new(File { medium: Arc::clone(&self.medium), id, life: self.life }))
     }
 
     fn remove(&self, id: u64) -> io::Result<()> {
-        let mut medium = self.0.lock();
-        medium.alive(medium.life)?;
+        let mut medium = self.medium.lock();
+        if medium.is_gone(self.life) {
+            return Ok(());
+        }
         medium.segments.remove(&id).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let mut medium = self.0.lock();
-        medium.alive(medium.life)?;
+        let mut medium = self.medium.lock();
+        if medium.is_gone(self.life) {
+            return Ok(());
+        }
         medium.segments.values_mut().for_each(|content| content.listed = true);
         Ok(())
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        Ok(self.0.lock().free_bytes.unwrap_or(1 << 40))
+        Ok(self.medium.lock().free_bytes.unwrap_or(1 << 40))
     }
 
     fn name(&self, id: u64) -> String {
@@ -254,7 +268,9 @@ impl Segment for File {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut medium = self.medium.lock();
-        medium.alive(self.life)?;
+        if medium.is_gone(self.life) {
+            return Ok(bytes.len());
+        }
         medium.writes += 1;
         if medium.fail_write == Some(medium.writes) {
             return Err(injected("planned failure of a write"));
@@ -266,11 +282,13 @@ impl Segment for File {
 
     fn sync(&self) -> io::Result<()> {
         let mut medium = self.medium.lock();
-        medium.alive(self.life)?;
+        if medium.is_gone(self.life) {
+            return Ok(());
+        }
         medium.flushes += 1;
         if medium.die_at_flush == Some(medium.flushes) {
             medium.dead = true;
-            return Err(injected("the process dies"));
+            return Ok(());
         }
         let fails = medium.fail_flush == Some(medium.flushes);
         let content = medium.content(self.id)?;
@@ -310,8 +328,10 @@ mod tests {
         file.sync().unwrap();
         file.write_at(b"lost", 4).unwrap();
         storage.kill();
+        storage.create(2).unwrap();
+        file.write_at(b"late", 8).unwrap();
+        assert_eq!(storage.list().unwrap(), [1], "a dead process changes nothing");
         assert_eq!(read(&storage), b"keptlost", "a killed process leaves the cache");
-        assert!(file.write_at(b"late", 8).is_err(), "its files are dead");
         storage.lose_power(&mut Rng::new(1), 0);
         assert_eq!(read(&storage), b"kept");
     }
