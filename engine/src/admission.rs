@@ -34,6 +34,9 @@ pub(crate) fn take_quick(goods: &Goods, lines: &Lines) -> Admit {
             match cell.look(units) {
                 Look::Enough => need(cell, units),
                 Look::Short { left } => return Admit::Short { available: left },
+                Look::Slow if planted(Fault::NoSecondLook) => {
+                    return Admit::Short { available: 0 };
+                }
                 Look::Slow => return Admit::Slow,
             }
         }

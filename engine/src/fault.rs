@@ -30,6 +30,8 @@ pub enum Fault {
     EarlyExpiry,
     /// A released hold's units are put back twice.
     FreedTwice,
+    /// A released hold's gift does not come back.
+    GiftKept,
     /// A hold that was confirmed can still be released.
     ReleaseAfterConfirm,
     /// A grant is acknowledged before it is flushed.
@@ -42,8 +44,8 @@ pub enum Fault {
     IgnoreFailedFlush,
     /// A grant may be recorded after the drop has closed.
     GrantAfterClose,
-    /// Numbers are given before the append, so they can come out of order.
-    NumberSkipped,
+    /// A number is looked up before the append, so that two grants can get the same one.
+    NumberBeforeAppend,
     /// Recovery trusts what nothing vouches for and does not write it again.
     TrustPageCache,
     /// Recovery cuts the journal at any bad batch.

@@ -183,12 +183,14 @@ impl Sale {
             area: ask.area,
         };
         let room = Room::Keep(RESERVE_BYTES_PER_HOLD);
+        let early_number =
+            planted(Fault::NumberBeforeAppend).then(|| self.page().0.last_number + 1);
         let stamp = sale.shared.journal.append(now, room, |book, stamp| {
             let page = book.page_mut(sale.index);
             sale.still_open(page.phase, stamp.at)?;
             // INVARIANT(O1): numbers are given in the order of the journal, and none is left out.
             page.last_number = page.last_number.checked_add(1).ok_or(Refusal::Overloaded)?;
-            grant.number = page.last_number;
+            grant.number = early_number.unwrap_or(page.last_number);
             let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
             book.turn(sale.index, &moves, turn);
             Ok(Record::Granted { sale: sale.index, grant: grant.clone() })

@@ -69,7 +69,10 @@ impl Sale {
             HoldState::Released | HoldState::Expired => return Ok(self.answer(&shard, row)),
             HoldState::Confirmed => return Err(Refusal::WrongState),
         }
-        let moves = self.0.moves(&shard, row);
+        let mut moves = self.0.moves(&shard, row);
+        if planted(Fault::GiftKept) {
+            moves.retain(|(good, _)| usize::from(*good) < self.0.goods.items().len());
+        }
         if planted(Fault::GiveBackBeforeLog) {
             self.0.give_back(&moves);
             std::thread::yield_now();

@@ -1,4 +1,6 @@
-//! Tests of the workspace as a whole.
+//! The harness on a sound engine, where it must find nothing; and tests of the workspace as a whole.
 
+mod crashes;
+mod rounds;
 #[cfg(test)]
 mod tidy;

@@ -21,6 +21,7 @@ use super::record::Record;
 use super::storage::{Storage, read_all, read_front};
 use crate::Timestamp;
 use crate::error::{Corruption, Error};
+use crate::fault::{Fault, planted};
 
 /// What a journal holds, besides the records handed out.
 #[derive(Debug, Default)]
@@ -254,6 +255,13 @@ impl Reading<'_, '_> {
     }
 
     fn finish(mut self, last_segment: Option<u64>) -> Result<Recovered, Error> {
+        if planted(Fault::TruncateAtCorruption) {
+            self.found.vouched = self.found.vouched.min(self.next - 1);
+        }
+        if planted(Fault::TrustPageCache) {
+            (self.found.vouched, self.found.checksum) = (self.next - 1, self.previous);
+            self.tail.clear();
+        }
         // INVARIANT(J3): what was vouched for has been read, or the engine does not start.
         if self.found.vouched >= self.next {
             let end = Place { segment: last_segment.unwrap_or(0), offset: 0 };

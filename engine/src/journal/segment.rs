@@ -15,6 +15,7 @@ use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
 use super::storage::{Segment, Storage, write_all};
+use crate::fault::{Fault, planted};
 
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
@@ -307,8 +308,11 @@ impl Writer {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if let Some(segment) = &self.segment {
-            segment.file.sync()?;
+        if let Some(segment) = self.segment.as_ref().filter(|_| !planted(Fault::SkipFlush)) {
+            let synced = segment.file.sync();
+            if !planted(Fault::IgnoreFailedFlush) {
+                synced?;
+            }
         }
         self.flushed = self.written.max(self.flushed);
         self.unflushed_bytes = 0;

@@ -1,6 +1,7 @@
 //! The only file that touches a stock word. Rules and orderings: [`super`].
 
 use super::word::Word;
+use crate::fault::{Fault, planted};
 use crate::sync::{AtomicU32, Ordering};
 
 /// One item's (or gift's) stock.
@@ -59,6 +60,9 @@ impl Cell {
     #[inline]
     pub(crate) fn try_take(&self, units: u32) -> Take {
         let mut word = self.load();
+        if planted(Fault::CheckThenTake) {
+            return self.check_then_take(word, units);
+        }
         loop {
             match judge(word, units) {
                 Ok(less) => match self.swap(word, less) {
@@ -67,6 +71,18 @@ impl Cell {
                 },
                 Err(answer) => return answer,
             }
+        }
+    }
+
+    /// A planted fault: what was looked at may have changed before it is taken.
+    #[cold]
+    fn check_then_take(&self, word: Word, units: u32) -> Take {
+        match judge(word, units) {
+            Ok(less) => {
+                self.0.store(less.bits(), Ordering::Relaxed);
+                Take::Taken
+            }
+            Err(answer) => answer,
         }
     }
 
