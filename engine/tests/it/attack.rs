@@ -545,6 +545,7 @@ fn what_was_acknowledged_survives_any_crashes_in_a_row() {
         seed ^= seed << 17;
         seed % below
     };
+    let (mut acknowledged, mut failed_starts) = (0, 0);
     for round in 0..60_u32 {
         let clock = clock();
         let mut disk = Disk::default();
@@ -600,6 +601,7 @@ fn what_was_acknowledged_survives_any_crashes_in_a_row() {
                 };
                 drop(engine);
             } else {
+                failed_starts += 1;
                 disk = if buffered || random(2) == 0 {
                     disk.kill()
                 } else {
@@ -607,5 +609,83 @@ fn what_was_acknowledged_survives_any_crashes_in_a_row() {
                 };
             }
         }
+        acknowledged += known.len();
     }
+    assert!(acknowledged > 100 && failed_starts > 10, "{acknowledged}, {failed_starts}");
+}
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4096
+}
+
+#[test]
+fn putting_a_long_schedule_again_does_not_grow_memory() {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_ms(OPENS_MS - 86_400_000)));
+    let options = Engine::options().durability(Durability::Memory).clock(clock);
+    let engine = options.background(false).open().unwrap();
+    let put = |units: u32| {
+        let text = format!(
+            r#"
+[campaign]
+id = "t"
+title = "test"
+currency = "KRW"
+time_zone = "Asia/Seoul"
+[schedule]
+opens = "2020-04-29T10:00:00"
+repeats = "FREQ=DAILY;COUNT=1000"
+[[items]]
+sku = "a"
+title = "a"
+price = 1000
+stock = {units}
+"#
+        );
+        engine.put(Campaign::parse(&text).unwrap()).unwrap();
+    };
+    put(1);
+    let before = resident_bytes();
+    (2..12).for_each(put);
+    let grown = resident_bytes().saturating_sub(before) >> 20;
+    assert!(grown < 60, "{grown} MiB more after ten puts of the same 1,000 drops");
+}
+
+#[test]
+fn starting_again_does_not_use_up_the_disk() {
+    let (disk, clock) = (Disk::default(), clock());
+    drop(on(&disk, &clock, 1 << 16).open().unwrap());
+    let first = disk.used();
+    for _ in 0..20 {
+        drop(on(&disk, &clock, 1 << 16).open().unwrap());
+    }
+    assert!(disk.used() <= 3 * first, "{} bytes, {first} after the first start", disk.used());
+}
+
+struct LastOwner(Engine);
+impl Wake for LastOwner {
+    fn wake(self: Arc<Self>) {
+        let _ = self.0.health();
+    }
+}
+
+#[test]
+fn the_engine_may_go_away_on_the_thread_that_wakes_its_last_owner() {
+    let (disk, clock) = (Disk::default(), clock());
+    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    engine.put(campaign("", &one_item(3))).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    disk.faults(|faults| faults.block_sync = true);
+    let mut pending = sale.hold(&HoldRequest::new("c").line("a", 1)).unwrap();
+    let waker = Waker::from(Arc::new(LastOwner(engine)));
+    let mut context = Context::from_waker(&waker);
+    assert!(std::pin::Pin::new(&mut pending).poll(&mut context).is_pending());
+    drop((waker, pending));
+    disk.faults(|faults| faults.block_sync = false);
+    let second = sale.clone();
+    let answer = within(Duration::from_secs(5), move || {
+        std::thread::sleep(Duration::from_millis(500));
+        second.hold(&HoldRequest::new("c-2").line("a", 1)).map(|pending| pending.wait().is_ok())
+    });
+    assert!(answer.is_some(), "the thread waits for itself");
 }
