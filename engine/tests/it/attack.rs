@@ -681,6 +681,14 @@ fn the_engine_may_go_away_on_the_thread_that_wakes_its_last_owner() {
     let mut context = Context::from_waker(&waker);
     assert!(std::pin::Pin::new(&mut pending).poll(&mut context).is_pending());
     drop((waker, pending));
+    let panicked = Arc::new(AtomicBool::new(false));
+    let (saw, usual) = (Arc::clone(&panicked), std::panic::take_hook());
+    std::panic::set_hook(Box::new(move |info| {
+        if std::thread::current().name() == Some("jangteo-commit") {
+            saw.store(info.to_string().contains("join"), Ordering::SeqCst);
+        }
+        usual(info);
+    }));
     disk.faults(|faults| faults.block_sync = false);
     let second = sale.clone();
     let answer = within(Duration::from_secs(5), move || {
@@ -688,4 +696,5 @@ fn the_engine_may_go_away_on_the_thread_that_wakes_its_last_owner() {
         second.hold(&HoldRequest::new("c-2").line("a", 1)).map(|pending| pending.wait().is_ok())
     });
     assert!(answer.is_some(), "the thread waits for itself");
+    assert!(!panicked.load(Ordering::SeqCst), "the committer joined itself and panicked");
 }
