@@ -1,6 +1,10 @@
 //! Behaviour of the engine through its public face.
 
 #[cfg(test)]
+mod attack;
+#[cfg(test)]
+mod attack_disk;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod common;
