@@ -2,8 +2,8 @@
 //!
 //! The engine's `now` is wall time that moves like a monotonic clock: between two calls of
 //! [`Clock::resync`] it never jumps. A step of the wall clock becomes visible at the next `resync`,
-//! which says by how much, so that deadlines of live holds can be moved along and nobody's ten
-//! minutes become an hour, or nothing.
+//! which says by how much; the engine calls it with all holds locked and moves their deadlines along
+//! in the same step, so that nobody's ten minutes become an hour, or nothing.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -74,8 +74,11 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// Wall time, smooth between two calls of [`Clock::resync`].
     fn now(&self) -> Timestamp;
 
-    /// Looks at the wall clock again and returns by how many milliseconds it was stepped since the
-    /// last look; `now` includes the step from here on.
+    /// By how many milliseconds the wall clock was stepped since the last [`Clock::resync`]; `now`
+    /// does not include it yet. What is only slew is followed on the spot and is no step.
+    fn step_ms(&self) -> i64;
+
+    /// Follows the wall clock: `now` includes the step, which is returned, from here on.
     fn resync(&self) -> i64;
 }
 
@@ -101,6 +104,12 @@ impl SystemClock {
         clock
     }
 
+    fn wall_offset_ms(&self) -> i64 {
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+        wall_ms.saturating_sub(self.monotonic_ms())
+    }
+
     fn monotonic_ms(&self) -> i64 {
         i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX)
     }
@@ -118,12 +127,18 @@ impl Clock for SystemClock {
         Timestamp::from_ms(u64::try_from(ms).unwrap_or(0))
     }
 
+    fn step_ms(&self) -> i64 {
+        let ahead_ms = self.wall_offset_ms() - self.offset_ms.load(Ordering::Relaxed);
+        if ahead_ms.abs() >= STEP_MS {
+            return ahead_ms;
+        }
+        self.offset_ms.fetch_add(ahead_ms, Ordering::Relaxed);
+        0
+    }
+
     fn resync(&self) -> i64 {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let wall_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-        let offset_ms = wall_ms.saturating_sub(self.monotonic_ms());
-        let step_ms = offset_ms - self.offset_ms.swap(offset_ms, Ordering::Relaxed);
-        if step_ms.abs() < STEP_MS { 0 } else { step_ms }
+        let offset_ms = self.wall_offset_ms();
+        offset_ms - self.offset_ms.swap(offset_ms, Ordering::Relaxed)
     }
 }
 
@@ -162,6 +177,10 @@ impl Clock for ManualClock {
         Timestamp::from_ms(self.now_ms.load(Ordering::Relaxed))
     }
 
+    fn step_ms(&self) -> i64 {
+        self.step_ms.load(Ordering::Relaxed)
+    }
+
     fn resync(&self) -> i64 {
         let step_ms = self.step_ms.swap(0, Ordering::Relaxed);
         let moved = self.now().moved_ms(step_ms);
@@ -178,7 +197,8 @@ mod tests {
     fn a_step_shows_once_and_moves_now() {
         let clock = ManualClock::at(Timestamp::from_ms(10_000));
         clock.step(-4_000);
-        assert_eq!(clock.now().as_ms(), 10_000, "smooth until the next look");
+        assert_eq!(clock.step_ms(), -4_000);
+        assert_eq!(clock.now().as_ms(), 10_000, "smooth until it is followed");
         assert_eq!(clock.resync(), -4_000);
         assert_eq!(clock.resync(), 0);
         assert_eq!(clock.now().as_ms(), 6_000);
@@ -187,7 +207,7 @@ mod tests {
     #[test]
     fn the_system_clock_shows_wall_time_without_steps() {
         let clock = SystemClock::new();
-        assert_eq!(clock.resync(), 0);
+        assert_eq!(clock.step_ms(), 0);
         assert!(clock.now().as_ms() > 1_700_000_000_000);
         assert!(clock.now() <= clock.now());
     }

@@ -18,15 +18,17 @@ use crate::housekeeping::{self, Stop};
 use crate::ids::HoldId;
 use crate::journal::record::{CAMPAIGN_RECORD_MAX, Record};
 use crate::journal::recover::{Place, recover};
-use crate::journal::{Class, Journal, Opened, Room, Storage};
+use crate::journal::{Class, Journal, Look, Opened, Room, Storage};
 use crate::limits::SALES_MAX;
 use crate::options::Options;
 use crate::phase::Phase;
 use crate::replay::{Replay, Replayed};
 use crate::sale::{Sale, Shared};
 
-/// A flash-sale engine. Cheap to clone; any number of threads may use it at once. When the last
-/// clone (and the last [`Sale`] made by it) is gone, its threads end and the directory is unlocked.
+/// A flash-sale engine. Cheap to clone; any number of threads may use it at once.
+///
+/// When the last clone is gone, everything is flushed and its threads end; a [`Sale`] that is left
+/// can still be read, but changes nothing any more. The directory is unlocked with the last of them.
 #[derive(Clone)]
 pub struct Engine(Arc<Running>);
 
@@ -47,6 +49,8 @@ pub(crate) struct EngineCore {
     campaigns: Mutex<Vec<(u32, CampaignRecord)>>,
     /// Ends the time-keeping thread.
     pub(crate) stop: Stop,
+    /// Held by whoever does what is due.
+    pub(crate) ticking: Mutex<()>,
     torn: Option<String>,
 }
 
@@ -100,7 +104,8 @@ impl Engine {
                 };
                 torn = found.torn.map(name);
                 let resumed_at = now.max(found.last_at);
-                replay.apply(0, resumed_at, &Record::Resumed).expect("resuming changes deadlines");
+                let resumed = Record::Resumed { now };
+                replay.apply(0, resumed_at, &resumed).expect("resuming changes deadlines only");
                 replay.finish();
                 let opened = Opened {
                     storage: Arc::clone(&storage),
@@ -122,6 +127,7 @@ impl Engine {
             by_id: DashMap::new(),
             campaigns: Mutex::new(replay.campaigns),
             stop: Stop::default(),
+            ticking: Mutex::new(()),
             torn,
         });
         core.adopt(replay.sales);
@@ -189,7 +195,7 @@ impl Engine {
     pub fn flush(&self) -> Result<(), crate::OutcomeUnknown> {
         let journal = &self.0.core.shared.journal;
         match journal.wait(journal.last_sequence()) {
-            crate::journal::Look::Durable => Ok(()),
+            Look::Durable => Ok(()),
             _ => Err(crate::OutcomeUnknown),
         }
     }
@@ -225,7 +231,7 @@ impl EngineCore {
         let old = campaigns.iter().position(|(_, old)| old.campaign.id == campaign.id);
         let old_place = old.and_then(|place| campaigns.get(place));
         if old_place.is_some_and(|(_, old)| old.campaign == campaign) {
-            return Ok(());
+            return self.made_durable();
         }
         let old_indices: Vec<u32> =
             old_place.map(|(first, old)| old.indices(*first).collect()).unwrap_or_default();
@@ -244,23 +250,29 @@ impl EngineCore {
             return Err(Error::TooMany("drops"));
         }
         let now = self.shared.clock.now();
-        let stamp = self.shared.journal.append(now, Room::Own, |book: &mut Book, _| {
+        self.shared.journal.append(now, Room::Own, |book: &mut Book, _| {
             self.supersede(book, &old_indices)?;
             drops.iter().for_each(|drop| book.add(drop.page.clone()));
             Ok::<_, Error>(Record::Campaign { first_sale: first, json: &json })
         })?;
+        self.adopt(drops);
+        self.list(put.indices(first));
         if let Some(place) = old {
+            // A drop of the same name has been replaced by now; these have none.
             self.by_id.retain(|_, sale| !old_indices.contains(&sale.0.index));
             campaigns.remove(place);
         }
-        self.adopt(drops);
-        self.list(put.indices(first));
         campaigns.push((first, put));
         let units: u64 = self.current().iter().map(Sale::units_to_come).sum();
         self.shared.journal.expect(units.saturating_mul(256));
         self.tick();
-        match self.shared.journal.wait(stamp.sequence) {
-            crate::journal::Look::Durable => Ok(()),
+        self.made_durable()
+    }
+
+    /// Waits until everything appended so far is durable.
+    fn made_durable(&self) -> Result<(), Error> {
+        match self.shared.journal.wait(self.shared.journal.last_sequence()) {
+            Look::Durable => Ok(()),
             _ => Err(Error::OutcomeUnknown),
         }
     }
@@ -315,7 +327,10 @@ impl Drop for Running {
         self.core.stop.stop();
         self.core.shared.journal.stop();
         for thread in self.threads.drain(..) {
-            let _ = thread.join(); // a thread that panicked has latched the journal
+            // A waker that is the engine's last owner may be woken on a thread of the engine itself.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join(); // a thread that panicked has latched the journal
+            }
         }
     }
 }

@@ -185,9 +185,9 @@ impl Sale {
         let room = Room::Keep(RESERVE_BYTES_PER_HOLD);
         let early_number =
             planted(Fault::NumberBeforeAppend).then(|| self.page().0.last_number + 1);
-        let stamp = sale.shared.journal.append(now, room, |book, stamp| {
+        let stamp = sale.shared.journal.append(now, room, |book, _| {
             let page = book.page_mut(sale.index);
-            sale.still_open(page.phase, stamp.at)?;
+            sale.still_open(page.phase, now)?;
             // INVARIANT(O1): numbers are given in the order of the journal, and none is left out.
             page.last_number = page.last_number.checked_add(1).ok_or(Refusal::Overloaded)?;
             grant.number = early_number.unwrap_or(page.last_number);
@@ -199,7 +199,8 @@ impl Sale {
             admission::settle(&sale.goods, &moves, stamp.is_err());
         }
         let stamp = stamp.map_err(|refusal: Refusal| (refusal, moves))?;
-        shard.granted(buyer, &grant, stamp, &sale.names, |item| sale.is_limited(item));
+        let limited = |item| sale.is_limited(item);
+        shard.granted(buyer, &grant, now, stamp.sequence, &sale.names, limited);
         Ok(stamp)
     }
 }
@@ -277,9 +278,9 @@ impl SaleCore {
     /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the
     /// grant.
     fn within_limits(&self, lines: &Lines, shard: &Shard, buyer: Option<u32>) -> bool {
-        let within = |has: u32, more: u32, limit: u32| {
+        let within = |has: u64, more: u32, limit: u32| {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
-            limit == 0 || u64::from(has) + u64::from(more) <= u64::from(limit)
+            limit == 0 || has + u64::from(more) <= u64::from(limit)
         };
         let limit = self.campaign().rules.limit_per_customer;
         let asked: u32 = lines.iter().map(|line| u32::from(line.quantity)).sum();
@@ -302,11 +303,11 @@ impl SaleCore {
     }
 
     /// INVARIANT(T1): under the append lock, so no grant's record follows `Closed`.
-    fn still_open(&self, phase: Phase, at: Timestamp) -> Result<(), Refusal> {
+    fn still_open(&self, phase: Phase, now: Timestamp) -> Result<(), Refusal> {
         if planted(Fault::GrantAfterClose) {
             return Ok(());
         }
-        let over = self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= at);
+        let over = self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= now);
         match phase {
             Phase::Open if !over => Ok(()),
             Phase::Paused => Err(Refusal::Paused),
@@ -325,18 +326,26 @@ impl SaleCore {
         self.shared.ids.hash(&bytes)
     }
 
+    /// Puts back what a line does not wait for, and returns the rest for [`SaleCore::give_back`].
+    pub(crate) fn put_back(&self, moves: &Moves) -> Moves {
+        let waited_for = |&(good, units): &(u16, u32)| {
+            self.goods.get(good).cell.as_ref().is_some_and(|cell| !cell.try_put_back(units))
+        };
+        moves.iter().copied().filter(waited_for).collect()
+    }
+
     /// Puts units back into stock.
     ///
-    /// INVARIANT(J2): only after the record that frees them was appended, or for a grant that the
-    /// append refused.
+    /// INVARIANT(J2): only inside or after the append of the record that frees them, or for a grant
+    /// that the append refused.
     ///
     /// IMPORTANT: under no shard's lock, which comes after the basket mutex.
     pub(crate) fn give_back(&self, moves: &Moves) {
-        for &(good, units) in moves {
-            let Some(cell) = &self.goods.get(good).cell else { continue };
-            if !cell.try_put_back(units) {
-                let _basket = self.basket.lock();
-                cell.put_back(units);
+        let waited_for = self.put_back(moves);
+        if !waited_for.is_empty() {
+            let _basket = self.basket.lock();
+            for (good, units) in waited_for {
+                self.goods.get(good).cell.as_ref().into_iter().for_each(|c| c.put_back(units));
             }
         }
     }

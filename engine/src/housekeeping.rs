@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::Timestamp;
 use crate::engine::EngineCore;
+use crate::journal::Room;
+use crate::journal::record::Record;
 use crate::limits::EXPIRY_LAG_MS;
 use crate::phase::Phase;
 use crate::sale::Sale;
@@ -55,17 +58,17 @@ pub(crate) fn start(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
 impl EngineCore {
     /// See [`Engine::tick`](crate::Engine::tick).
     pub(crate) fn tick(&self) -> u64 {
-        let step_ms = self.shared.clock.resync();
+        let _one_at_a_time = self.ticking.lock();
+        let _watch = self.shared.journal.watch();
+        if self.shared.clock.step_ms() != 0 {
+            self.follow_clock();
+        }
         let now = self.shared.clock.now();
         let live = self.shared.journal.read(|book, _| book.holds_live());
         let mut expired = 0;
         for sale in self.current() {
             sale.0.turn_phase(now);
-            let has_live = live > 0 && sale.has_live_holds();
-            if has_live && step_ms != 0 {
-                sale.0.shards().for_each(|mut shard| shard.stepped(step_ms));
-            }
-            if has_live && sale.phase() != Phase::Paused {
+            if live > 0 && sale.has_live_holds() && sale.phase() != Phase::Paused {
                 expired += sale.0.expire_due(now);
             }
             if sale.is_near(now.plus_ms(WARM_MS)) {
@@ -76,18 +79,39 @@ impl EngineCore {
         expired
     }
 
-    /// Milliseconds until the next look; an opening is met to the millisecond.
+    /// The wall clock was stepped: what was left of each live hold is left of it still. Every shard
+    /// is locked from before the step shows until its deadlines have moved, so that no grant falls
+    /// between.
+    fn follow_clock(&self) {
+        let sales = self.current();
+        let mut shards: Vec<_> = sales.iter().flat_map(|sale| sale.0.shards()).collect();
+        let step_ms = self.shared.clock.resync();
+        let now = self.shared.clock.now();
+        let appended = self.shared.journal.append(now, Room::Own, |book, _| {
+            // Where nothing is live nothing moves, and a clock may be wrong for long.
+            if book.holds_live() > 0 { Ok(Record::Stepped { step_ms }) } else { Err(()) }
+        });
+        if appended.is_ok() {
+            shards.iter_mut().for_each(|shard| shard.stepped(step_ms));
+        }
+    }
+
+    /// Milliseconds until the next look; an opening or closing is met to the millisecond.
     fn wait_ms(&self) -> u64 {
         let now = self.shared.clock.now();
-        let scheduled = self.current().into_iter().filter(|sale| sale.phase() == Phase::Scheduled);
-        let until = |sale: Sale| sale.opens_at().as_ms().saturating_sub(now.as_ms());
-        scheduled.map(until).min().unwrap_or(TICK_MS).clamp(1, TICK_MS)
+        let turns = self.current().into_iter().filter_map(|sale| match sale.phase() {
+            Phase::Scheduled => Some(sale.opens_at()),
+            Phase::Open | Phase::Paused => sale.closes_at(),
+            Phase::Closed | Phase::Settled => None,
+        });
+        let until = |at: Timestamp| at.as_ms().saturating_sub(now.as_ms());
+        turns.map(until).min().unwrap_or(TICK_MS).clamp(1, TICK_MS)
     }
 }
 
 impl Sale {
     /// Whether it opens before `then`, or has opened.
-    fn is_near(&self, then: crate::Timestamp) -> bool {
+    fn is_near(&self, then: Timestamp) -> bool {
         self.opens_at() <= then && self.phase() <= Phase::Paused
     }
 

@@ -64,11 +64,15 @@ const _: () = assert!(OPEN_BATCH_BYTES < OPEN_BATCH_BYTES_FIRST);
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 const _: () = assert!(SEGMENT_BYTES > 2 * OPEN_BATCH_BYTES_FIRST as u64, "a batch fits a segment");
 
-/// Journal room kept back for every live hold: one confirm and one release, each alone in a batch.
-pub const RESERVE_BYTES_PER_HOLD: u64 = 2 * 512;
+/// Journal room kept back for every live hold: one confirm and one release, each alone in a batch
+/// and followed by a marker.
+pub const RESERVE_BYTES_PER_HOLD: u64 = 4 * 512;
 
 /// Segments written and synced ahead of need before a big opening, at most, in bytes.
 pub const PREPARED_BYTES_MAX: u64 = 256 << 20;
+
+/// Segments prepared ahead, at most: each is an open file.
+pub const PREPARED_SEGMENTS_MAX: usize = 8;
 
 /// A deadline is met within this time while the engine runs, in milliseconds.
 pub const EXPIRY_LAG_MS: u64 = 100;

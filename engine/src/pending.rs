@@ -22,15 +22,16 @@ pub struct Pending<T> {
 }
 
 /// A place in the journal's order, and whether it has been reached.
-#[derive(Clone)]
 pub struct Ticket {
     journal: Arc<Journal<Book>>,
     sequence: u64,
+    /// Where its waker was left, if it was.
+    place: Option<u64>,
 }
 
 impl<T> Pending<T> {
     pub(crate) fn new(journal: &Arc<Journal<Book>>, sequence: u64, value: T) -> Self {
-        Self { value: Some(value), ticket: Ticket { journal: Arc::clone(journal), sequence } }
+        Self { value: Some(value), ticket: Ticket::new(journal, sequence) }
     }
 
     /// Blocks until the answer is durable. The calling thread flushes the journal itself if no
@@ -75,6 +76,10 @@ impl<T: Unpin> Future for Pending<T> {
 }
 
 impl Ticket {
+    fn new(journal: &Arc<Journal<Book>>, sequence: u64) -> Self {
+        Self { journal: Arc::clone(journal), sequence, place: None }
+    }
+
     /// Place in the journal's order; 0 comes before everything.
     #[must_use]
     pub const fn sequence(&self) -> u64 {
@@ -108,20 +113,40 @@ impl Ticket {
     }
 
     /// Is ready once it is durable, and asks for a flush.
-    pub fn poll_durable(&self, context: &Context<'_>) -> Poll<Result<(), OutcomeUnknown>> {
+    pub fn poll_durable(&mut self, context: &Context<'_>) -> Poll<Result<(), OutcomeUnknown>> {
         self.poll(context, Interest::Demand)
     }
 
     /// Is ready once it is durable, but asks nobody for a flush: for a thread that calls
     /// [`Engine::flush`](crate::Engine::flush) itself when it has nothing else to do.
-    pub fn poll_watching(&self, context: &Context<'_>) -> Poll<Result<(), OutcomeUnknown>> {
+    pub fn poll_watching(&mut self, context: &Context<'_>) -> Poll<Result<(), OutcomeUnknown>> {
         self.poll(context, Interest::Watch)
     }
 
     fn poll(&self, context: &Context<'_>, interest: Interest) -> Poll<Result<(), OutcomeUnknown>> {
-        match self.journal.register(self.sequence, context.waker(), interest) {
+        let waker = context.waker();
+        match self.journal.register(self.sequence, &mut self.place, waker, interest) {
+            // The engine is gone, and with it the threads that would flush.
+            Look::NotYet if self.journal.is_stopping() => Poll::Ready(self.wait()),
             Look::NotYet => Poll::Pending,
-            look => Poll::Ready(decided(look)),
+            look => {
+                self.place = None;
+                Poll::Ready(decided(look))
+            }
+        }
+    }
+}
+
+impl Clone for Ticket {
+    fn clone(&self) -> Self {
+        Self::new(&self.journal, self.sequence)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            self.journal.forget(self.sequence, place);
         }
     }
 }

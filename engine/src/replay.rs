@@ -27,6 +27,7 @@ pub(crate) struct Replayed {
     pub(crate) occurrence: Occurrence,
     pub(crate) names: SipHasher13,
     pub(crate) goods: Goods,
+    /// None before the first grant.
     pub(crate) shards: Vec<Shard>,
     /// As of the end of the replay.
     pub(crate) page: Page,
@@ -61,7 +62,7 @@ impl Replayed {
                 occurrence: *occurrence,
                 names: SipHasher13::new_with_keys(put.hash_key[0], put.hash_key[1]),
                 goods,
-                shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+                shards: Vec::new(),
                 page,
             }
         };
@@ -69,6 +70,9 @@ impl Replayed {
     }
 
     fn shard(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
+        if self.shards.is_empty() {
+            self.shards = (0..SHARDS).map(|_| Shard::default()).collect();
+        }
         self.shards.get_mut(usize::from(slot.shard)).ok_or("a shard that does not exist")
     }
 
@@ -95,8 +99,13 @@ impl Replay {
     ) -> Result<(), Impossible> {
         let stamp = Stamp { sequence, at };
         match record {
-            Record::Resumed => {
-                self.resumed(at);
+            Record::Resumed { now } => {
+                self.resumed(*now);
+                Ok(())
+            }
+            Record::Stepped { step_ms } => {
+                let shards = self.sales.iter_mut().flat_map(|sale| &mut sale.shards);
+                shards.for_each(|shard| shard.stepped(*step_ms));
                 Ok(())
             }
             Record::Campaign { first_sale, json } => self.put(*first_sale, json),
@@ -166,6 +175,7 @@ impl Replay {
             return Err("a gift that does not exist");
         }
         let moves = sale.goods.moves(&grant.lines, grant.gifts);
+        let created_at = grant.expires_at.minus_ms(sale.campaign.rules.hold_ttl_ms);
         let (names, hash) = (sale.names, sale.names.hash(grant.customer.as_bytes()));
         let limits: Vec<bool> = sale.goods.items().iter().map(|item| item.limit != 0).collect();
         let limited = |item: u16| limits.get(usize::from(item)).copied().unwrap_or(false);
@@ -174,7 +184,7 @@ impl Replay {
             return Err("a hold out of its row");
         }
         let buyer = shard.buyer(grant.customer, hash);
-        shard.granted(&buyer, grant, stamp, &names, limited);
+        shard.granted(&buyer, grant, created_at, stamp.sequence, &names, limited);
         let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
         self.turn_if_possible(index, &moves, turn)?;
         let page = self.book.page_mut(index);
@@ -229,12 +239,13 @@ impl Replay {
         Ok(())
     }
 
-    /// The engine was started at `at`: every live hold gets a fair rest of its time.
-    fn resumed(&mut self, at: Timestamp) {
+    /// The engine was started as the clock showed `now`: every live hold gets a fair rest of its
+    /// time.
+    fn resumed(&mut self, now: Timestamp) {
         for sale in &mut self.sales {
             let grace_ms = sale.campaign.rules.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS);
             if self.book.page(sale.index).holds_live > 0 {
-                sale.shards.iter_mut().for_each(|shard| shard.resumed(at.plus_ms(grace_ms)));
+                sale.shards.iter_mut().for_each(|shard| shard.resumed(now.plus_ms(grace_ms)));
             }
         }
     }

@@ -2,7 +2,7 @@
 //! what follows in [`settle`](crate::settle).
 
 use std::fmt;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, OnceLock};
 
 use crossbeam::utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -33,7 +33,16 @@ pub(crate) struct Shared {
     pub(crate) ids: SipHasher13,
 }
 
+type Locked = CachePadded<Mutex<Shard>>;
+
+fn locked(shards: impl IntoIterator<Item = Shard>) -> Box<[Locked]> {
+    shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard))).collect()
+}
+
 /// A drop. Cheap to clone; any number of threads may use it at once.
+///
+/// Keep its [`Engine`](crate::Engine) for as long: without it everything that would change is
+/// answered [`Unavailable`](Refusal::Unavailable).
 ///
 /// It is called `Sale` because `Drop` is the standard library's.
 #[derive(Clone)]
@@ -51,7 +60,8 @@ pub(crate) struct SaleCore {
     pub(crate) basket: Mutex<()>,
     /// Hashes customers and keys; its key is part of the campaign's record.
     pub(crate) names: SipHasher13,
-    shards: Box<[CachePadded<Mutex<Shard>>]>,
+    /// Made for the first request: a year's schedule of drops costs next to nothing until then.
+    shards: OnceLock<Box<[Locked]>>,
     warmed: Once,
 }
 
@@ -69,7 +79,7 @@ impl Sale {
             phase: PhaseMirror::new(page.phase),
             basket: Mutex::new(()),
             names,
-            shards: shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard))).collect(),
+            shards: if shards.is_empty() { OnceLock::new() } else { locked(shards).into() },
             warmed: Once::new(),
         }))
     }
@@ -213,11 +223,13 @@ impl SaleCore {
 
     #[inline]
     pub(crate) fn shard(&self, index: u8) -> MutexGuard<'_, Shard> {
-        self.shards.get(usize::from(index)).expect("a slot names a shard").lock()
+        let shards = self.shards.get_or_init(|| locked((0..SHARDS).map(|_| Shard::default())));
+        shards.get(usize::from(index)).expect("a slot names a shard").lock()
     }
 
+    /// All shards, locked one after another.
     pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
-        self.shards.iter().map(|shard| shard.lock())
+        (0..SHARDS).map(|index| self.shard(u8::try_from(index).unwrap_or(u8::MAX)))
     }
 
     /// Whether an item has a limit of its own to count for.

@@ -2,7 +2,7 @@
 //! customer's shard.
 
 use crate::Timestamp;
-use crate::book::Turn;
+use crate::book::{Moves, Turn};
 use crate::buyers::Shard;
 use crate::fault::{Fault, planted};
 use crate::grant::checked_payment;
@@ -49,7 +49,7 @@ impl Sale {
         }
         let (sale, slot) = (self.0.index, id.slot());
         let record = Record::Confirmed { sale, slot, payment };
-        let stamp = self.0.turn(&shard, row, Turn::Confirmed, record);
+        let stamp = self.0.turn(&shard, row, Turn::Confirmed, record, || {});
         shard.confirmed(row, payment, stamp);
         Ok(self.answer(&shard, row))
     }
@@ -75,14 +75,13 @@ impl Sale {
         }
         if planted(Fault::GiveBackBeforeLog) {
             self.0.give_back(&moves);
+            moves.clear();
             std::thread::yield_now();
         }
-        self.0.free(&mut shard, row, id.slot(), HoldState::Released);
+        let late = self.0.free(&mut shard, row, id.slot(), HoldState::Released, &moves);
         let answer = self.answer(&shard, row);
         drop(shard);
-        if !planted(Fault::GiveBackBeforeLog) {
-            self.0.give_back(&moves);
-        }
+        self.0.give_back(&late);
         if planted(Fault::FreedTwice) {
             self.0.give_back(&moves);
         }
@@ -97,9 +96,9 @@ impl Sale {
     /// released, [`Expired`](Refusal::Expired), [`Closed`](Refusal::Closed) once the drop is,
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn extend(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
-        let _watch = self.0.shared.journal.pass(Class::Settle)?;
-        let now = self.0.shared.clock.now();
+        let _watch = self.0.shared.journal.pass(Class::Extend)?;
         let (mut shard, row) = self.locate(id)?;
+        let now = self.0.shared.clock.now();
         let hold = shard.row(row);
         match hold.state {
             HoldState::Held => {}
@@ -126,13 +125,14 @@ impl Sale {
 }
 
 impl SaleCore {
-    /// Expires what is due, and returns how many holds that were.
+    /// Expires what is due, and returns how many holds that were. A wave that would fill the open
+    /// batch goes on at the next tick.
     pub(crate) fn expire_due(&self, now: Timestamp) -> u64 {
         let now = if planted(Fault::EarlyExpiry) { now.plus_ms(1_000) } else { now };
         let mut expired = 0;
         for index in 0..u8::try_from(SHARDS - 1).unwrap_or(u8::MAX) + 1 {
-            // One hold at a time: a wave of expiries stops nobody for long.
-            while self.expire_one(index, now) {
+            // One hold at a time: nobody waits long for the shard.
+            while self.shared.journal.pass(Class::Settle).is_ok() && self.expire_one(index, now) {
                 expired += 1;
             }
         }
@@ -143,36 +143,57 @@ impl SaleCore {
         let mut shard = self.shard(index);
         let Some(row) = shard.due(now) else { return false };
         let moves = self.moves(&shard, row);
-        self.free(&mut shard, row, Slot { shard: index, row }, HoldState::Expired);
+        let slot = Slot { shard: index, row };
+        let late = self.free(&mut shard, row, slot, HoldState::Expired, &moves);
         drop(shard);
-        self.give_back(&moves);
+        self.give_back(&late);
         true
     }
 
-    /// Appends and applies a release or an expiry. The caller gives the units back afterwards.
-    fn free(&self, shard: &mut Shard, row: u32, slot: Slot, state: HoldState) {
+    /// Appends and applies a release or an expiry. The units go back inside the append, so that
+    /// whoever sees them available can have them; what a line waits for is returned, for
+    /// [`SaleCore::give_back`] once the shard is let go of.
+    fn free(
+        &self,
+        shard: &mut Shard,
+        row: u32,
+        slot: Slot,
+        state: HoldState,
+        moves: &Moves,
+    ) -> Moves {
         let sale = self.index;
         let record = match state {
             HoldState::Expired => Record::Expired { sale, slot },
             _ => Record::Released { sale, slot },
         };
-        let stamp = self.turn(shard, row, Turn::Freed, record);
+        let mut late = Moves::new();
+        let then = || late = self.put_back(moves);
+        let stamp = self.turn(shard, row, Turn::Freed, record, then);
         shard.freed(row, state, stamp, |item| self.is_limited(item));
+        late
     }
 
-    /// Appends a record that moves a hold's units in the book.
-    fn turn(&self, shard: &Shard, row: u32, turn: Turn, record: Record<'_>) -> Stamp {
+    /// Appends a record that moves a hold's units in the book, and does `then` in the same step.
+    fn turn(
+        &self,
+        shard: &Shard,
+        row: u32,
+        turn: Turn,
+        record: Record<'_>,
+        then: impl FnOnce(),
+    ) -> Stamp {
         let moves = self.moves(shard, row);
         let now = self.shared.clock.now();
         let appended = self.shared.journal.append(now, Room::Own, |book, _| {
             book.turn(self.index, &moves, turn);
+            then();
             Ok(record)
         });
         appended.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 
     /// What a hold set aside.
-    pub(crate) fn moves(&self, shard: &Shard, row: u32) -> crate::book::Moves {
+    pub(crate) fn moves(&self, shard: &Shard, row: u32) -> Moves {
         let hold = shard.row(row);
         self.goods.moves(&shard.lines(hold), hold.gifts)
     }

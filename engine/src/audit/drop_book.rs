@@ -285,9 +285,17 @@ impl DropBook {
         }
     }
 
-    /// The engine was started at `at`: a live hold has a fair rest of its time.
-    pub(super) fn resumed(&mut self, at: Timestamp) {
-        let fair = at.plus_ms(self.terms.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS));
+    /// The wall clock was stepped: a live hold has as much time left as before.
+    pub(super) fn stepped(&mut self, step_ms: i64) {
+        for hold in self.holds.iter_mut().filter(|hold| hold.state == HoldState::Held) {
+            hold.granted_at = hold.granted_at.moved_ms(step_ms);
+            hold.due_at = hold.due_at.moved_ms(step_ms);
+        }
+    }
+
+    /// The engine was started as the clock showed `now`: a live hold has a fair rest of its time.
+    pub(super) fn resumed(&mut self, now: Timestamp) {
+        let fair = now.plus_ms(self.terms.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS));
         for hold in self.holds.iter_mut().filter(|hold| hold.state == HoldState::Held) {
             hold.due_at = hold.due_at.max(fair);
         }

@@ -345,7 +345,7 @@ stock = 5
             page.goods[0].sold += 1;
             page.orders += 1;
             page.last_number += 1;
-            Ok::<_, ()>(Record::Resumed)
+            Ok::<_, ()>(Record::Stepped { step_ms: 0 })
         });
         assert!(appended.is_ok());
         let expected = [

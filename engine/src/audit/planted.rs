@@ -65,7 +65,7 @@ type Timed<'a> = (u64, Record<'a>);
 /// One start, the campaign, the opening: records 1 to 3.
 fn begin(json: &str) -> Vec<Timed<'_>> {
     vec![
-        (OPENS_MS - 1, Record::Resumed),
+        (OPENS_MS - 1, Record::Resumed { now: Timestamp::from_ms(OPENS_MS - 1) }),
         (OPENS_MS - 1, Record::Campaign { first_sale: 0, json }),
         (OPENS_MS, Record::Opened { sale: 0 }),
     ]
@@ -279,7 +279,7 @@ fn an_end_before_the_deadline_shows() {
     let one = || granted(grant(1, "c-1", ""));
     assert_eq!(planted("", vec![one(), expired(due_ms - 1)]), [(5, "deadline")]);
     assert_eq!(planted("", vec![one(), expired(due_ms)]), []);
-    let resumed = |at| (at, Record::Resumed);
+    let resumed = |at| (at, Record::Resumed { now: Timestamp::from_ms(at) });
     let grace = vec![one(), resumed(due_ms - 1), expired(due_ms + MINUTE_MS - 2)];
     assert_eq!(planted("", grace), [(6, "deadline")], "a minute is left after a start");
     let grace = vec![one(), resumed(due_ms - 1), expired(due_ms + MINUTE_MS - 1)];
@@ -343,7 +343,7 @@ fn a_grant_against_the_campaign_shows() {
 
 #[test]
 fn records_that_cannot_follow_show() {
-    assert_eq!(planted("", vec![(OPENS_MS - 1, Record::Resumed)]), [(4, "time")]);
+    assert_eq!(planted("", vec![(OPENS_MS - 1, Record::Resumed { now: Timestamp::from_ms(OPENS_MS - 1) })]), [(4, "time")]);
     assert_eq!(planted("", vec![(OPENS_MS, Record::Closed { sale: 7 })]), [(4, "drop")]);
     let again = campaign("auto_confirm = true");
     let put = |first_sale| (OPENS_MS, Record::Campaign { first_sale, json: &again });

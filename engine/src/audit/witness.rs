@@ -34,7 +34,12 @@ impl Witness {
         }
         self.last_at = self.last_at.max(at);
         match record {
-            Record::Resumed => self.drops.values_mut().for_each(|drop| drop.resumed(at)),
+            Record::Resumed { now } => {
+                self.drops.values_mut().for_each(|drop| drop.resumed(*now));
+            }
+            Record::Stepped { step_ms } => {
+                self.drops.values_mut().for_each(|drop| drop.stepped(*step_ms));
+            }
             Record::Campaign { first_sale, json } => {
                 let put =
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;

@@ -12,6 +12,8 @@ pub(crate) struct Expiry {
     /// Rows before this one are over, or in the heap.
     cursor: u32,
     later: BinaryHeap<Reverse<(Timestamp, u32)>>,
+    /// The latest deadline of any row so far.
+    latest: Timestamp,
 }
 
 impl Expiry {
@@ -46,9 +48,22 @@ impl Expiry {
         None
     }
 
+    /// A row was added. One that is due before an older row, because the clock was put back
+    /// between them, must not wait behind it.
+    pub(crate) fn granted(&mut self, expires_at: Timestamp, row: u32) {
+        if expires_at < self.latest {
+            self.later.push(Reverse((expires_at, row)));
+        } else {
+            self.latest = expires_at;
+        }
+    }
+
     /// Looks at every deadline anew: they were moved together.
-    pub(crate) fn restart(&mut self) {
+    pub(crate) fn restart(&mut self, rows: &[HoldRow]) {
         *self = Self::default();
+        for (row, index) in rows.iter().zip(0..) {
+            self.granted(row.expires_at, index);
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Buyer {
     pub(crate) oldest: u32,
     pub(crate) newest: u32,
     /// Units held and sold.
-    pub(crate) units: u32,
+    pub(crate) units: u64,
     pub(crate) name_length: u8,
 }
 

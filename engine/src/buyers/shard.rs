@@ -34,7 +34,7 @@ pub(crate) struct Shard {
     /// Lines of the holds that have several.
     lines: Vec<Line>,
     /// Units of one item that one buyer has, where the item has a limit of its own.
-    units: HashMap<(u32, u16), u32>,
+    units: HashMap<(u32, u16), u64>,
     expiry: Expiry,
 }
 
@@ -126,12 +126,12 @@ impl Shard {
     }
 
     /// Units that a buyer holds or has bought.
-    pub(crate) fn units(&self, buyer: Option<u32>) -> u32 {
+    pub(crate) fn units(&self, buyer: Option<u32>) -> u64 {
         buyer.map_or(0, |row| self.buyer_row(row).units)
     }
 
     /// Likewise of one item, which must have a limit of its own.
-    pub(crate) fn units_of(&self, buyer: Option<u32>, item: u16) -> u32 {
+    pub(crate) fn units_of(&self, buyer: Option<u32>, item: u16) -> u64 {
         buyer.and_then(|row| self.units.get(&(row, item))).copied().unwrap_or(0)
     }
 
@@ -208,12 +208,13 @@ impl Shard {
 
 /// Changes, exactly as their records say: the live path and recovery both come here.
 impl Shard {
-    /// A grant. `limited` tells which items count for a limit of their own.
+    /// A grant at `created_at`. `limited` tells which items count for a limit of their own.
     pub(crate) fn granted(
         &mut self,
         buyer: &BuyerRef<'_>,
         grant: &Grant<'_>,
-        stamp: Stamp,
+        created_at: Timestamp,
+        sequence: u64,
         names: &SipHasher13,
         limited: impl Fn(u16) -> bool,
     ) {
@@ -227,10 +228,10 @@ impl Shard {
         let previous = self.buyer_row(buyer).newest;
         self.rows.push(HoldRow {
             random: grant.random,
-            created_at: stamp.at,
+            created_at,
             expires_at: grant.expires_at,
-            confirmed_at: stamp.at,
-            last_sequence: stamp.sequence,
+            confirmed_at: created_at,
+            last_sequence: sequence,
             number: grant.number,
             buyer,
             previous,
@@ -245,6 +246,7 @@ impl Shard {
             extended: false,
             state,
         });
+        self.expiry.granted(grant.expires_at, index);
         if previous == NONE {
             self.buyer_mut(buyer).oldest = index;
         } else if !grant.key.is_empty() {
@@ -252,7 +254,7 @@ impl Shard {
         }
         self.buyer_mut(buyer).newest = index;
         for line in &grant.lines {
-            let units = u32::from(line.quantity);
+            let units = u64::from(line.quantity);
             self.buyer_mut(buyer).units += units;
             if limited(line.item) {
                 *self.units.entry((buyer, line.item)).or_default() += units;
@@ -306,7 +308,7 @@ impl Shard {
         row.last_sequence = stamp.sequence;
         let buyer = row.buyer;
         for line in self.lines(self.row(index)) {
-            let units = u32::from(line.quantity);
+            let units = u64::from(line.quantity);
             self.buyer_mut(buyer).units -= units;
             if limited(line.item) {
                 *self.units.entry((buyer, line.item)).or_default() -= units;
@@ -326,15 +328,16 @@ impl Shard {
         for row in self.rows.iter_mut().filter(|row| row.state == HoldState::Held) {
             row.expires_at = row.expires_at.max(earliest);
         }
-        self.expiry.restart();
+        self.expiry.restart(&self.rows);
     }
 
     /// The wall clock was stepped: what was left of each hold is left of it still.
     pub(crate) fn stepped(&mut self, step_ms: i64) {
         for row in self.rows.iter_mut().filter(|row| row.state == HoldState::Held) {
+            row.created_at = row.created_at.moved_ms(step_ms);
             row.expires_at = row.expires_at.moved_ms(step_ms);
         }
-        self.expiry.restart();
+        self.expiry.restart(&self.rows);
     }
 
     fn buyer_mut(&mut self, index: u32) -> &mut Buyer {

@@ -82,10 +82,13 @@ impl<B: Send + 'static> Journal<B> {
         };
         batch.frame.extend_from_slice(&found.again);
         let at = now.max(found.last_at);
-        Record::Resumed.encode(at, &mut batch.frame);
+        Record::Resumed { now }.encode(at, &mut batch.frame);
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
-        let blank = supply.make_now(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        for id in found.blank {
+            opened.storage.remove(id)?; // gives back what a full disk needs for the next
+        }
+        let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
         let mut writer = Writer::after(
             Arc::clone(&supply),
             opened.durability,
@@ -96,9 +99,6 @@ impl<B: Send + 'static> Journal<B> {
         writer.begin(blank);
         writer.write(batch)?;
         writer.mark()?;
-        for id in found.blank {
-            opened.storage.remove(id)?;
-        }
         let disk = Disk { writer: Mutex::new(writer), supply, failure: Mutex::new(None) };
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
@@ -128,6 +128,11 @@ impl<B: Send + 'static> Journal<B> {
     pub(crate) fn pass(&self, class: Class) -> Result<PanicWatch<'_>, Refusal> {
         self.gate.pass(class)?;
         Ok(self.gate.watch())
+    }
+
+    /// Nothing enters any more if what follows panics while the returned watch lives.
+    pub(crate) fn watch(&self) -> PanicWatch<'_> {
+        self.gate.watch()
     }
 
     /// Appends the record that `post` makes of the book; see [`Append::append`].
@@ -164,8 +169,24 @@ impl<B: Send + 'static> Journal<B> {
     }
 
     /// Leaves a waker for `sequence`.
-    pub(crate) fn register(&self, sequence: u64, waker: &Waker, interest: Interest) -> Look {
-        self.watermark.register(sequence, waker, interest)
+    pub(crate) fn register(
+        &self,
+        sequence: u64,
+        place: &mut Option<u64>,
+        waker: &Waker,
+        interest: Interest,
+    ) -> Look {
+        self.watermark.register(sequence, place, waker, interest)
+    }
+
+    /// Takes a waker back that was left.
+    pub(crate) fn forget(&self, sequence: u64, place: u64) {
+        self.watermark.forget(sequence, place);
+    }
+
+    /// Whether the threads that flush have ended, or are about to.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.watermark.is_stopping()
     }
 
     /// Asks the committer thread to flush what is there.
@@ -181,6 +202,7 @@ impl<B: Send + 'static> Journal<B> {
     /// Writes and flushes the open batch, or a marker if there is none.
     fn commit(&self, lead: Lead<'_>) {
         let Some(disk) = &self.disk else { return lead.publish(u64::MAX >> 1) };
+        let _watch = self.gate.watch();
         if self.gate.is_latched() {
             // INVARIANT(J4): after a failure nothing is written and no flush is tried again.
             return lead.latch();
@@ -217,7 +239,9 @@ impl<B: Send + 'static> Journal<B> {
         if !idle || !marked {
             self.demand();
         }
-        let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD);
+        // Beside what live holds need to end, the next start needs a segment.
+        let start = disk.supply.segment_bytes();
+        let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD).saturating_add(start);
         self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
     }
 
@@ -230,10 +254,9 @@ impl<B: Send + 'static> Journal<B> {
 
     /// Flushes and marks everything, then ends the committer and the segment thread.
     pub(crate) fn stop(&self) {
+        self.gate.stop();
         let Some(disk) = &self.disk else { return };
-        if disk.supply.is_failing() {
-            disk.supply.stop(); // nobody waits for room that does not come
-        }
+        disk.supply.give_up_when_failing(); // nobody waits for room that does not come
         let _ = self.wait(self.last_sequence());
         self.demand(); // a marker for a clean start
         self.watermark.stop();
@@ -242,8 +265,13 @@ impl<B: Send + 'static> Journal<B> {
 
     /// Why nothing can be acknowledged any more, if so.
     pub(crate) fn failure(&self) -> Option<String> {
-        let disk = self.disk.as_ref().filter(|_| self.gate.is_latched())?;
-        disk.failure.lock().as_ref().map(ToString::to_string)
+        if !self.gate.is_latched() {
+            return None;
+        }
+        let error = self.disk.as_ref().and_then(|disk| {
+            disk.failure.lock().as_ref().map(ToString::to_string)
+        });
+        Some(error.unwrap_or_else(|| "an invariant was broken".to_owned()))
     }
 
     /// Whether new holds are refused for want of disk space.

@@ -8,6 +8,7 @@
 //! | 1 | `FULL_FIRST` | likewise, beyond what confirms and releases may use | likewise |
 //! | 2 | `SHORT` | the disk watch, or the append that used the last unreserved room | the disk watch |
 //! | 3 | `LATCHED` | the first failed write or flush, or a broken invariant | nobody |
+//! | 4 | `STOPPED` | the end of the engine | nobody |
 //!
 //! # Rules
 //!
@@ -29,14 +30,17 @@ const FULL: u8 = 1;
 const FULL_FIRST: u8 = 1 << 1;
 const SHORT: u8 = 1 << 2;
 const LATCHED: u8 = 1 << 3;
+const STOPPED: u8 = 1 << 4;
 
 /// Who asks to enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
     /// A new hold.
     Hold,
-    /// A confirm, release or extension of a hold: these come first.
+    /// A confirm or release of a hold: these come first, and room is kept back for them.
     Settle,
+    /// More time for a hold: comes first too, but no room is kept back for it.
+    Extend,
 }
 
 /// See the module.
@@ -65,6 +69,11 @@ impl Gate {
 
     pub(crate) fn latch(&self) {
         self.0.fetch_or(LATCHED, Ordering::Relaxed);
+    }
+
+    /// Nothing enters any more: the engine's threads are about to end.
+    pub(crate) fn stop(&self) {
+        self.0.fetch_or(STOPPED, Ordering::Relaxed);
     }
 
     /// Latches if the current step ends in a panic: a broken invariant stops all granting.
@@ -111,8 +120,9 @@ fn pass_slow(bits: u8, class: Class) -> Result<(), Refusal> {
     let (full, short) = match class {
         Class::Hold => (FULL, SHORT),
         Class::Settle => (FULL_FIRST, 0),
+        Class::Extend => (FULL_FIRST, SHORT),
     };
-    if bits & (LATCHED | short) != 0 {
+    if bits & (LATCHED | STOPPED | short) != 0 {
         Err(Refusal::Unavailable)
     } else if bits & full != 0 {
         Err(Refusal::Overloaded)

@@ -15,7 +15,7 @@
 //!
 //! | kind | name | what follows |
 //! |---|---|---|
-//! | 1 | resumed | nothing: the engine was started |
+//! | 1 | resumed | the clock as the engine was started, `u64` milliseconds after the epoch |
 //! | 2 | campaign | the campaign and its drops as JSON |
 //! | 3 | opened | nothing |
 //! | 4 | closed | nothing |
@@ -24,6 +24,7 @@
 //! | 7 | released | row `u32`, shard |
 //! | 8 | expired | row `u32`, shard |
 //! | 9 | extended | row `u32`, shard, expiry `u64` |
+//! | 10 | stepped | by how many milliseconds the wall clock was stepped, `i64`: every live hold's expiry moved along |
 
 use smallvec::SmallVec;
 
@@ -68,7 +69,8 @@ pub(crate) struct Grant<'a> {
 /// One change. Its time is beside it, not in it: the append gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Record<'a> {
-    Resumed,
+    Resumed { now: Timestamp },
+    Stepped { step_ms: i64 },
     Campaign { first_sale: u32, json: &'a str },
     Opened { sale: u32 },
     Closed { sale: u32 },
@@ -86,7 +88,7 @@ pub(crate) struct BadRecord;
 impl<'a> Record<'a> {
     const fn kind(&self) -> u8 {
         match self {
-            Self::Resumed => 1,
+            Self::Resumed { .. } => 1,
             Self::Campaign { .. } => 2,
             Self::Opened { .. } => 3,
             Self::Closed { .. } => 4,
@@ -95,12 +97,13 @@ impl<'a> Record<'a> {
             Self::Released { .. } => 7,
             Self::Expired { .. } => 8,
             Self::Extended { .. } => 9,
+            Self::Stepped { .. } => 10,
         }
     }
 
     const fn sale(&self) -> u32 {
         match self {
-            Self::Resumed => 0,
+            Self::Resumed { .. } | Self::Stepped { .. } => 0,
             Self::Campaign { first_sale: sale, .. }
             | Self::Opened { sale }
             | Self::Closed { sale }
@@ -136,7 +139,9 @@ impl<'a> Record<'a> {
 
     fn encode_tail(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Resumed | Self::Opened { .. } | Self::Closed { .. } => {}
+            Self::Opened { .. } | Self::Closed { .. } => {}
+            Self::Resumed { now } => out.extend_from_slice(&now.as_ms().to_le_bytes()),
+            Self::Stepped { step_ms } => out.extend_from_slice(&step_ms.to_le_bytes()),
             Self::Campaign { json, .. } => out.extend_from_slice(json.as_bytes()),
             Self::Granted { grant, .. } => grant.encode(out),
             Self::Confirmed { slot, payment, .. } => {
@@ -166,7 +171,7 @@ impl<'a> Record<'a> {
             return Err(BadRecord);
         }
         let record = match kind {
-            1 => Self::Resumed,
+            1 => Self::Resumed { now: Timestamp::from_ms(tail.u64()?) },
             2 => Self::Campaign { first_sale: sale, json: tail.text(tail.0.len())? },
             3 => Self::Opened { sale },
             4 => Self::Closed { sale },
@@ -182,6 +187,7 @@ impl<'a> Record<'a> {
                 let slot = tail.slot()?;
                 Self::Extended { sale, slot, expires_at: Timestamp::from_ms(tail.u64()?) }
             }
+            10 => Self::Stepped { step_ms: tail.take().map(i64::from_le_bytes)? },
             _ => return Err(BadRecord),
         };
         if tail.0.is_empty() { Ok((at, record, length)) } else { Err(BadRecord) }
@@ -307,7 +313,8 @@ mod tests {
             area: "",
         };
         vec![
-            Record::Resumed,
+            Record::Resumed { now: Timestamp::from_ms(7) },
+            Record::Stepped { step_ms: -3_600_000 },
             Record::Campaign { first_sale: 7, json: "{\"id\":\"\u{c7a5}\u{d130}\"}" },
             Record::Opened { sale: 0x00ff_ffff },
             Record::Closed { sale: 1 },

@@ -16,10 +16,13 @@ use super::append::Batch;
 use super::frame::{self, Head};
 use super::storage::{Segment, Storage, write_all};
 use crate::fault::{Fault, planted};
+use crate::limits::PREPARED_SEGMENTS_MAX;
 
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
 const SLICE_BYTES: usize = 1 << 20;
+/// Length of the first segment of a start, unless segments are shorter anyway.
+const FIRST_BYTES: u64 = 1 << 20;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
 /// In `buffered` durability the file is flushed after this many bytes, and when idle.
@@ -41,6 +44,8 @@ struct Pool {
     /// Bytes left in the segment being written.
     current_left: u64,
     failed: bool,
+    /// Whether to give up, instead of waiting, when no segment can be made.
+    impatient: bool,
     stopping: bool,
 }
 
@@ -61,6 +66,7 @@ impl Supply {
             want: 1,
             current_left: 0,
             failed: false,
+            impatient: false,
             stopping: false,
         };
         Self { storage, segment_bytes, pool: Mutex::new(pool), changed: Condvar::new() }
@@ -88,6 +94,7 @@ impl Supply {
                 Err(_) => {
                     // The disk watch sees `failed`; commits wait, nothing is lost.
                     pool.failed = true;
+                    self.changed.notify_all();
                     if !pool.stopping {
                         self.changed.wait_for(&mut pool, RETRY);
                     }
@@ -96,14 +103,20 @@ impl Supply {
         }
     }
 
-    /// Makes a blank segment of at least `bytes` on this thread, for recovery's first batch.
-    pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
+    /// Makes the first segment of a start on this thread: a short one, so that an engine that is
+    /// started again and again does not fill the disk with segments it hardly used.
+    pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
+        self.make_now(bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+    }
+
+    /// Makes a blank segment of `bytes` on this thread.
+    fn make_now(&self, bytes: u64) -> io::Result<Blank> {
         let id = {
             let mut pool = self.pool.lock();
             pool.next_id += 1;
             pool.next_id - 1
         };
-        self.make(id, bytes.max(self.segment_bytes))
+        self.make(id, bytes)
     }
 
     fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
@@ -133,7 +146,7 @@ impl Supply {
                 self.changed.notify_all();
                 return Some(blank);
             }
-            if pool.stopping {
+            if pool.stopping || (pool.impatient && pool.failed) {
                 return None;
             }
             self.changed.wait(&mut pool);
@@ -142,8 +155,8 @@ impl Supply {
 
     /// Asks for blank segments of `bytes` together, from now on.
     pub(crate) fn want(&self, bytes: u64) {
-        let segments = usize::try_from(bytes.div_ceil(self.segment_bytes)).unwrap_or(1).max(1);
-        self.pool.lock().want = segments;
+        let segments = usize::try_from(bytes.div_ceil(self.segment_bytes)).unwrap_or(1);
+        self.pool.lock().want = segments.clamp(1, PREPARED_SEGMENTS_MAX);
         self.changed.notify_all();
     }
 
@@ -158,9 +171,14 @@ impl Supply {
         prepared + free / self.segment_bytes * self.segment_bytes
     }
 
-    /// Whether the last attempt to make a segment failed.
-    pub(crate) fn is_failing(&self) -> bool {
-        self.pool.lock().failed
+    /// From now on nobody waits for a segment that cannot be made.
+    pub(crate) fn give_up_when_failing(&self) {
+        self.pool.lock().impatient = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) const fn segment_bytes(&self) -> u64 {
+        self.segment_bytes
     }
 
     pub(crate) fn stop(&self) {
@@ -299,10 +317,11 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let blank = self.supply.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        if needed > blank.bytes {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
+        let blank = if needed > self.supply.segment_bytes {
+            self.supply.make_now(needed)? // one batch that needs a segment of its own
+        } else {
+            self.supply.take().ok_or(io::ErrorKind::StorageFull)?
+        };
         self.begin(blank);
         Ok(())
     }

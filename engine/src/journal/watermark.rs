@@ -24,6 +24,7 @@
 //! | store in `publish`, `latch` | release | load in `look` | who sees the sequence durable may read what the flush wrote |
 //! | load in `look` | acquire | those stores | likewise |
 
+use std::collections::BTreeMap;
 use std::task::Waker;
 
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, wait_on};
@@ -54,7 +55,9 @@ struct Waiting {
     leading: bool,
     demanded: bool,
     stopping: bool,
-    wakers: Vec<(u64, Waker)>,
+    /// By sequence, and apart from that in the order of coming.
+    wakers: BTreeMap<(u64, u64), Waker>,
+    next_place: u64,
 }
 
 /// See the module.
@@ -117,21 +120,43 @@ impl Watermark {
         }
     }
 
-    /// Leaves `waker` to be woken when `sequence` is decided; returns at once if it is.
-    pub(crate) fn register(&self, sequence: u64, waker: &Waker, interest: Interest) -> Look {
+    /// Leaves `waker` to be woken when `sequence` is decided; returns at once if it is. `place` is
+    /// where this waiter left its waker before, if it did, and is told where it is now.
+    ///
+    /// Once the committer thread is about to end, nothing is left: the waiter has to lead itself.
+    pub(crate) fn register(
+        &self,
+        sequence: u64,
+        place: &mut Option<u64>,
+        waker: &Waker,
+        interest: Interest,
+    ) -> Look {
         match self.look(sequence) {
             Look::NotYet => {}
             decided => return decided,
         }
         let mut waiting = self.waiting.lock();
         let look = self.look(sequence);
-        if look == Look::NotYet {
-            waiting.wakers.push((sequence, waker.clone()));
+        if look == Look::NotYet && !waiting.stopping {
+            let next = waiting.next_place;
+            let at = *place.get_or_insert(next);
+            waiting.next_place = next.max(at + 1);
+            waiting.wakers.insert((sequence, at), waker.clone());
             if interest == Interest::Demand {
                 self.demand_locked(&mut waiting);
             }
         }
         look
+    }
+
+    /// Takes a waker back: nobody waits for it any more.
+    pub(crate) fn forget(&self, sequence: u64, place: u64) {
+        self.waiting.lock().wakers.remove(&(sequence, place));
+    }
+
+    /// Whether the committer thread has ended, or is about to.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.waiting.lock().stopping
     }
 
     /// Asks the committer thread for a flush.
@@ -185,17 +210,16 @@ impl Watermark {
             self.word.store(word, Ordering::Release);
         }
         waiting.leading = false;
-        let decided = |sequence: u64| self.look(sequence) != Look::NotYet;
-        let wakers: Vec<Waker> =
-            waiting.wakers.extract_if(.., |(at, _)| decided(*at)).map(|(_, waker)| waker).collect();
+        let latched = self.word.load(Ordering::Relaxed) & LATCHED != 0;
+        let undecided = if latched { u64::MAX } else { self.durable() + 1 };
+        let still = waiting.wakers.split_off(&(undecided, 0));
+        let wakers = std::mem::replace(&mut waiting.wakers, still);
         self.moved.notify_all();
         if waiting.demanded || waiting.stopping {
             self.demanded.notify_all();
         }
         drop(waiting);
-        for waker in wakers {
-            waker.wake();
-        }
+        wakers.into_values().for_each(Waker::wake);
     }
 }
 
@@ -260,7 +284,7 @@ mod tests {
         let watermark = Watermark::at(5);
         let count = Arc::new(Count::default());
         let waker = Waker::from(Arc::clone(&count));
-        assert_eq!(watermark.register(9, &waker, Interest::Watch), Look::NotYet);
+        assert_eq!(watermark.register(9, &mut None, &waker, Interest::Watch), Look::NotYet);
         assert_eq!(watermark.wait(6, &|lead| lead.latch()), Look::Unknown);
         assert_eq!(count.0.load(StdOrdering::SeqCst), 1);
         assert_eq!(watermark.look(5), Look::Durable);
@@ -282,7 +306,7 @@ mod tests {
         let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
         for (sequence, count) in [1, 2].into_iter().zip(&counts) {
             let waker = Waker::from(Arc::clone(count));
-            assert_eq!(watermark.register(sequence, &waker, Interest::Watch), Look::NotYet);
+            assert_eq!(watermark.register(sequence, &mut None, &waker, Interest::Watch), Look::NotYet);
         }
         assert_eq!(watermark.wait(1, &|lead| lead.publish(1)), Look::Durable);
         assert_eq!(counts.each_ref().map(|count| count.0.load(StdOrdering::SeqCst)), [1, 0]);

@@ -91,7 +91,7 @@ fn a_future_is_never_forgotten() {
         });
         let called = std::sync::Arc::new(Called(std::sync::atomic::AtomicBool::new(false)));
         let waker = Waker::from(std::sync::Arc::clone(&called));
-        let look = log.watermark.register(sequence, &waker, Interest::Watch);
+        let look = log.watermark.register(sequence, &mut None, &waker, Interest::Watch);
         thread.join().unwrap();
         let woken = called.0.load(std::sync::atomic::Ordering::SeqCst);
         assert_eq!(look == Look::NotYet, woken, "told at once, or woken");

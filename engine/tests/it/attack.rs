@@ -273,6 +273,8 @@ struct Interleaved {
     step_ms: AtomicI64,
     then: OnceLock<Box<dyn Fn() + Send + Sync>>,
     busy: AtomicBool,
+    /// The other thread, which may have to wait until the step was followed.
+    other: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
 impl std::fmt::Debug for Interleaved {
