@@ -123,7 +123,11 @@ impl Ticket {
         self.poll(context, Interest::Watch)
     }
 
-    fn poll(&self, context: &Context<'_>, interest: Interest) -> Poll<Result<(), OutcomeUnknown>> {
+    fn poll(
+        &mut self,
+        context: &Context<'_>,
+        interest: Interest,
+    ) -> Poll<Result<(), OutcomeUnknown>> {
         let waker = context.waker();
         match self.journal.register(self.sequence, &mut self.place, waker, interest) {
             // The engine is gone, and with it the threads that would flush.

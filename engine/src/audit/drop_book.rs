@@ -147,7 +147,7 @@ impl DropBook {
             customer,
             key: grant.key.into(),
             state: if grant.confirmed { HoldState::Confirmed } else { HoldState::Held },
-            granted_at: at,
+            granted_at: grant.expires_at.minus_ms(self.terms.hold_ttl_ms),
             due_at: grant.expires_at,
             moves,
             price: self.terms.price(grant),

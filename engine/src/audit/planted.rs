@@ -343,7 +343,13 @@ fn a_grant_against_the_campaign_shows() {
 
 #[test]
 fn records_that_cannot_follow_show() {
-    assert_eq!(planted("", vec![(OPENS_MS - 1, Record::Resumed { now: Timestamp::from_ms(OPENS_MS - 1) })]), [(4, "time")]);
+    assert_eq!(
+        planted(
+            "",
+            vec![(OPENS_MS - 1, Record::Resumed { now: Timestamp::from_ms(OPENS_MS - 1) })]
+        ),
+        [(4, "time")]
+    );
     assert_eq!(planted("", vec![(OPENS_MS, Record::Closed { sale: 7 })]), [(4, "drop")]);
     let again = campaign("auto_confirm = true");
     let put = |first_sale| (OPENS_MS, Record::Campaign { first_sale, json: &again });

@@ -268,9 +268,10 @@ impl<B: Send + 'static> Journal<B> {
         if !self.gate.is_latched() {
             return None;
         }
-        let error = self.disk.as_ref().and_then(|disk| {
-            disk.failure.lock().as_ref().map(ToString::to_string)
-        });
+        let error = self
+            .disk
+            .as_ref()
+            .and_then(|disk| disk.failure.lock().as_ref().map(ToString::to_string));
         Some(error.unwrap_or_else(|| "an invariant was broken".to_owned()))
     }
 

@@ -22,7 +22,7 @@ use crate::limits::PREPARED_SEGMENTS_MAX;
 /// behind a whole segment.
 const SLICE_BYTES: usize = 1 << 20;
 /// Length of the first segment of a start, unless segments are shorter anyway.
-const FIRST_BYTES: u64 = 1 << 20;
+const FIRST_BYTES: u64 = 4 << 10;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
 /// In `buffered` durability the file is flushed after this many bytes, and when idle.

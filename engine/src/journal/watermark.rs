@@ -306,7 +306,10 @@ mod tests {
         let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
         for (sequence, count) in [1, 2].into_iter().zip(&counts) {
             let waker = Waker::from(Arc::clone(count));
-            assert_eq!(watermark.register(sequence, &mut None, &waker, Interest::Watch), Look::NotYet);
+            assert_eq!(
+                watermark.register(sequence, &mut None, &waker, Interest::Watch),
+                Look::NotYet
+            );
         }
         assert_eq!(watermark.wait(1, &|lead| lead.publish(1)), Look::Durable);
         assert_eq!(counts.each_ref().map(|count| count.0.load(StdOrdering::SeqCst)), [1, 0]);

@@ -24,7 +24,8 @@ fn desk<B>(book: B) -> Arc<Desk<B>> {
 impl<B> Desk<B> {
     fn add(&self, post: impl FnOnce(&mut B) -> bool) -> Option<Stamp> {
         let now = Timestamp::default();
-        let post = |book: &mut B, _| if post(book) { Ok(Record::Opened { sale: 0 }) } else { Err(()) };
+        let post =
+            |book: &mut B, _| if post(book) { Ok(Record::Opened { sale: 0 }) } else { Err(()) };
         self.append.append(&self.gate, now, Room::Own, post).ok()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -271,7 +271,7 @@ stock = 5
 struct Interleaved {
     now_ms: AtomicU64,
     step_ms: AtomicI64,
-    then: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    then: OnceLock<Arc<dyn Fn() + Send + Sync>>,
     busy: AtomicBool,
     /// The other thread, which may have to wait until the step was followed.
     other: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -288,15 +288,25 @@ impl Clock for Interleaved {
         Timestamp::from_ms(self.now_ms.load(Ordering::SeqCst))
     }
 
+    fn step_ms(&self) -> i64 {
+        self.step_ms.load(Ordering::SeqCst)
+    }
+
     fn resync(&self) -> i64 {
         let step = self.step_ms.swap(0, Ordering::SeqCst);
         self.now_ms.store(self.now().moved_ms(step).as_ms(), Ordering::SeqCst);
-        if step != 0 && !self.busy.swap(true, Ordering::SeqCst) {
-            if let Some(then) = self.then.get() {
-                std::thread::scope(|scope| scope.spawn(then).join().unwrap());
-            }
+        if let Some(then) = self.then.get().filter(|_| !self.busy.swap(true, Ordering::SeqCst)) {
+            let then = Arc::clone(then);
+            *self.other.lock().unwrap() = Some(std::thread::spawn(move || then()));
+            std::thread::sleep(Duration::from_millis(50)); // a fair chance to come between
         }
         step
+    }
+}
+
+impl Interleaved {
+    fn join_other(&self) {
+        self.other.lock().unwrap().take().expect("the step was followed").join().unwrap();
     }
 }
 
@@ -315,10 +325,12 @@ fn a_hold_granted_while_a_clock_step_is_followed_has_its_whole_time() {
     let sale = engine.sale("t-1").unwrap();
     hold(&sale, "c-1", "k").unwrap();
     let other = sale.clone();
-    let _ = clock.then.set(Box::new(move || {
+    let _ = clock.then.set(Arc::new(move || {
         hold(&other, "c-2", "k").unwrap();
     }));
     clock.step_ms.store(-3_600_000, Ordering::SeqCst);
+    engine.tick();
+    clock.join_other();
     engine.tick();
     let second = &sale.find("c-2").wait().unwrap()[0];
     assert_eq!(second.state, HoldState::Held, "granted an instant ago, for ten minutes");
@@ -330,11 +342,12 @@ fn two_ticks_at_once_never_expire_a_hold_early() {
     let sale = engine.sale("t-1").unwrap();
     let held = hold(&sale, "c-1", "k").unwrap();
     let other = engine.clone();
-    let _ = clock.then.set(Box::new(move || {
+    let _ = clock.then.set(Arc::new(move || {
         other.tick(); // as `put` does, on its caller's thread
     }));
     clock.step_ms.store(3_600_000, Ordering::SeqCst);
     engine.tick();
+    clock.join_other();
     let state = sale.get(&held.id).unwrap().wait().unwrap().state;
     assert_eq!(state, HoldState::Held, "no time has passed");
 }
@@ -523,6 +536,7 @@ stock = 1
     let sale = engine.sale("t-1").unwrap();
     hold(&sale, "c-1", "k").unwrap();
     clock.advance(3_600_000);
+    engine.tick(); // the engine's own thread comes within a millisecond of the instant
     let answer = hold(&sale, "c-2", "k");
     assert!(matches!(answer, Err(Refusal::Closed)), "{:?}", answer.err());
 }
