@@ -26,8 +26,9 @@ pub enum Blow {
     DeathAtFlush(u64),
     /// The flush number so many fails; the process goes on, and then power is lost.
     FailedFlush(u64),
-    /// The process is killed, a second one answers questions, and then power is lost.
-    KillThenPowerLoss,
+    /// The process is killed as it asks for its flush number so many, so that what it wrote is in
+    /// the cache only; a second one answers questions, and then power is lost.
+    KillThenPowerLoss(u64),
     /// A bit flips where a durable record lies.
     FlippedBit,
 }
@@ -80,7 +81,9 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
     let put = engine.put(ground.plan.campaign());
     let before = ground.storage.flushes();
     match blow {
-        Blow::DeathAtFlush(number) => ground.storage.die_at_flush(before + number),
+        Blow::DeathAtFlush(number) | Blow::KillThenPowerLoss(number) => {
+            ground.storage.die_at_flush(before + number);
+        }
         Blow::FailedFlush(number) => ground.storage.fail_flush(before + number),
         _ => {}
     }
@@ -93,7 +96,7 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
         unanswered: shadow.unanswered().count(),
     };
     match blow {
-        Blow::KillThenPowerLoss => ground.second_life(engine, &mut shadow)?,
+        Blow::KillThenPowerLoss(_) => ground.second_life(engine, &mut shadow)?,
         Blow::FlippedBit => return ground.flip(engine, &shadow).map(|()| seen),
         _ => {
             ground.storage.kill();

@@ -33,7 +33,7 @@ fn nothing_is_shown_after_a_failed_flush() {
 #[test]
 fn what_a_second_process_shows_survives_the_loss_of_power() {
     for seed in 1..=30 {
-        sound(seed, Blow::KillThenPowerLoss);
+        sound(seed, Blow::KillThenPowerLoss(1 + seed));
     }
 }
 
