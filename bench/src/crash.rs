@@ -26,6 +26,8 @@ pub enum Blow {
     DeathAtFlush(u64),
     /// The flush number so many fails; the process goes on, and then power is lost.
     FailedFlush(u64),
+    /// The write number so many fails, likewise.
+    FailedWrite(u64),
     /// The process is killed as it asks for its flush number so many, so that what it wrote is in
     /// the cache only; a second one answers questions, and then power is lost.
     KillThenPowerLoss(u64),
@@ -79,11 +81,12 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
     };
     let engine = ground.open().map_err(|error| Violation::of("J3", error.to_string()))?;
     let put = engine.put(ground.plan.campaign());
-    let before = ground.storage.flushes();
+    let (before, written) = (ground.storage.flushes(), ground.storage.writes());
     match blow {
         Blow::DeathAtFlush(number) | Blow::KillThenPowerLoss(number) => {
             ground.storage.die_at_flush(before + number);
         }
+        Blow::FailedWrite(number) => ground.storage.fail_write(written + number),
         Blow::FailedFlush(number) => ground.storage.fail_flush(before + number),
         _ => {}
     }
