@@ -26,8 +26,11 @@ pub enum Blow {
     DeathAtFlush(u64),
     /// The flush number so many fails; the process goes on, and then power is lost.
     FailedFlush(u64),
-    /// The process is killed, a second one answers questions, and then power is lost.
-    KillThenPowerLoss,
+    /// The write number so many fails, likewise.
+    FailedWrite(u64),
+    /// The process is killed as it asks for its flush number so many, so that what it wrote is in
+    /// the cache only; a second one answers questions, and then power is lost.
+    KillThenPowerLoss(u64),
     /// A bit flips where a durable record lies.
     FlippedBit,
 }
@@ -78,9 +81,12 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
     };
     let engine = ground.open().map_err(|error| Violation::of("J3", error.to_string()))?;
     let put = engine.put(ground.plan.campaign());
-    let before = ground.storage.flushes();
+    let (before, written) = (ground.storage.flushes(), ground.storage.writes());
     match blow {
-        Blow::DeathAtFlush(number) => ground.storage.die_at_flush(before + number),
+        Blow::DeathAtFlush(number) | Blow::KillThenPowerLoss(number) => {
+            ground.storage.die_at_flush(before + number);
+        }
+        Blow::FailedWrite(number) => ground.storage.fail_write(written + number),
         Blow::FailedFlush(number) => ground.storage.fail_flush(before + number),
         _ => {}
     }
@@ -93,7 +99,7 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
         unanswered: shadow.unanswered().count(),
     };
     match blow {
-        Blow::KillThenPowerLoss => ground.second_life(engine, &mut shadow)?,
+        Blow::KillThenPowerLoss(_) => ground.second_life(engine, &mut shadow)?,
         Blow::FlippedBit => return ground.flip(engine, &shadow).map(|()| seen),
         _ => {
             ground.storage.kill();

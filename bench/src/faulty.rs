@@ -36,7 +36,7 @@ struct Medium {
     die_at_flush: Option<u64>,
     /// Whether the process is dead and its calls go nowhere.
     dead: bool,
-    free_bytes: Option<u64>,
+    full: bool,
 }
 
 #[derive(Debug, Default)]
@@ -106,9 +106,9 @@ impl FaultyStorage {
         self.medium.lock().dead
     }
 
-    /// Sets how many bytes the disk says it has left; `None`: more than enough.
-    pub fn set_free_bytes(&self, bytes: Option<u64>) {
-        self.medium.lock().free_bytes = bytes;
+    /// Fills the disk, so that no segment can be made and it says so, or empties it again.
+    pub fn set_full(&self, full: bool) {
+        self.medium.lock().full = full;
     }
 
     /// Flips one bit of a segment, on the disk and in the cache.
@@ -245,7 +245,7 @@ impl Storage for FaultyStorage {
     }
 
     fn free_bytes(&self) -> io::Result<u64> {
-        Ok(self.medium.lock().free_bytes.unwrap_or(1 << 40))
+        Ok(if self.medium.lock().full { 0 } else { 1 << 40 })
     }
 
     fn name(&self, id: u64) -> String {

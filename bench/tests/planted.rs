@@ -1,0 +1,88 @@
+//! The harness is shown to bite: each planted fault is found by the checks meant for it, within a
+//! bounded number of seeds, and the same runs find nothing in a sound engine.
+//!
+//! A fault is planted in the whole process, so everything here is one test.
+
+use std::time::Instant;
+
+use jangteo::fault::{Fault, plant};
+use jangteo_bench::crash::{Blow, strike};
+use jangteo_bench::hammer::{Round, play};
+use jangteo_bench::plan::Profile;
+use jangteo_bench::violation::Violation;
+
+/// What is run to find a fault.
+#[derive(Clone, Copy, Debug)]
+enum Hunt {
+    /// A round in memory.
+    Hammer(Profile),
+    /// A crash.
+    Crash(Blow),
+}
+
+/// A fault, what finds it, and which invariants it may be found by.
+const TABLE: [(Fault, Hunt, &[&str]); 20] = [
+    (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
+    (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
+    (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
+    (Fault::NoSecondLook, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
+    (Fault::GiveBackBeforeLog, Hunt::Hammer(Profile::LastUnit), &["engine"]),
+    (Fault::FreedTwice, Hunt::Hammer(Profile::LastUnit), &["S1", "engine"]),
+    (Fault::GiftKept, Hunt::Hammer(Profile::OptionalGifts), &["S1", "S2"]),
+    (Fault::LimitOffByOne, Hunt::Hammer(Profile::OneHotItem), &["C1"]),
+    (Fault::KeyForgotten, Hunt::Hammer(Profile::RetryStorm), &["K1"]),
+    (Fault::KeyNotCompared, Hunt::Hammer(Profile::RetryStorm), &["K1"]),
+    (Fault::EarlyExpiry, Hunt::Hammer(Profile::ExpiryWave), &["answer"]),
+    (Fault::ReleaseAfterConfirm, Hunt::Hammer(Profile::OneHotItem), &["answer", "engine"]),
+    (Fault::GrantAfterClose, Hunt::Hammer(Profile::Window), &["T1"]),
+    (Fault::NumberBeforeAppend, Hunt::Hammer(Profile::OneHotItem), &["O1"]),
+    (Fault::AcknowledgeBeforeFlush, Hunt::Crash(Blow::PowerLoss), &["J3"]),
+    (Fault::ReplayBeforeFlush, Hunt::Crash(Blow::PowerLoss), &["J3"]),
+    (Fault::SkipFlush, Hunt::Crash(Blow::PowerLoss), &["J3"]),
+    (Fault::IgnoreFailedFlush, Hunt::Crash(Blow::FailedFlush(9)), &["J3"]),
+    (Fault::TrustPageCache, Hunt::Crash(Blow::KillThenPowerLoss(9)), &["J3"]),
+    (Fault::TruncateAtCorruption, Hunt::Crash(Blow::FlippedBit), &["J3"]),
+];
+
+const SEEDS: u64 = 20;
+
+fn run(hunt: Hunt, seed: u64) -> Result<(), Violation> {
+    match hunt {
+        Hunt::Hammer(profile) => {
+            let round = Round { profile, seed, clients: 4, commands: 5_000, directory: None };
+            play(&round).map(|_| ()).map_err(|failure| failure.violation)
+        }
+        Hunt::Crash(blow) => strike(seed, blow).map(|_| ()),
+    }
+}
+
+#[test]
+fn every_planted_fault_is_found_and_a_sound_engine_passes_the_same_runs() {
+    std::panic::set_hook(Box::new(|_| {})); // an assertion of the engine is a find, not noise
+    let mut missed = Vec::new();
+    for (fault, hunt, expected) in TABLE {
+        plant(fault);
+        let began = Instant::now();
+        let found = (1..=SEEDS).find_map(|seed| Some((seed, run(hunt, seed).err()?)));
+        plant(Fault::None);
+        let ms = began.elapsed().as_millis();
+        match &found {
+            Some((seed, violation)) if expected.contains(&violation.invariant) => {
+                let text: String = violation.text.chars().take(90).collect();
+                println!(
+                    "{fault:?}: {hunt:?}, seed {seed}, {ms} ms: {} {text}",
+                    violation.invariant
+                );
+            }
+            _ => missed.push(format!("{fault:?}: {hunt:?}, {ms} ms: {found:?}")),
+        }
+        let seeds = found.map_or(SEEDS, |(seed, _)| seed.max(3));
+        for seed in 1..=seeds {
+            if let Err(violation) = run(hunt, seed) {
+                missed.push(format!("no fault, {hunt:?}, seed {seed}: {violation}"));
+            }
+        }
+    }
+    let _ = std::panic::take_hook();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+}
