@@ -43,7 +43,8 @@ struct Pool {
     want: usize,
     /// Bytes left in the segment being written.
     current_left: u64,
-    failed: bool,
+    /// How the last attempt to make a segment failed, if it did.
+    failed: Option<io::ErrorKind>,
     /// Whether to give up, instead of waiting, when no segment can be made.
     impatient: bool,
     stopping: bool,
@@ -65,7 +66,7 @@ impl Supply {
             next_id,
             want: 1,
             current_left: 0,
-            failed: false,
+            failed: None,
             impatient: false,
             stopping: false,
         };
@@ -87,13 +88,13 @@ impl Supply {
             pool = self.pool.lock();
             match made {
                 Ok(blank) => {
-                    pool.failed = false;
+                    pool.failed = None;
                     pool.ready.push_back(blank);
                     self.changed.notify_all();
                 }
-                Err(_) => {
-                    // The disk watch sees `failed`; commits wait, nothing is lost.
-                    pool.failed = true;
+                Err(error) => {
+                    // The disk watch sees it, and commits that need the segment.
+                    pool.failed = Some(error.kind());
                     self.changed.notify_all();
                     if !pool.stopping {
                         self.changed.wait_for(&mut pool, RETRY);
@@ -146,7 +147,12 @@ impl Supply {
                 self.changed.notify_all();
                 return Some(blank);
             }
-            if pool.stopping || (pool.impatient && pool.failed) {
+            // A full disk can have room again, and nothing is lost by waiting; else it is broken.
+            let hopeless = |kind| {
+                let full = matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                pool.impatient || !full
+            };
+            if pool.stopping || pool.failed.is_some_and(hopeless) {
                 return None;
             }
             self.changed.wait(&mut pool);
@@ -166,7 +172,7 @@ impl Supply {
             let pool = self.pool.lock();
             (pool.ready.len() as u64 * self.segment_bytes + pool.current_left, pool.failed)
         };
-        let free = if failed { 0 } else { self.storage.free_bytes().unwrap_or(0) };
+        let free = if failed.is_some() { 0 } else { self.storage.free_bytes().unwrap_or(0) };
         // What does not make a whole segment cannot be used.
         prepared + free / self.segment_bytes * self.segment_bytes
     }

@@ -135,23 +135,27 @@ impl Watermark {
             Look::NotYet => {}
             decided => return decided,
         }
+        let mut before = None; // dropped after the lock: it may be the last owner of anything
         let mut waiting = self.waiting.lock();
         let look = self.look(sequence);
         if look == Look::NotYet && !waiting.stopping {
             let next = waiting.next_place;
             let at = *place.get_or_insert(next);
             waiting.next_place = next.max(at + 1);
-            waiting.wakers.insert((sequence, at), waker.clone());
+            before = waiting.wakers.insert((sequence, at), waker.clone());
             if interest == Interest::Demand {
                 self.demand_locked(&mut waiting);
             }
         }
+        drop(waiting);
+        drop(before);
         look
     }
 
     /// Takes a waker back: nobody waits for it any more.
     pub(crate) fn forget(&self, sequence: u64, place: u64) {
-        self.waiting.lock().wakers.remove(&(sequence, place));
+        let waker = self.waiting.lock().wakers.remove(&(sequence, place));
+        drop(waker); // after the lock: it may be the last owner of anything
     }
 
     /// Whether the committer thread has ended, or is about to.

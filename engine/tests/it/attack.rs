@@ -696,7 +696,7 @@ fn the_engine_may_go_away_on_the_thread_that_wakes_its_last_owner() {
     let waker = Waker::from(Arc::new(LastOwner(engine)));
     let mut context = Context::from_waker(&waker);
     assert!(std::pin::Pin::new(&mut pending).poll(&mut context).is_pending());
-    drop((waker, pending));
+    drop(waker); // the one that was left with the journal is the engine's last owner now
     let panicked = Arc::new(AtomicBool::new(false));
     let (saw, usual) = (Arc::clone(&panicked), std::panic::take_hook());
     std::panic::set_hook(Box::new(move |info| {
@@ -713,4 +713,5 @@ fn the_engine_may_go_away_on_the_thread_that_wakes_its_last_owner() {
     });
     assert!(answer.is_some(), "the thread waits for itself");
     assert!(!panicked.load(Ordering::SeqCst), "the committer joined itself and panicked");
+    drop(pending);
 }
