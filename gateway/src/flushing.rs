@@ -60,7 +60,7 @@ impl Flusher {
     /// Is ready once `ticket` is durable or never will be.
     pub(crate) fn poll(
         &self,
-        ticket: &Ticket,
+        ticket: &mut Ticket,
         context: &Context<'_>,
     ) -> Poll<Result<(), OutcomeUnknown>> {
         match self.how {
@@ -70,7 +70,7 @@ impl Flusher {
     }
 
     /// Waits until `ticket` is durable.
-    pub(crate) async fn durable(&self, ticket: &Ticket) -> Result<(), OutcomeUnknown> {
+    pub(crate) async fn durable(&self, ticket: &mut Ticket) -> Result<(), OutcomeUnknown> {
         if let Some(outcome) = ticket.outcome() {
             return outcome;
         }

@@ -149,7 +149,8 @@ impl Supply {
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
             let hopeless = |kind| {
-                let full = matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+                let full =
+                    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
                 pool.impatient || !full
             };
             if pool.stopping || pool.failed.is_some_and(hopeless) {

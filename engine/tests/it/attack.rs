@@ -53,7 +53,7 @@ fn a_wave_of_expiries_never_latches_the_journal() {
     engine.put(campaign("hold_ttl = \"10s\"", &one_item(20_000))).unwrap();
     let sale = engine.sale("t-1").unwrap();
     for n in 0..20_000 {
-        let _ = sale.hold(&HoldRequest::new(&format!("c-{n}")).line("a", 1)).unwrap();
+        drop(sale.hold(&HoldRequest::new(&format!("c-{n}")).line("a", 1)).unwrap());
         if n % 500 == 0 {
             engine.flush().unwrap();
         }
@@ -476,7 +476,7 @@ fn units_of_one_customer_never_overflow() {
         request = request.line(sku, 1_000);
     }
     for _ in 0..214_749 {
-        let _ = sale.hold(&request).unwrap();
+        drop(sale.hold(&request).unwrap());
     }
     let audit = sale.audit().wait().unwrap();
     assert!(audit.ok, "{:?}", audit.violations);
@@ -490,7 +490,7 @@ fn a_unit_shown_as_available_is_never_refused() {
     let releasing = sale.clone();
     let releaser = std::thread::spawn(move || {
         while let Ok(id) = take.recv() {
-            let _ = releasing.release(&id).unwrap();
+            drop(releasing.release(&id).unwrap());
         }
     });
     let mut refused = 0;
@@ -553,6 +553,7 @@ fn blank_segments_leave_descriptors_for_others() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told from start to end")]
 fn what_was_acknowledged_survives_any_crashes_in_a_row() {
     let mut seed = 1_u64;
     let mut random = move |below: u64| {
@@ -670,12 +671,10 @@ stock = {units}
 #[test]
 fn starting_again_does_not_use_up_the_disk() {
     let (disk, clock) = (Disk::default(), clock());
-    drop(on(&disk, &clock, 1 << 16).open().unwrap());
-    let first = disk.used();
-    for _ in 0..20 {
+    for _ in 0..21 {
         drop(on(&disk, &clock, 1 << 16).open().unwrap());
     }
-    assert!(disk.used() <= 3 * first, "{} bytes, {first} after the first start", disk.used());
+    assert!(disk.used() <= 3 << 16, "{} bytes, of 65,536 a segment", disk.used());
 }
 
 struct LastOwner(Engine);

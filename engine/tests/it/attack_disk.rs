@@ -167,11 +167,15 @@ impl Storage for Disk {
     }
 }
 
+fn place(offset: u64) -> usize {
+    offset.try_into().unwrap()
+}
+
 impl Segment for Open {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.0.lock();
         let file = state.files.get(&self.1).ok_or(io::ErrorKind::NotFound)?;
-        let from = file.cache.get(offset as usize..).unwrap_or_default();
+        let from = file.cache.get(place(offset)..).unwrap_or_default();
         let most = state.faults.short.unwrap_or(usize::MAX).min(bytes.len()).min(from.len());
         bytes[..most].copy_from_slice(&from[..most]);
         Ok(most)
@@ -183,7 +187,7 @@ impl Segment for Open {
         let (most, used, capacity) = (state.faults.short, state.used(), state.capacity);
         if most.is_some() {
             state.interrupts += 1;
-            if state.interrupts % 3 == 0 {
+            if state.interrupts.is_multiple_of(3) {
                 return Err(io::ErrorKind::Interrupted.into());
             }
         }
@@ -193,7 +197,7 @@ impl Segment for Open {
         if alive.is_err() {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let offset = offset as usize;
+        let offset = place(offset);
         let grows = (offset + length).saturating_sub(file.cache.len()) as u64;
         if capacity.is_some_and(|capacity| used + grows > capacity) {
             length = 0;

@@ -22,8 +22,8 @@ pub(super) async fn get(
     let stopping = |_| Problem::new(Code::Draining, Code::Draining.row().title);
     match tokio::task::spawn_blocking(run).await.map_err(stopping)? {
         Ok(Answer::Audit(pending)) => {
-            let (audit, ticket) = pending.into_parts();
-            app.flusher.durable(&ticket).await?;
+            let (audit, mut ticket) = pending.into_parts();
+            app.flusher.durable(&mut ticket).await?;
             Ok(json(StatusCode::OK, &audit))
         }
         Ok(_) => unreachable!("an audit is answered with one"),

@@ -62,8 +62,8 @@ pub(super) async fn durable_hold(app: &App, command: Command<'_>) -> Result<Hold
     app.flusher.executed(1);
     match app.dispatcher.run(command) {
         Ok(Answer::Hold(pending)) => {
-            let (hold, ticket) = pending.into_parts();
-            app.flusher.durable(&ticket).await?;
+            let (hold, mut ticket) = pending.into_parts();
+            app.flusher.durable(&mut ticket).await?;
             Ok(hold)
         }
         Ok(_) => unreachable!("a command about one hold is answered with one"),
@@ -99,8 +99,8 @@ pub(super) async fn find(
     };
     match app.dispatcher.run(Command::Find { drop: &drop, customer }) {
         Ok(Answer::Holds(pending)) => {
-            let (holds, ticket) = pending.into_parts();
-            app.flusher.durable(&ticket).await?;
+            let (holds, mut ticket) = pending.into_parts();
+            app.flusher.durable(&mut ticket).await?;
             Ok(json(StatusCode::OK, &Found { holds, waits: [] }))
         }
         Ok(_) => unreachable!("a customer is answered with holds"),

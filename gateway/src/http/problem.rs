@@ -92,8 +92,8 @@ impl Problem {
             }
             // INVARIANT(J6): holds are named once their last records are durable.
             Refusal::LimitReached(pending) => {
-                let (holds, ticket) = pending.into_parts();
-                if let Err(unknown) = app.flusher.durable(&ticket).await {
+                let (holds, mut ticket) = pending.into_parts();
+                if let Err(unknown) = app.flusher.durable(&mut ticket).await {
                     return unknown.into();
                 }
                 let holds = holds.iter().map(|&Hold { id, state, .. }| HoldRef { id, state });

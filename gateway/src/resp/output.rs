@@ -105,14 +105,15 @@ impl Output {
 
     /// The ticket whose wake is still to be asked for: the last of what waits, so that a batch is
     /// written in one go; or the first, if that is later in the journal.
-    pub(super) fn unwatched(&mut self) -> Option<&Ticket> {
-        let (first, last) = (self.waits.front()?, self.waits.back()?);
-        let latest = if first.ticket.sequence() < last.ticket.sequence() { last } else { first };
-        if latest.ticket.sequence() <= self.watched {
+    pub(super) fn unwatched(&mut self) -> Option<&mut Ticket> {
+        let sequence = |wait: Option<&Wait>| wait.map(|wait| wait.ticket.sequence());
+        let (first, last) = (sequence(self.waits.front()), sequence(self.waits.back()));
+        if first.max(last) <= Some(self.watched) {
             return None;
         }
+        let latest = if first < last { self.waits.back_mut() } else { self.waits.front_mut() }?;
         self.watched = latest.ticket.sequence();
-        Some(&latest.ticket)
+        Some(&mut latest.ticket)
     }
 }
 
