@@ -1,9 +1,10 @@
 //! A medium that keeps what was written apart from what was flushed, and fails when told to.
 //!
 //! Everything lies in memory. [`FaultyStorage::kill`] ends the process that uses it: whatever its
-//! threads still do goes nowhere, what it wrote stays readable. [`FaultyStorage::lose_power`] also takes away what was not
-//! flushed: whole sectors, each by chance. A flush that fails drops what it should have flushed but
-//! leaves it readable, as Linux does: a second flush would find nothing to do and say all is well.
+//! threads still do goes nowhere, what it wrote stays readable. [`FaultyStorage::lose_power`]
+//! also takes away what was not flushed: whole sectors, each by chance. A flush that fails drops
+//! what it should have flushed but leaves it readable, as Linux does: a second flush would find
+//! nothing to do and say all is well.
 
 use std::collections::BTreeMap;
 use std::io;

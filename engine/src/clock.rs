@@ -2,8 +2,8 @@
 //!
 //! The engine's `now` is wall time that moves like a monotonic clock: between two calls of
 //! [`Clock::resync`] it never jumps. A step of the wall clock becomes visible at the next `resync`,
-//! which says by how much; the engine calls it with all holds locked and moves their deadlines along
-//! in the same step, so that nobody's ten minutes become an hour, or nothing.
+//! which says by how much; the engine calls it with all holds locked and moves their deadlines
+//! along in the same step, so that nobody's ten minutes become an hour, or nothing.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};

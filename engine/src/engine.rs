@@ -28,7 +28,8 @@ use crate::sale::{Sale, Shared};
 /// A flash-sale engine. Cheap to clone; any number of threads may use it at once.
 ///
 /// When the last clone is gone, everything is flushed and its threads end; a [`Sale`] that is left
-/// can still be read, but changes nothing any more. The directory is unlocked with the last of them.
+/// can still be read, but changes nothing any more. The directory is unlocked with the last of
+/// them.
 #[derive(Clone)]
 pub struct Engine(Arc<Running>);
 
@@ -327,7 +328,7 @@ impl Drop for Running {
         self.core.stop.stop();
         self.core.shared.journal.stop();
         for thread in self.threads.drain(..) {
-            // A waker that is the engine's last owner may be woken on a thread of the engine itself.
+            // A waker that is the engine's last owner may be woken on an engine's own thread.
             if thread.thread().id() != std::thread::current().id() {
                 let _ = thread.join(); // a thread that panicked has latched the journal
             }

@@ -1,4 +1,4 @@
-//! The harness on a sound engine, where it must find nothing; and tests of the workspace as a whole.
+//! The harness on a sound engine, where it must find nothing; and the workspace as a whole.
 
 mod crashes;
 mod rounds;

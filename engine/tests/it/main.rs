@@ -5,6 +5,8 @@ mod attack;
 #[cfg(test)]
 mod attack_disk;
 #[cfg(test)]
+mod attack_time;
+#[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod common;
