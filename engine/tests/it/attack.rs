@@ -1,17 +1,16 @@
 //! Claims that an attacker tried to break.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use crate::attack_disk::Disk;
 use crate::common::{OPENS_MS, campaign, clock, hold, item, one_item, open_sale};
-use jangteo::audit::audit_directory;
 use jangteo::{
-    Campaign, Clock, Durability, Engine, Error, HoldId, HoldRequest, HoldState, ManualClock,
-    Options, Phase, Refusal, Timestamp,
+    Campaign, Durability, Engine, Error, HoldId, HoldRequest, HoldState, ManualClock, Options,
+    Refusal, Timestamp,
 };
 
 pub(crate) fn on(disk: &Disk, clock: &Arc<ManualClock>, segment_bytes: u64) -> Options {
