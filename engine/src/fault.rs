@@ -1,6 +1,6 @@
 //! Deliberate faults, so that the harness can show that it would notice them.
 //!
-//! Compiled in only with the feature `planted-faults`; without it [`planted`] is `false` at compile
+//! Compiled in only with the feature `planted-faults`; without it `planted` is `false` at compile
 //! time and nothing of this is left. `docs/invariants.md` says which check catches which fault.
 
 /// A way to be wrong.
