@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::{Method, Uri};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
@@ -41,7 +42,7 @@ pub(crate) async fn serve_app(app: &Arc<App>, listener: TcpListener) {
 
 async fn serve(app: Arc<App>, stream: TcpStream, router: Router) {
     let mut drain = app.drain.clone();
-    let service = service_fn(|request| answer(&app, &router, request));
+    let service = service_fn(|request| respond(&app, &router, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(HEAD_TIMEOUT_MS))
@@ -59,6 +60,20 @@ async fn serve(app: Arc<App>, stream: TcpStream, router: Router) {
         () = drain.begun() => connection.as_mut().graceful_shutdown(),
     }
     _ = connection.await;
+}
+
+/// Answers one request, and says in the answer that the connection ends if the service is stopping:
+/// the word to stop may come after this connection was last asked about it.
+async fn respond(
+    app: &App,
+    router: &Router,
+    request: Request<Incoming>,
+) -> Result<Response, Infallible> {
+    let mut response = answer(app, router, request).await?;
+    if app.drain.has_begun() {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 async fn answer(

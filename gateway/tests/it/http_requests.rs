@@ -285,9 +285,8 @@ fn a_stopping_service_answers_the_request_it_has_begun() {
     assert_eq!(read_to_end(&mut idle), "", "what is idle is closed");
     busy.write_all(back.as_bytes()).unwrap();
     let answer = read_to_end(&mut busy);
-    // That the connection ends is seen above; whether the answer says so depends on which came
-    // first, the word to stop or the rest of the body.
     assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+    assert!(answer.contains("connection: close\r\n"), "{answer}");
     stopping.join().unwrap();
     assert_eq!(engine.sale("t-1").unwrap().view().0.items.unwrap()[0].held, 1);
 }
