@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use jangteo::{Segment, Storage};
+use jangteo::{FileName, Storage, StorageFile};
 use parking_lot::Mutex;
 
 use crate::rng::Rng;
@@ -27,7 +27,7 @@ pub struct FaultyStorage {
 
 #[derive(Debug, Default)]
 struct Medium {
-    segments: BTreeMap<u64, Content>,
+    files: BTreeMap<FileName, Content>,
     /// Counts crashes: who came before the last one is dead.
     life: u64,
     writes: u64,
@@ -55,7 +55,7 @@ struct Content {
 #[derive(Debug)]
 struct File {
     medium: Arc<Mutex<Medium>>,
-    id: u64,
+    name: FileName,
     life: u64,
 }
 
@@ -118,7 +118,7 @@ impl FaultyStorage {
     /// If there is no such byte.
     pub fn flip(&self, id: u64, offset: usize) {
         let mut medium = self.medium.lock();
-        let content = medium.segments.get_mut(&id).expect("a segment that exists");
+        let content = medium.files.get_mut(&FileName::Segment(id)).expect("a segment that exists");
         for bytes in [&mut content.cached, &mut content.durable] {
             if let Some(byte) = bytes.get_mut(offset) {
                 *byte ^= 1;
@@ -130,7 +130,8 @@ impl FaultyStorage {
     #[must_use]
     pub fn find(&self, bytes: &[u8]) -> Option<(u64, usize)> {
         let medium = self.medium.lock();
-        medium.segments.iter().find_map(|(&id, content)| {
+        medium.files.iter().find_map(|(&name, content)| {
+            let FileName::Segment(id) = name else { return None };
             let at = content.durable.windows(bytes.len()).position(|window| window == bytes)?;
             Some((id, at))
         })
@@ -151,8 +152,8 @@ impl FaultyStorage {
     pub fn lose_power(&self, rng: &mut Rng, percent: u32) {
         self.kill();
         let mut medium = self.medium.lock();
-        medium.segments.retain(|_, content| content.listed || rng.chance(percent));
-        for content in medium.segments.values_mut() {
+        medium.files.retain(|_, content| content.listed || rng.chance(percent));
+        for content in medium.files.values_mut() {
             for (from, to) in std::mem::take(&mut content.dirty) {
                 let mut at = from;
                 while at < to {
@@ -204,36 +205,36 @@ impl Medium {
         life != self.life || self.dead
     }
 
-    fn content(&mut self, id: u64) -> io::Result<&mut Content> {
-        self.segments.get_mut(&id).ok_or_else(|| io::ErrorKind::NotFound.into())
+    fn content(&mut self, name: FileName) -> io::Result<&mut Content> {
+        self.files.get_mut(&name).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
 impl Storage for FaultyStorage {
-    fn list(&self) -> io::Result<Vec<u64>> {
-        Ok(self.medium.lock().segments.keys().copied().collect())
+    fn list(&self) -> io::Result<Vec<FileName>> {
+        Ok(self.medium.lock().files.keys().copied().collect())
     }
 
-    fn create(&self, id: u64) -> io::Result<Box<dyn Segment>> {
+    fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
         let mut medium = self.medium.lock();
-        if !medium.is_gone(self.life) && medium.segments.insert(id, Content::default()).is_some() {
+        if !medium.is_gone(self.life) && medium.files.insert(name, Content::default()).is_some() {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        Ok(Box::new(File { medium: Arc::clone(&self.medium), id, life: self.life }))
+        Ok(Box::new(File { medium: Arc::clone(&self.medium), name, life: self.life }))
     }
 
-    fn open(&self, id: u64) -> io::Result<Box<dyn Segment>> {
+    fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
         let mut medium = self.medium.lock();
-        medium.content(id)?;
-        Ok(Box::new(File { medium: Arc::clone(&self.medium), id, life: self.life }))
+        medium.content(name)?;
+        Ok(Box::new(File { medium: Arc::clone(&self.medium), name, life: self.life }))
     }
 
-    fn remove(&self, id: u64) -> io::Result<()> {
+    fn remove(&self, name: FileName) -> io::Result<()> {
         let mut medium = self.medium.lock();
         if medium.is_gone(self.life) {
             return Ok(());
         }
-        medium.segments.remove(&id).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        medium.files.remove(&name).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -241,7 +242,7 @@ impl Storage for FaultyStorage {
         if medium.is_gone(self.life) {
             return Ok(());
         }
-        medium.segments.values_mut().for_each(|content| content.listed = true);
+        medium.files.values_mut().for_each(|content| content.listed = true);
         Ok(())
     }
 
@@ -249,15 +250,15 @@ impl Storage for FaultyStorage {
         Ok(if self.medium.lock().full { 0 } else { 1 << 40 })
     }
 
-    fn name(&self, id: u64) -> String {
-        format!("segment {id}")
+    fn describe(&self, name: FileName) -> String {
+        format!("{name:?}")
     }
 }
 
-impl Segment for File {
+impl StorageFile for File {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut medium = self.medium.lock();
-        let content = medium.content(self.id)?;
+        let content = medium.content(self.name)?;
         let at = usize::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
         let from = content.cached.get(at..).unwrap_or_default();
         let read = from.len().min(bytes.len());
@@ -277,7 +278,7 @@ impl Segment for File {
             return Err(injected("planned failure of a write"));
         }
         let at = usize::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
-        medium.content(self.id)?.write(bytes, at);
+        medium.content(self.name)?.write(bytes, at);
         Ok(bytes.len())
     }
 
@@ -292,7 +293,7 @@ impl Segment for File {
             return Ok(());
         }
         let fails = medium.fail_flush == Some(medium.flushes);
-        let content = medium.content(self.id)?;
+        let content = medium.content(self.name)?;
         let dirty = std::mem::take(&mut content.dirty);
         if fails {
             return Err(injected("planned failure of a flush"));
@@ -304,7 +305,7 @@ impl Segment for File {
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.medium.lock().content(self.id)?.cached.len() as u64)
+        Ok(self.medium.lock().content(self.name)?.cached.len() as u64)
     }
 }
 
@@ -313,7 +314,7 @@ mod tests {
     use super::*;
 
     fn read(storage: &FaultyStorage) -> Vec<u8> {
-        let file = storage.open(1).unwrap();
+        let file = storage.open(FileName::Segment(1)).unwrap();
         let mut bytes = vec![0; usize::try_from(file.length().unwrap()).unwrap()];
         let read = file.read_at(&mut bytes, 0).unwrap();
         bytes.truncate(read);
@@ -323,15 +324,19 @@ mod tests {
     #[test]
     fn only_what_was_flushed_survives_the_loss_of_power() {
         let storage = FaultyStorage::new();
-        let file = storage.create(1).unwrap();
+        let file = storage.create(FileName::Segment(1)).unwrap();
         storage.sync_directory().unwrap();
         file.write_at(b"kept", 0).unwrap();
         file.sync().unwrap();
         file.write_at(b"lost", 4).unwrap();
         storage.kill();
-        storage.create(2).unwrap();
+        storage.create(FileName::Segment(2)).unwrap();
         file.write_at(b"late", 8).unwrap();
-        assert_eq!(storage.list().unwrap(), [1], "a dead process changes nothing");
+        assert_eq!(
+            storage.list().unwrap(),
+            [FileName::Segment(1)],
+            "a dead process changes nothing"
+        );
         assert_eq!(read(&storage), b"keptlost", "a killed process leaves the cache");
         storage.lose_power(&mut Rng::new(1), 0);
         assert_eq!(read(&storage), b"kept");
@@ -340,7 +345,7 @@ mod tests {
     #[test]
     fn a_failed_flush_loses_bytes_that_are_still_readable() {
         let storage = FaultyStorage::new();
-        let file = storage.create(1).unwrap();
+        let file = storage.create(FileName::Segment(1)).unwrap();
         storage.sync_directory().unwrap();
         file.write_at(b"gone", 0).unwrap();
         storage.fail_flush(1);

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::housekeeping::{self, Stop};
 use crate::ids::HoldId;
 use crate::journal::record::{CAMPAIGN_RECORD_MAX, Record};
-use crate::journal::recover::{Place, recover};
+use crate::journal::recover::recover;
 use crate::journal::{Class, Journal, Look, Opened, Room, Storage};
 use crate::limits::SALES_MAX;
 use crate::options::Options;
@@ -100,10 +100,7 @@ impl Engine {
                     replay.apply(sequence, at, record)
                 };
                 let found = recover(&*storage, &mut apply)?;
-                let name = |place: Place| {
-                    format!("{}: byte {}", storage.name(place.segment), place.offset)
-                };
-                torn = found.torn.map(name);
+                torn = found.torn.map(|place| place.describe(&*storage));
                 let resumed_at = now.max(found.last_at);
                 let resumed = Record::Resumed { now };
                 replay.apply(0, resumed_at, &resumed).expect("resuming changes deadlines only");

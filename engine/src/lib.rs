@@ -80,7 +80,7 @@ pub use engine::{Engine, Health};
 pub use error::{Corruption, Error, OutcomeUnknown};
 pub use hold::{Hold, HoldGift, HoldLine, HoldState, Money};
 pub use ids::{BadHoldId, HoldId, Slot};
-pub use journal::{Directory, Durability, Segment, Storage};
+pub use journal::{Directory, Durability, FileName, Storage, StorageFile};
 pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;

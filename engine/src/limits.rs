@@ -64,6 +64,9 @@ const _: () = assert!(OPEN_BATCH_BYTES < OPEN_BATCH_BYTES_FIRST);
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 const _: () = assert!(SEGMENT_BYTES > 2 * OPEN_BATCH_BYTES_FIRST as u64, "a batch fits a segment");
 
+/// Segments are numbered below this: twelve digits in a file's name.
+pub const SEGMENTS_MAX: u64 = 1_000_000_000_000;
+
 /// Journal room kept back for every live hold: one confirm and one release, each alone in a batch
 /// and followed by a marker.
 pub const RESERVE_BYTES_PER_HOLD: u64 = 4 * 512;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jangteo::{
-    Campaign, Directory, Engine, HoldRequest, ManualClock, Refusal, Segment, Storage, Timestamp,
+    Campaign, Directory, Engine, FileName, HoldRequest, ManualClock, Refusal, Storage, StorageFile,
+    Timestamp,
 };
 
 thread_local! {
@@ -29,7 +30,7 @@ struct Counted {
 /// A segment whose every call is counted.
 #[derive(Debug)]
 struct CountedSegment {
-    segment: Box<dyn Segment>,
+    segment: Box<dyn StorageFile>,
     calls: Arc<AtomicU64>,
 }
 
@@ -38,30 +39,30 @@ impl Counted {
         count(&self.calls);
     }
 
-    fn wrap(&self, segment: io::Result<Box<dyn Segment>>) -> io::Result<Box<dyn Segment>> {
+    fn wrap(&self, segment: io::Result<Box<dyn StorageFile>>) -> io::Result<Box<dyn StorageFile>> {
         self.count();
         let calls = Arc::clone(&self.calls);
-        segment.map(|segment| Box::new(CountedSegment { segment, calls }) as Box<dyn Segment>)
+        segment.map(|segment| Box::new(CountedSegment { segment, calls }) as Box<dyn StorageFile>)
     }
 }
 
 impl Storage for Counted {
-    fn list(&self) -> io::Result<Vec<u64>> {
+    fn list(&self) -> io::Result<Vec<FileName>> {
         self.count();
         self.directory.list()
     }
 
-    fn create(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        self.wrap(self.directory.create(id))
+    fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        self.wrap(self.directory.create(name))
     }
 
-    fn open(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        self.wrap(self.directory.open(id))
+    fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        self.wrap(self.directory.open(name))
     }
 
-    fn remove(&self, id: u64) -> io::Result<()> {
+    fn remove(&self, name: FileName) -> io::Result<()> {
         self.count();
-        self.directory.remove(id)
+        self.directory.remove(name)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -73,12 +74,12 @@ impl Storage for Counted {
         self.directory.free_bytes() // a system call, but not the disk
     }
 
-    fn name(&self, id: u64) -> String {
-        self.directory.name(id)
+    fn describe(&self, name: FileName) -> String {
+        self.directory.describe(name)
     }
 }
 
-impl Segment for CountedSegment {
+impl StorageFile for CountedSegment {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         count(&self.calls);
         self.segment.read_at(bytes, offset)

@@ -8,8 +8,8 @@ use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::journal::record::Record;
-use crate::journal::recover::{Place, read_beside};
-use crate::journal::{Directory, Storage};
+use crate::journal::recover::read_beside;
+use crate::journal::{Directory, Storage, segments};
 
 /// How often to begin again when an engine that starts removes a blank segment under the reader.
 const ATTEMPTS: u32 = 5;
@@ -51,19 +51,18 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let mut see =
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);
     let read = read_beside(storage, &mut see)?;
-    let name = |place: Place| format!("{}: byte {}", storage.name(place.segment), place.offset);
     let (drops, violations) = witness.verdict();
     let last_sequence = read.vouched + u64::from(read.again_records);
     Ok(DirectoryAudit {
         ok: violations.is_empty(),
-        segments: storage.list()?.len() as u64,
+        segments: segments(storage)?.len() as u64,
         batches: read.batches,
         records: last_sequence,
         epochs: read.epoch,
         incarnation: read.incarnation,
         last_sequence,
         last_at: read.last_at,
-        torn_tail: read.torn.map(name),
+        torn_tail: read.torn.map(|place| place.describe(storage)),
         drops,
         violations,
     })

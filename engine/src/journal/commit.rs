@@ -17,7 +17,7 @@ use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
 use super::recover::Recovered;
 use super::segment::{Supply, Writer};
-use super::storage::Storage;
+use super::storage::{FileName, Storage};
 use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
@@ -86,7 +86,7 @@ impl<B: Send + 'static> Journal<B> {
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
         for id in found.blank {
-            opened.storage.remove(id)?; // gives back what a full disk needs for the next
+            opened.storage.remove(FileName::Segment(id))?; // gives back what a full disk needs for the next
         }
         let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
         let mut writer = Writer::after(

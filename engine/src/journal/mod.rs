@@ -36,5 +36,6 @@ pub(crate) use append::{Room, Stamp};
 pub(crate) use commit::{Journal, Opened};
 pub use durability::Durability;
 pub(crate) use gate::Class;
-pub use storage::{Directory, Segment, Storage};
+pub(crate) use storage::segments;
+pub use storage::{Directory, FileName, Storage, StorageFile};
 pub(crate) use watermark::{Interest, Look};

@@ -18,7 +18,7 @@ use std::io;
 
 use super::frame::{self, Head, SECTOR, Seen};
 use super::record::Record;
-use super::storage::{Storage, read_all, read_front};
+use super::storage::{FileName, Storage, read_all, read_front, segments};
 use crate::Timestamp;
 use crate::error::{Corruption, Error};
 use crate::fault::{Fault, planted};
@@ -51,6 +51,18 @@ pub(crate) struct Place {
     pub(crate) offset: u64,
 }
 
+impl Place {
+    /// What to call its file in messages to people.
+    fn file(self, storage: &dyn Storage) -> String {
+        storage.describe(FileName::Segment(self.segment))
+    }
+
+    /// What to call it.
+    pub(crate) fn describe(self, storage: &dyn Storage) -> String {
+        format!("{}: byte {}", self.file(storage), self.offset)
+    }
+}
+
 /// Called for each record that counts: sequence, time, record.
 pub(crate) type Apply<'a> = dyn FnMut(u64, Timestamp, &Record<'_>) -> Result<(), &'static str> + 'a;
 
@@ -71,8 +83,8 @@ pub(crate) fn read_beside(
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, Error> {
     let mut vouched = 0;
-    for id in storage.list()? {
-        let bytes = read_all(&*storage.open(id)?)?;
+    for id in segments(storage)? {
+        let bytes = read_all(&*storage.open(FileName::Segment(id))?)?;
         let mut offset = 0;
         while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
             offset += match frame::look(rest, id) {
@@ -93,7 +105,7 @@ fn read(
     vouched_max: u64,
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, Error> {
-    let ids = storage.list()?;
+    let ids = segments(storage)?;
     let mut reading = Reading {
         storage,
         apply,
@@ -120,7 +132,7 @@ fn read(
 
 /// The head of a segment's first frame, if that is valid.
 fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
-    let file = storage.open(id)?;
+    let file = storage.open(FileName::Segment(id))?;
     let first_sector = read_front(&*file, SECTOR)?;
     let bytes = read_front(&*file, frame::claimed_bytes(&first_sector))?;
     match frame::look(&bytes, id) {
@@ -152,7 +164,7 @@ struct Reading<'a, 'f> {
 impl Reading<'_, '_> {
     /// Reads one segment, whose frames from sequence `replaced` on no longer count.
     fn segment(&mut self, id: u64, replaced: u64) -> Result<(), Error> {
-        let bytes = read_all(&*self.storage.open(id)?)?;
+        let bytes = read_all(&*self.storage.open(FileName::Segment(id))?)?;
         let mut offset = 0;
         let mut blank = true;
         while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
@@ -250,7 +262,7 @@ impl Reading<'_, '_> {
     }
 
     fn corrupt(&self, place: Place, why: &'static str) -> Error {
-        let file = self.storage.name(place.segment);
+        let file = place.file(self.storage);
         Error::Corrupt(Corruption { file, offset: place.offset, why: why.to_owned() })
     }
 
@@ -268,7 +280,7 @@ impl Reading<'_, '_> {
             let (place, why) = self.stopped.unwrap_or((end, "the journal ends"));
             let why =
                 format!("{why}: records {} to {} were durable", self.next, self.found.vouched);
-            let file = self.storage.name(place.segment);
+            let file = place.file(self.storage);
             return Err(Error::Corrupt(Corruption { file, offset: place.offset, why }));
         }
         self.found.torn = self.stopped.map(|(place, _)| place);

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
-use super::storage::{Segment, Storage, write_all};
+use super::storage::{FileName, Storage, StorageFile, write_all};
 use crate::fault::{Fault, planted};
 use crate::limits::PREPARED_SEGMENTS_MAX;
 
@@ -32,7 +32,7 @@ const BUFFERED_BYTES: u64 = 8 << 20;
 #[derive(Debug)]
 pub(crate) struct Blank {
     id: u64,
-    file: Box<dyn Segment>,
+    file: Box<dyn StorageFile>,
     bytes: u64,
 }
 
@@ -121,7 +121,7 @@ impl Supply {
     }
 
     fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
-        let made = self.storage.create(id).and_then(|file| {
+        let made = self.storage.create(FileName::Segment(id)).and_then(|file| {
             let zeros = vec![0; SLICE_BYTES.min(usize::try_from(bytes).unwrap_or(SLICE_BYTES))];
             let mut at = 0;
             while at < bytes {
@@ -134,7 +134,7 @@ impl Supply {
             Ok(Blank { id, file, bytes })
         });
         if made.is_err() {
-            let _ = self.storage.remove(id); // gives the room back; a leftover is only zeros
+            let _ = self.storage.remove(FileName::Segment(id)); // gives the room back; a leftover is only zeros
         }
         made
     }

@@ -7,31 +7,42 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// A place that keeps numbered segments.
+use crate::limits::SEGMENTS_MAX;
+
+/// What a file of the journal is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FileName {
+    /// Batches of records. Segments are numbered as they are made.
+    Segment(u64),
+    /// What all records up to this sequence made.
+    Snapshot(u64),
+}
+
+/// A place that keeps a journal's files.
 pub trait Storage: Send + Sync + fmt::Debug {
-    /// The ids of all segments, in order.
+    /// All files, in order.
     ///
     /// # Errors
     /// Any error of the medium.
-    fn list(&self) -> io::Result<Vec<u64>>;
+    fn list(&self) -> io::Result<Vec<FileName>>;
 
-    /// Makes a new, empty segment; it must not exist.
+    /// Makes a new, empty file; it must not exist.
     ///
     /// # Errors
     /// Any error of the medium.
-    fn create(&self, id: u64) -> io::Result<Box<dyn Segment>>;
+    fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>>;
 
-    /// Opens a segment for reading.
+    /// Opens a file for reading.
     ///
     /// # Errors
     /// Any error of the medium.
-    fn open(&self, id: u64) -> io::Result<Box<dyn Segment>>;
+    fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>>;
 
-    /// Removes a segment.
+    /// Removes a file.
     ///
     /// # Errors
     /// Any error of the medium.
-    fn remove(&self, id: u64) -> io::Result<()>;
+    fn remove(&self, name: FileName) -> io::Result<()>;
 
     /// Makes creations and removals durable.
     ///
@@ -39,18 +50,18 @@ pub trait Storage: Send + Sync + fmt::Debug {
     /// Any error of the medium.
     fn sync_directory(&self) -> io::Result<()>;
 
-    /// Bytes that new segments could still take.
+    /// Bytes that new files could still take.
     ///
     /// # Errors
     /// Any error of the medium.
     fn free_bytes(&self) -> io::Result<u64>;
 
-    /// What to call segment `id` in messages to people.
-    fn name(&self, id: u64) -> String;
+    /// What to call a file in messages to people.
+    fn describe(&self, name: FileName) -> String;
 }
 
-/// One segment's bytes.
-pub trait Segment: Send + Sync + fmt::Debug {
+/// One file's bytes.
+pub trait StorageFile: Send + Sync + fmt::Debug {
     /// Reads at `offset`; fewer bytes than asked for only at the end or where a read was short.
     ///
     /// # Errors
@@ -76,8 +87,18 @@ pub trait Segment: Send + Sync + fmt::Debug {
     fn length(&self) -> io::Result<u64>;
 }
 
+/// The numbers of the segments among a journal's files, in order.
+pub(crate) fn segments(storage: &dyn Storage) -> io::Result<Vec<u64>> {
+    let number = |name| if let FileName::Segment(id) = name { Some(id) } else { None };
+    Ok(storage.list()?.into_iter().filter_map(number).collect())
+}
+
 /// Writes all of `bytes`, going on after short and interrupted writes.
-pub(crate) fn write_all(file: &dyn Segment, mut bytes: &[u8], mut offset: u64) -> io::Result<()> {
+pub(crate) fn write_all(
+    file: &dyn StorageFile,
+    mut bytes: &[u8],
+    mut offset: u64,
+) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.write_at(bytes, offset) {
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -93,12 +114,12 @@ pub(crate) fn write_all(file: &dyn Segment, mut bytes: &[u8], mut offset: u64) -
 }
 
 /// Reads the whole segment.
-pub(crate) fn read_all(file: &dyn Segment) -> io::Result<Vec<u8>> {
+pub(crate) fn read_all(file: &dyn StorageFile) -> io::Result<Vec<u8>> {
     read_front(file, usize::MAX)
 }
 
 /// Reads the first `most` bytes of a segment, or all if it is shorter.
-pub(crate) fn read_front(file: &dyn Segment, most: usize) -> io::Result<Vec<u8>> {
+pub(crate) fn read_front(file: &dyn StorageFile, most: usize) -> io::Result<Vec<u8>> {
     let length = usize::try_from(file.length()?).map_err(|_| io::ErrorKind::InvalidData)?;
     let mut bytes = vec![0; length.min(most)];
     let mut at = 0;
@@ -122,7 +143,8 @@ pub struct Directory {
     _lock: Option<File>,
 }
 
-const SUFFIX: &str = ".segment";
+const SEGMENT: &str = ".segment";
+const SNAPSHOT: &str = ".snapshot";
 
 impl Directory {
     /// Makes the directory where missing, and locks it.
@@ -154,35 +176,45 @@ impl Directory {
         Ok(Self { path: path.to_owned(), _lock: None })
     }
 
-    fn file(&self, id: u64) -> PathBuf {
-        self.path.join(format!("{id:012}{SUFFIX}"))
+    fn file(&self, name: FileName) -> PathBuf {
+        self.path.join(match name {
+            FileName::Segment(id) => format!("{id:012}{SEGMENT}"),
+            FileName::Snapshot(sequence) => format!("{sequence:020}{SNAPSHOT}"),
+        })
+    }
+
+    /// The name that a file of the directory stands for, if it is one of ours, written as we do.
+    fn named(&self, file: &str) -> Option<FileName> {
+        let name = match file.strip_suffix(SEGMENT) {
+            Some(digits) => FileName::Segment(digits.parse().ok().filter(|id| *id < SEGMENTS_MAX)?),
+            None => FileName::Snapshot(file.strip_suffix(SNAPSHOT)?.parse().ok()?),
+        };
+        (self.file(name).file_name()?.to_str() == Some(file)).then_some(name)
     }
 }
 
 impl Storage for Directory {
-    fn list(&self) -> io::Result<Vec<u64>> {
-        let mut ids = Vec::new();
+    fn list(&self) -> io::Result<Vec<FileName>> {
+        let mut names = Vec::new();
         for entry in std::fs::read_dir(&self.path)? {
-            let name = entry?.file_name();
-            let id = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
-            ids.extend(id.and_then(|digits| digits.parse::<u64>().ok()));
+            names.extend(entry?.file_name().to_str().and_then(|file| self.named(file)));
         }
-        ids.sort_unstable();
-        Ok(ids)
+        names.sort_unstable();
+        Ok(names)
     }
 
-    fn create(&self, id: u64) -> io::Result<Box<dyn Segment>> {
+    fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
         let file =
-            OpenOptions::new().read(true).write(true).create_new(true).open(self.file(id))?;
+            OpenOptions::new().read(true).write(true).create_new(true).open(self.file(name))?;
         Ok(Box::new(file))
     }
 
-    fn open(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        Ok(Box::new(File::open(self.file(id))?))
+    fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        Ok(Box::new(File::open(self.file(name))?))
     }
 
-    fn remove(&self, id: u64) -> io::Result<()> {
-        std::fs::remove_file(self.file(id))
+    fn remove(&self, name: FileName) -> io::Result<()> {
+        std::fs::remove_file(self.file(name))
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -194,12 +226,12 @@ impl Storage for Directory {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    fn name(&self, id: u64) -> String {
-        self.file(id).display().to_string()
+    fn describe(&self, name: FileName) -> String {
+        self.file(name).display().to_string()
     }
 }
 
-impl Segment for File {
+impl StorageFile for File {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         FileExt::read_at(self, bytes, offset)
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-use jangteo::{Segment, Storage};
+use jangteo::{FileName, Storage, StorageFile};
 
 /// What the disk does wrong.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ struct Bytes {
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    files: BTreeMap<u64, Bytes>,
+    files: BTreeMap<FileName, Bytes>,
     pub(crate) faults: Faults,
     pub(crate) capacity: Option<u64>,
     pub(crate) writes: u64,
@@ -49,7 +49,7 @@ pub(crate) struct Inner {
 pub(crate) struct Disk(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
-struct Open(Arc<Inner>, u64);
+struct Open(Arc<Inner>, FileName);
 
 impl Disk {
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
@@ -66,7 +66,7 @@ impl Disk {
     pub(crate) fn power_cut(&self, mut keep: impl FnMut() -> bool) -> Self {
         let old = self.state();
         let mut new = State { capacity: old.capacity, ..State::default() };
-        for (&id, bytes) in &old.files {
+        for (&name, bytes) in &old.files {
             if !bytes.listed && !keep() {
                 continue;
             }
@@ -78,7 +78,7 @@ impl Disk {
                     disk[from..from + sector.len()].copy_from_slice(sector);
                 }
             }
-            new.files.insert(id, Bytes { cache: disk.clone(), disk, listed: true });
+            new.files.insert(name, Bytes { cache: disk.clone(), disk, listed: true });
         }
         Self(Arc::new(Inner { state: Mutex::new(new), changed: Condvar::new() }))
     }
@@ -126,28 +126,28 @@ impl Inner {
 }
 
 impl Storage for Disk {
-    fn list(&self) -> io::Result<Vec<u64>> {
+    fn list(&self) -> io::Result<Vec<FileName>> {
         Ok(self.state().files.keys().copied().collect())
     }
 
-    fn create(&self, id: u64) -> io::Result<Box<dyn Segment>> {
+    fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
         let mut state = self.0.wait_while(|faults| faults.block_create);
         state.alive()?;
         if state.faults.fail_create {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        assert!(state.files.insert(id, Bytes::default()).is_none(), "segment {id} made twice");
-        Ok(Box::new(Open(Arc::clone(&self.0), id)))
+        assert!(state.files.insert(name, Bytes::default()).is_none(), "{name:?} made twice");
+        Ok(Box::new(Open(Arc::clone(&self.0), name)))
     }
 
-    fn open(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        Ok(Box::new(Open(Arc::clone(&self.0), id)))
+    fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        Ok(Box::new(Open(Arc::clone(&self.0), name)))
     }
 
-    fn remove(&self, id: u64) -> io::Result<()> {
+    fn remove(&self, name: FileName) -> io::Result<()> {
         let mut state = self.state();
         state.alive()?;
-        state.files.remove(&id).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        state.files.remove(&name).map(|_| ()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -162,8 +162,8 @@ impl Storage for Disk {
         Ok(state.capacity.map_or(1 << 40, |capacity| capacity.saturating_sub(state.used())))
     }
 
-    fn name(&self, id: u64) -> String {
-        format!("segment {id}")
+    fn describe(&self, name: FileName) -> String {
+        format!("{name:?}")
     }
 }
 
@@ -171,7 +171,7 @@ fn place(offset: u64) -> usize {
     offset.try_into().unwrap()
 }
 
-impl Segment for Open {
+impl StorageFile for Open {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.0.lock();
         let file = state.files.get(&self.1).ok_or(io::ErrorKind::NotFound)?;

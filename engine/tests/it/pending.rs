@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use crate::common::{campaign, clock, one_item};
-use jangteo::{Directory, Engine, HoldRequest, Refusal, Segment, Storage};
+use jangteo::{Directory, Engine, FileName, HoldRequest, Refusal, Storage, StorageFile};
 
 /// A directory whose flushes wait as long as somebody holds the barrier.
 #[derive(Debug)]
@@ -16,31 +16,31 @@ struct Slow {
 
 #[derive(Debug)]
 struct SlowSegment {
-    segment: Box<dyn Segment>,
+    segment: Box<dyn StorageFile>,
     barrier: Arc<Mutex<()>>,
 }
 
 impl Slow {
-    fn wrap(&self, segment: Box<dyn Segment>) -> Box<dyn Segment> {
+    fn wrap(&self, segment: Box<dyn StorageFile>) -> Box<dyn StorageFile> {
         Box::new(SlowSegment { segment, barrier: Arc::clone(&self.barrier) })
     }
 }
 
 impl Storage for Slow {
-    fn list(&self) -> io::Result<Vec<u64>> {
+    fn list(&self) -> io::Result<Vec<FileName>> {
         self.directory.list()
     }
 
-    fn create(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        self.directory.create(id).map(|segment| self.wrap(segment))
+    fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        self.directory.create(name).map(|segment| self.wrap(segment))
     }
 
-    fn open(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        self.directory.open(id).map(|segment| self.wrap(segment))
+    fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        self.directory.open(name).map(|segment| self.wrap(segment))
     }
 
-    fn remove(&self, id: u64) -> io::Result<()> {
-        self.directory.remove(id)
+    fn remove(&self, name: FileName) -> io::Result<()> {
+        self.directory.remove(name)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -51,12 +51,12 @@ impl Storage for Slow {
         self.directory.free_bytes()
     }
 
-    fn name(&self, id: u64) -> String {
-        self.directory.name(id)
+    fn describe(&self, name: FileName) -> String {
+        self.directory.describe(name)
     }
 }
 
-impl Segment for SlowSegment {
+impl StorageFile for SlowSegment {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         self.segment.read_at(bytes, offset)
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jangteo::{Directory, Segment, Storage};
+use jangteo::{Directory, FileName, Storage, StorageFile};
 
 /// A directory whose flushes fail once [`Faulty::fail`] was called.
 #[derive(Debug)]
@@ -24,26 +24,26 @@ impl Faulty {
         self.failing.store(true, Ordering::SeqCst);
     }
 
-    fn wrap(&self, segment: Box<dyn Segment>) -> Box<dyn Segment> {
+    fn wrap(&self, segment: Box<dyn StorageFile>) -> Box<dyn StorageFile> {
         Box::new(FaultySegment { segment, failing: Arc::clone(&self.failing) })
     }
 }
 
 impl Storage for Faulty {
-    fn list(&self) -> io::Result<Vec<u64>> {
+    fn list(&self) -> io::Result<Vec<FileName>> {
         self.directory.list()
     }
 
-    fn create(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        Ok(self.wrap(self.directory.create(id)?))
+    fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        Ok(self.wrap(self.directory.create(name)?))
     }
 
-    fn open(&self, id: u64) -> io::Result<Box<dyn Segment>> {
-        Ok(self.wrap(self.directory.open(id)?))
+    fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+        Ok(self.wrap(self.directory.open(name)?))
     }
 
-    fn remove(&self, id: u64) -> io::Result<()> {
-        self.directory.remove(id)
+    fn remove(&self, name: FileName) -> io::Result<()> {
+        self.directory.remove(name)
     }
 
     fn sync_directory(&self) -> io::Result<()> {
@@ -54,18 +54,18 @@ impl Storage for Faulty {
         self.directory.free_bytes()
     }
 
-    fn name(&self, id: u64) -> String {
-        self.directory.name(id)
+    fn describe(&self, name: FileName) -> String {
+        self.directory.describe(name)
     }
 }
 
 #[derive(Debug)]
 struct FaultySegment {
-    segment: Box<dyn Segment>,
+    segment: Box<dyn StorageFile>,
     failing: Arc<AtomicBool>,
 }
 
-impl Segment for FaultySegment {
+impl StorageFile for FaultySegment {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         self.segment.read_at(bytes, offset)
     }
