@@ -71,7 +71,7 @@ impl Directory {
     fn strike(&mut self, served: Served) -> Shopped {
         let crowd = Crowd { takes: TAKES, settle: true };
         let pid = served.pid();
-        let shopped = crowd.shop(&served, &mut self.journals, &mut self.rng, |rng| {
+        let shopped = crowd.shop(&served, &mut self.journals, &mut self.rng, |rng, _| {
             thread::sleep(Duration::from_millis(rng.random_range(0..WITHIN_MS)));
             let at = Instant::now();
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();

@@ -67,6 +67,14 @@ impl Served {
         self.child.wait().unwrap();
     }
 
+    /// Sends SIGTERM and returns the exit code, and what was said on a piped stderr.
+    pub(crate) fn terminate_and_listen(mut self) -> (Option<i32>, String) {
+        self.signal(Signal::TERM);
+        let mut said = String::new();
+        self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
+        (self.child.wait().unwrap().code(), said)
+    }
+
     /// Sends SIGTERM and returns the exit code.
     pub(crate) fn terminate(mut self) -> Option<i32> {
         self.signal(Signal::TERM);

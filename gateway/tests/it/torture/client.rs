@@ -35,6 +35,8 @@ pub(crate) struct Shown {
     pub(crate) payment: Option<String>,
     pub(crate) expires_at_ms: Option<i64>,
     pub(crate) replayed: bool,
+    /// Over HTTP only.
+    pub(crate) created_at_ms: Option<i64>,
 }
 
 /// An answer: a hold, or the code of an error, by its name over HTTP.
@@ -158,9 +160,8 @@ fn http_request(ask: &Ask, bytes: &mut Vec<u8>) {
     let mut more = String::new();
     let line = match ask {
         Ask::Hold { customer, key, lines } => {
-            let line = |(sku, units): &(&str, u32)| {
-                format!(r#"{{"sku":"{sku}","quantity":{units}}}"#)
-            };
+            let line =
+                |(sku, units): &(&str, u32)| format!(r#"{{"sku":"{sku}","quantity":{units}}}"#);
             let lines = lines.iter().map(line).collect::<Vec<_>>().join(",");
             body = format!(r#"{{"customer":"{customer}","lines":[{lines}]}}"#);
             more = format!("Idempotency-Key: {key}\r\n");
@@ -188,9 +189,8 @@ fn http_request(ask: &Ask, bytes: &mut Vec<u8>) {
 fn http_answer(bytes: &[u8]) -> Option<(Reply, usize)> {
     let head_length = bytes.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let head = std::str::from_utf8(&bytes[..head_length]).unwrap().to_ascii_lowercase();
-    let header = |name: &str| {
-        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-    };
+    let header =
+        |name: &str| head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
     let length = head_length + header("content-length").unwrap().parse::<usize>().unwrap();
     let body = serde_json::from_slice::<serde_json::Value>(bytes.get(head_length..length)?);
     let body = body.unwrap();
@@ -198,14 +198,17 @@ fn http_answer(bytes: &[u8]) -> Option<(Reply, usize)> {
     if let Some(code) = text("code") {
         return Some((Reply::No(code), length));
     }
-    let at = text("expires_at").map(|at| DateTime::parse_from_rfc3339(&at).unwrap());
+    let instant = |name: &str| {
+        text(name).map(|at| DateTime::parse_from_rfc3339(&at).unwrap().timestamp_millis())
+    };
     let shown = Shown {
         id: text("id").unwrap(),
         number: body["number"].as_u64().unwrap(),
         state: text("state").unwrap(),
         payment: text("payment"),
-        expires_at_ms: at.map(|at| at.timestamp_millis()),
+        expires_at_ms: instant("expires_at"),
         replayed: header("idempotent-replayed") == Some("true"),
+        created_at_ms: instant("created_at"),
     };
     Some((Reply::Hold(shown), length))
 }
@@ -280,6 +283,7 @@ fn resp_answer(bytes: &[u8]) -> Option<(Reply, usize)> {
         payment: text("payment"),
         expires_at_ms: Some(number("expires_at_ms")).filter(|at| *at >= 0),
         replayed: number("replayed") == 1,
+        created_at_ms: None,
     };
     Some((Reply::Hold(shown), length))
 }

@@ -22,6 +22,23 @@ pub(crate) struct Crowd {
     pub(crate) settle: bool,
 }
 
+/// How far a crowd has come, so far.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// Answers heard.
+    acknowledged: AtomicU64,
+    /// Requests sent and not answered.
+    under_way: AtomicU64,
+    /// The clients are to finish what they began.
+    over: AtomicBool,
+}
+
+impl Progress {
+    pub(crate) fn under_way(&self) -> u64 {
+        self.under_way.load(Ordering::SeqCst)
+    }
+}
+
 /// What was under way when the process was hit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Shopped {
@@ -47,29 +64,29 @@ impl Crowd {
         served: &Served,
         journals: &mut [Journal],
         rng: &mut StdRng,
-        hit: impl FnOnce(&mut StdRng) -> Instant,
+        hit: impl FnOnce(&mut StdRng, &Progress) -> Instant,
     ) -> Shopped {
-        let acknowledged = AtomicU64::new(0);
-        let over = AtomicBool::new(false);
+        let progress = Progress::default();
+        let acknowledged = &progress.acknowledged;
         let clients: Vec<Client> =
             (0..journals.len()).map(|n| Client::connect(served, wire(n))).collect();
         thread::scope(|scope| {
             let shoppers: Vec<_> = (journals.iter_mut().zip(clients).enumerate())
                 .map(|(n, (journal, client))| {
                     let rng = StdRng::seed_from_u64(rng.random());
-                    let (acknowledged, over) = (&acknowledged, &over);
+                    let progress = &progress;
                     let depth = if wire(n) == Wire::Http { 8 } else { 64 };
                     let shopper = Shopper { crowd: self, journal, client, rng, depth };
-                    scope.spawn(move || shopper.shop(acknowledged, over))
+                    scope.spawn(move || shopper.shop(progress))
                 })
                 .collect();
             while acknowledged.load(Ordering::SeqCst) == 0 {
                 assert!(shoppers.iter().any(|one| !one.is_finished()), "nobody was served");
                 thread::sleep(Duration::from_millis(1));
             }
-            let hit_at = hit(rng);
+            let hit_at = hit(rng, &progress);
             let before = acknowledged.load(Ordering::SeqCst);
-            over.store(true, Ordering::SeqCst);
+            progress.over.store(true, Ordering::SeqCst);
             let sent: Vec<Instant> =
                 shoppers.into_iter().flat_map(|one| one.join().unwrap()).collect();
             let unanswered = sent.iter().filter(|at| **at < hit_at).count();
@@ -94,11 +111,11 @@ struct Shopper<'a> {
 
 impl Shopper<'_> {
     /// Shops, and returns when each request left that was never answered.
-    fn shop(mut self, acknowledged: &AtomicU64, over: &AtomicBool) -> Vec<Instant> {
+    fn shop(mut self, progress: &Progress) -> Vec<Instant> {
         let mut under_way: VecDeque<(usize, Instant)> = VecDeque::new();
         let mut takes_left = self.crowd.takes;
         loop {
-            let stopping = over.load(Ordering::SeqCst);
+            let stopping = progress.over.load(Ordering::SeqCst);
             let more = if stopping { 0 } else { self.rng.random_range(1..=self.depth) };
             let (mut asks, mut entries) = (Vec::new(), Vec::new());
             while under_way.len() + asks.len() < more {
@@ -110,6 +127,7 @@ impl Shopper<'_> {
                 break; // what was not sent is in doubt as well, but was not under way
             }
             let sent = Instant::now();
+            progress.under_way.fetch_add(asks.len() as u64, Ordering::SeqCst);
             under_way.extend(entries.into_iter().map(|at| (at, sent)));
             if under_way.is_empty() {
                 break;
@@ -122,7 +140,8 @@ impl Shopper<'_> {
                 };
                 let (at, _) = under_way.pop_front().expect("more than none");
                 self.journal.heard(at, reply);
-                acknowledged.fetch_add(1, Ordering::SeqCst);
+                progress.acknowledged.fetch_add(1, Ordering::SeqCst);
+                progress.under_way.fetch_sub(1, Ordering::SeqCst);
             }
         }
         under_way.into_iter().map(|(_, sent)| sent).collect()

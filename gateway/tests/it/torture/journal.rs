@@ -109,6 +109,7 @@ impl Journal {
             for at in known {
                 let shown = client.receive().unwrap().hold();
                 self.entries[at].found(&shown, self.mortal);
+                self.entries[at].told = Some(shown);
             }
             let doubtful = |at: &&usize| self.entries[**at].doubt.is_some();
             let again: Vec<usize> = some.iter().filter(doubtful).copied().collect();
@@ -167,11 +168,9 @@ impl Entry {
     pub(crate) fn request(&self, act: Act) -> Ask {
         let customer = self.customer.clone();
         match act {
-            Act::Take => Ask::Hold {
-                key: format!("key-{customer}"),
-                customer,
-                lines: self.lines.clone(),
-            },
+            Act::Take => {
+                Ask::Hold { key: format!("key-{customer}"), customer, lines: self.lines.clone() }
+            }
             Act::TooMuch => {
                 Ask::Hold { key: format!("more-{customer}"), customer, lines: vec![("a", 3)] }
             }

@@ -5,11 +5,16 @@
 //! hit, not how threads and processes meet.
 
 mod client;
+mod clock;
 mod drop;
+mod full;
 mod journal;
+mod latch;
+mod pause;
 mod seed;
+mod volume;
 
-pub(crate) use client::{Ask, Client, Reply, Wire};
+pub(crate) use client::{Client, Reply, Wire};
 pub(crate) use drop::{Crowd, Shopped, totals};
 pub(crate) use journal::Journal;
 pub(crate) use seed::{count, rng, seed};

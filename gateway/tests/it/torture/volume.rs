@@ -65,8 +65,7 @@ impl Volume {
     /// Fills it up to the last byte.
     pub(crate) fn fill(&self) {
         let mut ballast = File::options();
-        let mut ballast =
-            ballast.create(true).append(true).open(self.path("ballast")).unwrap();
+        let mut ballast = ballast.create(true).append(true).open(self.path("ballast")).unwrap();
         let mut slice = vec![1; 1 << 20];
         while !slice.is_empty() {
             match ballast.write(&slice).and_then(|count| ballast.sync_data().map(|()| count)) {
@@ -80,12 +79,6 @@ impl Volume {
     pub(crate) fn clear(&self) {
         std::fs::remove_file(self.path("ballast")).unwrap();
     }
-
-    /// Bytes that are free.
-    pub(crate) fn free(&self) -> u64 {
-        let stat = rustix::fs::statvfs(&self.root).unwrap();
-        stat.f_bavail * stat.f_frsize
-    }
 }
 
 impl Drop for Volume {
@@ -97,8 +90,7 @@ impl Drop for Volume {
 
 /// The volumes that this machine allows; it says which it does not.
 pub(crate) fn volumes(megabytes: u64) -> Vec<(&'static str, Volume)> {
-    let both =
-        [("tmpfs", Volume::in_memory(megabytes)), ("ext4", Volume::ext4(megabytes))];
+    let both = [("tmpfs", Volume::in_memory(megabytes)), ("ext4", Volume::ext4(megabytes))];
     let mut allowed = Vec::new();
     for (name, volume) in both {
         match volume {
