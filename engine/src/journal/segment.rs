@@ -23,6 +23,8 @@ use crate::limits::PREPARED_SEGMENTS_MAX;
 const SLICE_BYTES: usize = 1 << 20;
 /// Length of the first segment of a start, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
+/// On a full disk segments may be shorter, down to this part of the usual length.
+const SMALLEST_PART: u64 = 64;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
 /// In `buffered` durability the file is flushed after this many bytes, and when idle.
@@ -84,7 +86,7 @@ impl Supply {
             let id = pool.next_id;
             pool.next_id += 1;
             drop(pool);
-            let made = self.make(id, self.segment_bytes);
+            let made = self.make_largest(id);
             pool = self.pool.lock();
             match made {
                 Ok(blank) => {
@@ -108,6 +110,25 @@ impl Supply {
     /// started again and again does not fill the disk with segments it hardly used.
     pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
         self.make_now(bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+    }
+
+    /// Makes a blank segment, of the usual size or a half, a quarter ... of it: on a full disk the
+    /// room that a start got back from blank segments must all be of use, or live holds could not
+    /// end.
+    fn make_largest(&self, id: u64) -> io::Result<Blank> {
+        let mut bytes = self.segment_bytes;
+        let smallest = (bytes / SMALLEST_PART).max(frame::SECTOR as u64);
+        let free = self.storage.free_bytes().unwrap_or(u64::MAX);
+        loop {
+            let last = bytes <= smallest;
+            let tried = (last || bytes <= free).then(|| self.make(id, bytes));
+            match tried {
+                Some(Err(error)) if is_full(error.kind()) && !last => {}
+                Some(made) => return made,
+                None => {}
+            }
+            bytes = (bytes / 2).next_multiple_of(frame::SECTOR as u64);
+        }
     }
 
     /// Makes a blank segment of `bytes` on this thread.
@@ -148,16 +169,17 @@ impl Supply {
                 return Some(blank);
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
-            let hopeless = |kind| {
-                let full =
-                    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-                pool.impatient || !full
-            };
+            let hopeless = |kind| pool.impatient || !is_full(kind);
             if pool.stopping || pool.failed.is_some_and(hopeless) {
                 return None;
             }
             self.changed.wait(&mut pool);
         }
+    }
+
+    /// Puts back what is too small for now.
+    fn put_back(&self, blank: Blank) {
+        self.pool.lock().ready.push_front(blank);
     }
 
     /// Asks for blank segments of `bytes` together, from now on.
@@ -171,7 +193,8 @@ impl Supply {
     pub(crate) fn room(&self) -> u64 {
         let (prepared, failed) = {
             let pool = self.pool.lock();
-            (pool.ready.len() as u64 * self.segment_bytes + pool.current_left, pool.failed)
+            let ready: u64 = pool.ready.iter().map(|blank| blank.bytes).sum();
+            (ready + pool.current_left, pool.failed)
         };
         let free = if failed.is_some() { 0 } else { self.storage.free_bytes().unwrap_or(0) };
         // What does not make a whole segment cannot be used.
@@ -192,6 +215,11 @@ impl Supply {
         self.pool.lock().stopping = true;
         self.changed.notify_all();
     }
+}
+
+/// Whether an error may pass by itself: somebody makes room.
+const fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The end of the journal: writes frames, one at a time.
@@ -324,11 +352,15 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let blank = if needed > self.supply.segment_bytes {
-            self.supply.make_now(needed)? // one batch that needs a segment of its own
-        } else {
-            self.supply.take().ok_or(io::ErrorKind::StorageFull)?
-        };
+        if needed <= self.supply.segment_bytes {
+            let blank = self.supply.take().ok_or(io::ErrorKind::StorageFull)?;
+            if needed <= blank.bytes {
+                self.begin(blank);
+                return Ok(());
+            }
+            self.supply.put_back(blank);
+        }
+        let blank = self.supply.make_now(needed)?; // one batch that needs a segment of its own
         self.begin(blank);
         Ok(())
     }

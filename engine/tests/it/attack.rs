@@ -132,10 +132,15 @@ fn the_engine_goes_away_although_the_disk_fills_up_meanwhile() {
 
 /// An engine on a disk of `segments` segments, filled with holds until it refuses more.
 fn full(segments: u64) -> (Disk, Arc<ManualClock>, Engine, Vec<HoldId>) {
+    full_of(segments, 100_000)
+}
+
+/// Likewise, with so many units to prepare segments for.
+fn full_of(segments: u64, units: u32) -> (Disk, Arc<ManualClock>, Engine, Vec<HoldId>) {
     let (disk, clock) = (Disk::default(), clock());
     disk.state().capacity = Some(segments << 16);
     let engine = on(&disk, &clock, 1 << 16).open().unwrap();
-    engine.put(campaign("hold_ttl = \"10m\"", &one_item(100_000))).unwrap();
+    engine.put(campaign("hold_ttl = \"10m\"", &one_item(units))).unwrap();
     let sale = engine.sale("t-1").unwrap();
     let mut holds = Vec::new();
     for n in 0..100_000 {
@@ -199,6 +204,25 @@ fn an_engine_starts_again_on_the_disk_that_it_filled() {
     let engine = engine.unwrap_or_else(|error| panic!("{error}; {blank} bytes used"));
     let sale = engine.sale("t-1").unwrap();
     assert!(sale.confirm(&holds[0], "p").unwrap().wait().is_ok());
+}
+
+#[test]
+fn every_hold_can_be_confirmed_after_a_start_on_a_disk_without_a_free_byte() {
+    let (disk, clock, engine, holds) = full_of(6, 250); // one segment is prepared at a time
+    drop(engine);
+    let used = disk.used();
+    disk.state().capacity = Some(used); // something else took the rest
+    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    let all = holds.len();
+    assert!(all > 80, "{all} holds fit the first segment");
+    let done = within(Duration::from_secs(20), move || {
+        for some in holds.chunks(4) {
+            let pending: Vec<_> = some.iter().map(|id| sale.confirm(id, "p").unwrap()).collect();
+            pending.into_iter().for_each(|one| drop(one.wait().unwrap()));
+        }
+    });
+    assert!(done.is_some(), "{all} confirms hang");
 }
 
 #[test]

@@ -11,11 +11,12 @@ use super::drop::{Crowd, totals};
 use super::journal::{Act, Journal};
 use super::seed::{rng, seed};
 use super::volume::{Volume, names, volumes};
-use crate::clients::http;
+use crate::clients::{Resp, http};
 use crate::process::{Served, jangteo, run, serve};
 use crate::shop::{campaign_file, items};
 
-const STOCK: [(&str, u64); 2] = [("a", 200_000), ("b", 200_000)];
+/// Few enough that one segment is prepared at a time.
+const STOCK: [(&str, u64); 2] = [("a", 100_000), ("b", 100_000)];
 /// Room for the segment in use, the next one, and little more.
 const MEGABYTES: u64 = 220;
 /// Longer than any change of mind takes.
@@ -57,7 +58,8 @@ fn ready(served: &Served) -> (u16, String) {
 fn until_not_ready(served: &Served) {
     let begun = Instant::now();
     while ready(served).0 == 200 {
-        assert!(begun.elapsed() < 4 * PATIENCE, "the disk does not run short");
+        let stock = Resp::connect(served.resp).one("DROP.STOCK t-1 a");
+        assert!(begun.elapsed() < 4 * PATIENCE, "the disk does not run short: {stock}");
         thread::sleep(Duration::from_millis(2));
     }
 }
