@@ -278,7 +278,7 @@ fn resp_answer(bytes: &[u8]) -> Option<(Reply, usize)> {
     };
     let shown = Shown {
         id: text("id").unwrap(),
-        number: number("number") as u64,
+        number: number("number").cast_unsigned(),
         state: text("state").unwrap(),
         payment: text("payment"),
         expires_at_ms: Some(number("expires_at_ms")).filter(|at| *at >= 0),

@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use chrono::DateTime;
 
 use super::client::{Ask, Client, Wire};
+use super::seed::now_ms;
 use crate::clients::http;
 use crate::process::{Served, serve};
 use crate::shop::campaign_at;
@@ -61,8 +62,7 @@ impl Stepped {
     fn off_ms(&self) -> i64 {
         let answer = http(self.served().http, "GET /v1/drops", &[], "");
         let shown = DateTime::parse_from_rfc3339(answer.header("jangteo-time").unwrap()).unwrap();
-        let ours = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64;
-        shown.timestamp_millis() - ours
+        shown.timestamp_millis() - now_ms()
     }
 
     /// Steps the clock, and waits until the service has followed.
@@ -117,7 +117,7 @@ impl Stepped {
 }
 
 fn campaigns(folder: &Path) -> Vec<String> {
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    let now_s = now_ms() / 1_000;
     // Open and without end; open and closed a day on; open only half a day on.
     let three =
         [("t", -HOUR_S / 2, ""), ("u", -HOUR_S / 2, "closes_after = \"2h\""), ("v", DAY_S / 2, "")];

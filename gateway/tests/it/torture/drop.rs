@@ -139,7 +139,7 @@ impl Shopper<'_> {
                     return under_way.into_iter().map(|(_, sent)| sent).collect();
                 };
                 let (at, _) = under_way.pop_front().expect("more than none");
-                self.journal.heard(at, reply);
+                self.journal.heard(at, &reply);
                 progress.acknowledged.fetch_add(1, Ordering::SeqCst);
                 progress.under_way.fetch_sub(1, Ordering::SeqCst);
             }

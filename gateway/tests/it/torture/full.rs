@@ -40,7 +40,7 @@ fn take_until(client: &mut Client, journal: &mut Journal, code: Option<&str>) {
             super::Reply::No(code) => Some(code.clone()),
             super::Reply::Hold(_) => None,
         };
-        journal.heard(at, reply);
+        journal.heard(at, &reply);
         if refusal.as_deref() == code {
             return;
         }
@@ -88,7 +88,7 @@ fn end_every_hold(served: &Served, journals: &mut [Journal], rng: &mut StdRng) -
             let asks: Vec<Ask> = some.iter().map(|at| journal.ask(*at, act(*at))).collect();
             client.send(&asks).unwrap();
             for at in some {
-                journal.heard(at, client.receive().unwrap());
+                journal.heard(at, &client.receive().unwrap());
                 ended += 1;
             }
             if alone {

@@ -72,10 +72,10 @@ impl Journal {
     }
 
     /// Writes down an answer, and fails if it is not what it must be.
-    pub(crate) fn heard(&mut self, at: usize, reply: Reply) {
+    pub(crate) fn heard(&mut self, at: usize, reply: &Reply) {
         let entry = &mut self.entries[at];
         let act = entry.doubt.expect("asked");
-        match &reply {
+        match reply {
             Reply::No(code) if code == "outcome_unknown" && self.tolerated.contains(&&**code) => {
                 self.refused += 1;
                 return; // still in doubt
@@ -119,7 +119,7 @@ impl Journal {
             for at in again {
                 let reply = client.receive().unwrap();
                 survived += u64::from(matches!(&reply, Reply::Hold(shown) if shown.replayed));
-                self.heard(at, reply);
+                self.heard(at, &reply);
             }
         }
         survived

@@ -1,7 +1,7 @@
 //! The real process, stopped (SIGSTOP) and continued in the middle of a drop.
 
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use rand::RngExt;
 use rustix::process::Signal;
@@ -9,19 +9,15 @@ use rustix::process::Signal;
 use super::client::{Ask, Client, Wire};
 use super::drop::{Crowd, totals, wire};
 use super::journal::Journal;
-use super::seed::{count, rng, seed};
+use super::seed::{count, now_ms, rng, seed};
 use crate::clients::{Resp, http};
 use crate::process::Served;
 use crate::shop::campaign_at;
 
 const STOCK: [(&str, u64); 2] = [("a", 100_000), ("b", 100_000)];
 
-fn now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
-}
-
 fn sleep_until(at_ms: i64) {
-    thread::sleep(Duration::from_millis((at_ms - now_ms()).max(0) as u64));
+    thread::sleep(Duration::from_millis(u64::try_from(at_ms - now_ms()).unwrap_or(0)));
 }
 
 /// A service with one campaign, and the clients of its drop.

@@ -7,10 +7,16 @@ use rand::rngs::StdRng;
 
 /// `JANGTEO_SEED`, or another one each time; printed, so that a failure can be looked into.
 pub(crate) fn seed() -> u64 {
-    let new = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos() as u64;
+    let new = || u64::try_from(now_ms()).unwrap();
     let seed = number("JANGTEO_SEED").unwrap_or_else(new);
     eprintln!("JANGTEO_SEED={seed}");
     seed
+}
+
+/// The wall clock, in Unix milliseconds.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    i64::try_from(since.as_millis()).unwrap()
 }
 
 /// The stream of chance of this seed and number.
