@@ -93,6 +93,11 @@ impl Disk {
     pub(crate) fn used(&self) -> u64 {
         self.state().used()
     }
+
+    /// Whether a file is nothing but zeros.
+    pub(crate) fn has_blank(&self) -> bool {
+        self.state().files.values().any(|file| file.cache.iter().all(|byte| *byte == 0))
+    }
 }
 
 impl State {
