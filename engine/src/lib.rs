@@ -49,6 +49,7 @@ mod catalogue;
 mod clock;
 mod engine;
 mod error;
+mod events;
 pub mod fault;
 mod goods;
 mod grant;
@@ -78,6 +79,9 @@ pub use campaign::{
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{Engine, Health};
 pub use error::{Corruption, Error, OutcomeUnknown};
+pub use events::{
+    BadEventId, Event, EventData, EventId, EventKind, Events, EventsError, EventsReady,
+};
 pub use hold::{Hold, HoldGift, HoldLine, HoldState, Money};
 pub use ids::{BadHoldId, HoldId, Slot};
 pub use journal::{Directory, Durability, FileName, Storage, StorageFile};

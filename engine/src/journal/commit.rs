@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
+use super::feed::Feed;
 use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
@@ -40,6 +41,8 @@ struct Disk {
     supply: Arc<Supply>,
     /// Why the journal latched.
     failure: Mutex<Option<io::Error>>,
+    feed: Feed,
+    incarnation: u32,
 }
 
 /// How a journal is to be written.
@@ -89,17 +92,24 @@ impl<B: Send + 'static> Journal<B> {
             opened.storage.remove(FileName::Segment(id))?; // gives back what a full disk needs for the next
         }
         let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let incarnation = found.incarnation;
         let mut writer = Writer::after(
             Arc::clone(&supply),
             opened.durability,
             found.vouched,
             found.checksum,
-            (found.epoch + 1, found.incarnation),
+            (found.epoch + 1, incarnation),
         );
         writer.begin(blank);
         writer.write(batch)?;
         writer.mark()?;
-        let disk = Disk { writer: Mutex::new(writer), supply, failure: Mutex::new(None) };
+        let disk = Disk {
+            writer: Mutex::new(writer),
+            supply,
+            failure: Mutex::new(None),
+            feed: Feed::new(Arc::clone(&opened.storage)),
+            incarnation,
+        };
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
@@ -197,6 +207,16 @@ impl<B: Send + 'static> Journal<B> {
     /// Records appended and not yet durable.
     pub(crate) fn backlog(&self) -> u64 {
         self.last_sequence().saturating_sub(self.watermark.durable())
+    }
+
+    /// The journal to be read, and its incarnation; `None` without a disk.
+    pub(crate) fn feed(&self) -> Option<(&Feed, u32)> {
+        self.disk.as_ref().map(|disk| (&disk.feed, disk.incarnation))
+    }
+
+    /// The last durable sequence.
+    pub(crate) fn durable(&self) -> u64 {
+        self.watermark.durable()
     }
 
     /// Writes and flushes the open batch, or a marker if there is none.

@@ -24,6 +24,7 @@
 pub(crate) mod append;
 mod commit;
 mod durability;
+pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod gate;
 pub(crate) mod record;
