@@ -2,14 +2,16 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
+use super::layout::layout;
 use super::report::DirectoryAudit;
 use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::journal::record::Record;
 use crate::journal::recover::read_beside;
-use crate::journal::{Directory, Storage, segments};
+use crate::journal::{Directory, Storage};
 
 /// How often to begin again when an engine that starts removes a blank segment under the reader.
 const ATTEMPTS: u32 = 5;
@@ -32,10 +34,18 @@ const ATTEMPTS: u32 = 5;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> {
-    let storage = Directory::read_only(&path.as_ref().join("journal"))?;
+    beside(path.as_ref(), |storage| audit(&**storage))
+}
+
+/// Reads the journal in the data directory `path`, beside an engine that may be running on it.
+pub(super) fn beside<T>(
+    path: &Path,
+    read: impl Fn(&Arc<dyn Storage>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let storage: Arc<dyn Storage> = Arc::new(Directory::read_only(&path.join("journal"))?);
     let mut attempt = 1;
     loop {
-        match audit(&storage) {
+        match read(&storage) {
             Err(Error::Io(error))
                 if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
             {
@@ -52,16 +62,19 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);
     let read = read_beside(storage, &mut see)?;
     let (drops, violations) = witness.verdict();
+    let (files, starts) = layout(storage)?;
     let last_sequence = read.vouched + u64::from(read.again_records);
     Ok(DirectoryAudit {
         ok: violations.is_empty(),
-        segments: segments(storage)?.len() as u64,
+        segments: files.len() as u64,
         batches: read.batches,
         records: last_sequence,
         epochs: read.epoch,
         incarnation: read.incarnation,
         last_sequence,
         last_at: read.last_at,
+        starts,
+        files,
         torn_tail: read.torn.map(|place| place.describe(storage)),
         drops,
         violations,

@@ -21,7 +21,7 @@ use parking_lot::Mutex;
 use super::frame::{self, HEAD, Head, Seen};
 use super::record::{BadRecord, Record};
 use super::recover::{Place, first_head};
-use super::storage::{FileName, Storage, StorageFile, segments};
+use super::storage::{FileName, Storage, StorageFile, read_from, segments};
 use crate::Timestamp;
 use crate::error::{Corruption, Error};
 use crate::limits::FEED_MARK_BYTES;
@@ -193,10 +193,10 @@ impl Mapped {
         let behind = self.marks.partition_point(|(first, _)| *first <= sequence);
         let mark = behind.checked_sub(1).and_then(|place| self.marks.get(place));
         let mut offset = mark.map_or(0, |(_, offset)| *offset);
-        let mut window = Window { file, bytes: Vec::new(), from: 0 };
+        let mut heads = Heads::new(file, self.id);
         loop {
             let place = Place { segment: self.id, offset };
-            let Some(head) = frame::peek(window.head_at(offset)?, self.id) else {
+            let Some(head) = heads.at(offset)? else {
                 return Ok(Search::End(place));
             };
             if head.records > 0 && head.first_sequence > sequence {
@@ -218,45 +218,33 @@ impl Mapped {
     }
 }
 
-/// Some bytes of a segment, from which heads are read.
-struct Window<'a> {
+/// The heads of a segment's frames, read in larger pieces.
+pub(crate) struct Heads<'a> {
     file: &'a dyn StorageFile,
+    segment: u64,
     bytes: Vec<u8>,
     from: u64,
 }
 
-impl Window<'_> {
-    /// The bytes from `offset` on, of which there are enough for a head, unless the segment ends.
-    fn head_at(&mut self, offset: u64) -> io::Result<&[u8]> {
+impl<'a> Heads<'a> {
+    pub(crate) const fn new(file: &'a dyn StorageFile, segment: u64) -> Self {
+        Self { file, segment, bytes: Vec::new(), from: 0 }
+    }
+
+    /// What the head at `offset` says, whether the frame is right or not; `None` if there is none.
+    pub(crate) fn at(&mut self, offset: u64) -> io::Result<Option<Head>> {
         let inside = offset.checked_sub(self.from).and_then(|at| usize::try_from(at).ok());
         let has = |at: usize| at.saturating_add(HEAD) <= self.bytes.len();
         let at = match inside.filter(|at| has(*at)) {
             Some(at) => at,
             None => {
-                self.bytes = read_at(self.file, offset, WINDOW_BYTES)?;
+                self.bytes = read_from(self.file, offset, WINDOW_BYTES)?;
                 self.from = offset;
                 0
             }
         };
-        Ok(self.bytes.get(at..).unwrap_or_default())
+        Ok(frame::peek(self.bytes.get(at..).unwrap_or_default(), self.segment))
     }
-}
-
-/// Reads `length` bytes at `offset`, or what there is of them.
-fn read_at(file: &dyn StorageFile, offset: u64, length: usize) -> io::Result<Vec<u8>> {
-    let left = file.length()?.saturating_sub(offset);
-    let mut bytes = vec![0; length.min(usize::try_from(left).unwrap_or(usize::MAX))];
-    let mut at = 0;
-    while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + at as u64) {
-            Ok(0) => break,
-            Ok(read) => at += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(at);
-    Ok(bytes)
 }
 
 fn load(
@@ -265,7 +253,7 @@ fn load(
     place: Place,
     head: &Head,
 ) -> Result<Loaded, Error> {
-    let bytes = read_at(file, place.offset, head.frame_bytes())?;
+    let bytes = read_from(file, place.offset, head.frame_bytes())?;
     match frame::look(&bytes, place.segment) {
         Seen::Frame { head, .. } => Ok(Loaded { place, head, bytes }),
         Seen::Nothing | Seen::Bad => {

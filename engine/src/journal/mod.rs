@@ -37,6 +37,6 @@ pub(crate) use append::{Room, Stamp};
 pub(crate) use commit::{Journal, Opened};
 pub use durability::Durability;
 pub(crate) use gate::Class;
-pub(crate) use storage::segments;
 pub use storage::{Directory, FileName, Storage, StorageFile};
+pub(crate) use storage::{read_from, segments};
 pub(crate) use watermark::{Interest, Look};

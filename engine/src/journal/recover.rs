@@ -53,7 +53,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// What to call its file in messages to people.
-    fn file(self, storage: &dyn Storage) -> String {
+    pub(crate) fn file(self, storage: &dyn Storage) -> String {
         storage.describe(FileName::Segment(self.segment))
     }
 

@@ -120,11 +120,17 @@ pub(crate) fn read_all(file: &dyn StorageFile) -> io::Result<Vec<u8>> {
 
 /// Reads the first `most` bytes of a segment, or all if it is shorter.
 pub(crate) fn read_front(file: &dyn StorageFile, most: usize) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(file.length()?).map_err(|_| io::ErrorKind::InvalidData)?;
+    read_from(file, 0, most)
+}
+
+/// Reads `most` bytes of a segment from `offset` on, or what there is of them.
+pub(crate) fn read_from(file: &dyn StorageFile, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+    let length = file.length()?.saturating_sub(offset);
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidData)?;
     let mut bytes = vec![0; length.min(most)];
     let mut at = 0;
     while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, at as u64) {
+        match file.read_at(rest, offset + at as u64) {
             Ok(0) => break,
             Ok(read) => at += read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
