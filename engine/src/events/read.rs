@@ -74,6 +74,7 @@ impl Engine {
     pub fn events(&self, after: Option<EventId>, limit: usize) -> Result<Events, EventsError> {
         let journal = &self.shared().journal;
         let (feed, incarnation) = journal.feed().ok_or(EventsError::NotKept)?;
+        // INVARIANT(J6): nothing above the watermark is looked at.
         let durable = journal.durable();
         let id = |sequence| EventId { incarnation, sequence };
         let missing = |missing| match missing {
