@@ -81,7 +81,7 @@ impl Sale {
     #[must_use]
     pub fn view(&self) -> (SaleView, u64) {
         let (page, sequence) = self.page();
-        (self.view_of(page.phase, self.is_sealed(), &page.goods), sequence)
+        (self.view_of(page.phase, self.is_sealed_in(page.phase), &page.goods), sequence)
     }
 
     /// The drop with this phase and these units.

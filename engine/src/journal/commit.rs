@@ -89,7 +89,8 @@ impl<B: Send + 'static> Journal<B> {
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
         for id in found.blank {
-            opened.storage.remove(FileName::Segment(id))?; // gives back what a full disk needs for the next
+            // Gives back what a full disk needs for the next.
+            opened.storage.remove(FileName::Segment(id))?;
         }
         let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
         let incarnation = found.incarnation;
@@ -263,6 +264,12 @@ impl<B: Send + 'static> Journal<B> {
         let start = disk.supply.segment_bytes();
         let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD).saturating_add(start);
         self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
+    }
+
+    /// Whether a commit would wait for a segment to be made.
+    pub(crate) fn flush_waits(&self) -> bool {
+        let bytes = self.append.open_bytes();
+        self.disk.as_ref().is_some_and(|disk| !disk.supply.has_ready(bytes))
     }
 
     /// Asks for prepared segments for `bytes` of records, within reason.
