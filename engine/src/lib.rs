@@ -67,6 +67,8 @@ mod replay;
 mod request;
 mod sale;
 mod settle;
+#[cfg(all(test, jangteo_shuttle))]
+mod shuttle_models;
 mod stock;
 mod sync;
 mod view;

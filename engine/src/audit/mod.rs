@@ -16,7 +16,7 @@ mod directory;
 mod drop_book;
 mod online;
 #[cfg(test)]
-#[cfg(not(jangteo_loom))]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
 mod planted;
 mod report;
 mod terms;

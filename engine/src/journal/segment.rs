@@ -9,14 +9,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
 use super::storage::{FileName, Storage, StorageFile, write_all};
 use crate::fault::{Fault, planted};
 use crate::limits::PREPARED_SEGMENTS_MAX;
+use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
@@ -78,7 +77,7 @@ impl Supply {
         let mut pool = self.pool.lock();
         while !pool.stopping {
             if pool.ready.len() >= pool.want {
-                self.changed.wait(&mut pool);
+                pool = wait_on(&self.changed, pool);
                 continue;
             }
             let id = pool.next_id;
@@ -97,7 +96,7 @@ impl Supply {
                     pool.failed = Some(error.kind());
                     self.changed.notify_all();
                     if !pool.stopping {
-                        self.changed.wait_for(&mut pool, RETRY);
+                        pool = wait_at_most(&self.changed, &self.pool, pool, RETRY);
                     }
                 }
             }
@@ -156,7 +155,7 @@ impl Supply {
             if pool.stopping || pool.failed.is_some_and(hopeless) {
                 return None;
             }
-            self.changed.wait(&mut pool);
+            pool = wait_on(&self.changed, pool);
         }
     }
 
