@@ -11,6 +11,9 @@ use jangteo_bench::hammer::{Round, play};
 use jangteo_bench::plan::Profile;
 use jangteo_bench::violation::Violation;
 
+#[path = "it/model/mod.rs"]
+mod model;
+
 /// What is run to find a fault.
 #[derive(Clone, Copy, Debug)]
 enum Hunt {
@@ -18,10 +21,12 @@ enum Hunt {
     Hammer(Profile),
     /// A crash.
     Crash(Blow),
+    /// Sequences beside the sequential model.
+    Model,
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 20] = [
+const TABLE: [(Fault, Hunt, &[&str]); 32] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -42,6 +47,18 @@ const TABLE: [(Fault, Hunt, &[&str]); 20] = [
     (Fault::IgnoreFailedFlush, Hunt::Crash(Blow::FailedFlush(9)), &["J3"]),
     (Fault::TrustPageCache, Hunt::Crash(Blow::KillThenPowerLoss(9)), &["J3"]),
     (Fault::TruncateAtCorruption, Hunt::Crash(Blow::FlippedBit), &["J3"]),
+    (Fault::LostGiveBack, Hunt::Model, &["model"]),
+    (Fault::LimitOffByOne, Hunt::Model, &["model"]),
+    (Fault::KeyForgotten, Hunt::Model, &["model"]),
+    (Fault::KeyNotCompared, Hunt::Model, &["model"]),
+    (Fault::EarlyExpiry, Hunt::Model, &["model"]),
+    (Fault::FreedTwice, Hunt::Model, &["model"]),
+    (Fault::GiftKept, Hunt::Model, &["model"]),
+    (Fault::ReleaseAfterConfirm, Hunt::Model, &["model"]),
+    (Fault::AcknowledgeBeforeFlush, Hunt::Model, &["model"]),
+    (Fault::ReplayBeforeFlush, Hunt::Model, &["model"]),
+    (Fault::SkipFlush, Hunt::Model, &["model"]),
+    (Fault::TrustPageCache, Hunt::Model, &["model"]),
 ];
 
 const SEEDS: u64 = 20;
@@ -53,6 +70,8 @@ fn run(hunt: Hunt, seed: u64) -> Result<(), Violation> {
             play(&round).map(|_| ()).map_err(|failure| failure.violation)
         }
         Hunt::Crash(blow) => strike(seed, blow).map(|_| ()),
+        Hunt::Model => model::play(&model::draw(seed), &mut model::Exercised::default())
+            .map_err(|text| Violation::of("model", text)),
     }
 }
 

@@ -4,16 +4,10 @@
 //! and played on all cores. A difference prints the few steps that are needed for it, and the seed
 //! that draws the sequence again.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use proptest::strategy::{Strategy, ValueTree};
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-
-use crate::model::{Exercised, Sequence, run, sequences};
-
-const OPERATIONS: usize = 200;
+use crate::model::{Exercised, Sequence, draw, play};
 
 /// What must have happened in any run worth its name, so many times in 1,000 sequences.
 const LEAST: [(&str, u64); 31] = [
@@ -52,24 +46,6 @@ const LEAST: [(&str, u64); 31] = [
 
 fn from_environment(name: &str, left_out: u64) -> u64 {
     std::env::var(name).map_or(left_out, |text| text.parse().expect("a whole number"))
-}
-
-fn draw(seed: u64) -> Sequence {
-    let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
-    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    let tree = sequences(OPERATIONS).new_tree(&mut runner);
-    tree.expect("nothing is filtered").current()
-}
-
-/// A panic of the engine is a difference too.
-fn play(sequence: &Sequence, seen: &mut Exercised) -> Result<(), String> {
-    catch_unwind(AssertUnwindSafe(|| run(sequence, seen))).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(format!("a panic: {}", text.unwrap_or_default()))
-    })
 }
 
 /// Leaves out every operation that is not needed for a difference: halves first, then less.
@@ -133,7 +109,7 @@ fn every_answer_is_that_of_a_plain_sequential_model() {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
         for worker in workers {
             match worker.join().expect("a worker catches panics") {
-                Ok(its) => seen.add(&its),
+                Ok(its) => its.0.iter().for_each(|(what, n)| *seen.0.entry(what).or_default() += n),
                 Err(report) => panic!("{report}"),
             }
         }

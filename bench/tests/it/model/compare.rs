@@ -117,9 +117,8 @@ pub(crate) fn same_view(sale: &Sale, world: &Reference) -> Same {
 /// Whether the customer's holds are the model's, newest first.
 pub(crate) fn same_list(sale: &Sale, number: u8, world: &Reference) -> Same {
     let found = sale.find(&customer(number)).wait().map_err(|unknown| unknown.to_string())?;
-    let own: Vec<&Held> =
-        world.holds.iter().rev().filter(|held| held.ask.customer == number).take(100).collect();
-    same("holds of the customer", &found.len(), &own.len())?;
+    let own = world.holds.iter().rev().filter(|held| held.ask.customer == number).take(100);
+    same("holds of the customer", &found.len(), &own.clone().count())?;
     found.iter().zip(own).try_for_each(|(hold, held)| same_hold(hold, held, world))
 }
 

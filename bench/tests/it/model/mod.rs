@@ -4,10 +4,12 @@
 //! come of it, written from the contract and not from the engine, and `run` compares every answer.
 
 mod compare;
+mod draw;
 mod operation;
 mod reference;
 mod run;
 mod terms;
 
-pub(crate) use operation::{Sequence, sequences};
-pub(crate) use run::{Exercised, run};
+pub(crate) use draw::{draw, play};
+pub(crate) use operation::Sequence;
+pub(crate) use run::Exercised;

@@ -209,7 +209,7 @@ fn restart() -> impl Strategy<Value = Operation> {
 }
 
 fn settlement() -> impl Strategy<Value = Operation> {
-    let wait = || prop::bool::weighted(0.7);
+    let wait = || prop::bool::weighted(0.5);
     let payment = prop_oneof![
         2 => Just(Payment::Missing),
         8 => (0..2_u8).prop_map(Payment::Number),
@@ -229,7 +229,7 @@ fn settlement() -> impl Strategy<Value = Operation> {
 
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        80 => (ask(), prop::bool::weighted(0.7))
+        80 => (ask(), prop::bool::weighted(0.5))
             .prop_map(|(ask, wait)| Operation::Hold { ask, wait }),
         70 => settlement(),
         6 => (0..7_u8).prop_map(|customer| Operation::Find { customer }),

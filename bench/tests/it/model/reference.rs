@@ -55,7 +55,8 @@ pub(crate) struct Units {
 pub(crate) struct Reference {
     pub(crate) terms: Rc<Terms>,
     pub(crate) phase: Phase,
-    pub(crate) holds: Vec<Held>,
+    /// In the order of granting; shared with earlier states of the drop.
+    pub(crate) holds: Vec<Rc<Held>>,
     pub(crate) now_ms: u64,
     /// The latest time that any clock ever showed.
     pub(crate) latest_ms: u64,
@@ -133,8 +134,8 @@ impl Reference {
     /// A hold's index and whether it is an old one, or why there is none.
     pub(crate) fn hold(&mut self, ask: &Rc<Ask>) -> Result<(usize, bool), No> {
         let lines = summed(&ask.lines);
-        let own = |held: &&Held| held.ask.customer == ask.customer;
-        let of_key = |held: &Held| ask.key.is_some() && held.ask.key == ask.key && own(&held);
+        let own = |held: &Rc<Held>| held.ask.customer == ask.customer;
+        let of_key = |held: &Rc<Held>| ask.key.is_some() && held.ask.key == ask.key && own(held);
         if let Some(old) = self.holds.iter().position(of_key) {
             let same = self.holds[old].lines == lines && self.holds[old].ask.area == ask.area;
             return if same { Ok((old, true)) } else { Err(No::Plain("key_reused")) };
@@ -154,7 +155,7 @@ impl Reference {
         self.within_limits(ask.customer, &lines)?;
         let gifts = self.take(&lines)?;
         let confirmed = self.terms.auto_confirm && self.total(&lines) == 0;
-        self.holds.push(Held {
+        self.holds.push(Rc::new(Held {
             id: None,
             number: u32::try_from(self.holds.len()).expect("few") + 1,
             ask: Rc::clone(ask),
@@ -165,7 +166,7 @@ impl Reference {
             expires_ms: self.now_ms + self.terms.hold_ttl_ms,
             confirmed_ms: (self.now_ms, self.now_ms),
             payment: None,
-        });
+        }));
         Ok((self.holds.len() - 1, false))
     }
 
@@ -210,7 +211,7 @@ impl Reference {
     pub(crate) fn confirm(&mut self, hold: usize, payment: Option<&str>) -> Result<bool, No> {
         let free = self.total(&self.holds[hold].lines) == 0;
         let (now_ms, latest_ms) = (self.now_ms, self.latest_ms);
-        let held = &mut self.holds[hold];
+        let held = Rc::make_mut(&mut self.holds[hold]);
         match held.state {
             HoldState::Held if payment.is_none() && !free => Err(No::Plain("malformed")),
             HoldState::Held => {
@@ -228,7 +229,7 @@ impl Reference {
 
     /// Likewise.
     pub(crate) fn release(&mut self, hold: usize) -> Result<bool, No> {
-        let held = &mut self.holds[hold];
+        let held = Rc::make_mut(&mut self.holds[hold]);
         match held.state {
             HoldState::Held => {
                 held.state = HoldState::Released;
@@ -241,7 +242,7 @@ impl Reference {
 
     /// Likewise.
     pub(crate) fn extend(&mut self, hold: usize) -> Result<bool, No> {
-        let held = &mut self.holds[hold];
+        let held = Rc::make_mut(&mut self.holds[hold]);
         match held.state {
             HoldState::Held if self.phase == Phase::Closed => Err(No::Plain("closed")),
             HoldState::Held => {
@@ -256,22 +257,27 @@ impl Reference {
         }
     }
 
+    /// Holds that may yet end.
+    fn live(&mut self) -> impl Iterator<Item = &mut Held> {
+        let live = self.holds.iter_mut().filter(|held| held.state == HoldState::Held);
+        live.map(Rc::make_mut)
+    }
+
     /// What is due is done; how many holds expired.
     pub(crate) fn tick(&mut self) -> u64 {
         let step_ms = std::mem::take(&mut self.step_ms);
         self.pass_to(self.now_ms.saturating_add_signed(step_ms));
-        for held in self.holds.iter_mut().filter(|held| held.state == HoldState::Held) {
+        for held in self.live() {
             // What was left of a hold's time is left of it still.
             held.created_ms = held.created_ms.saturating_add_signed(step_ms);
             held.expires_ms = held.expires_ms.saturating_add_signed(step_ms);
         }
         self.turn();
         let mut expired = 0;
-        for held in self.holds.iter_mut().filter(|held| held.state == HoldState::Held) {
-            if held.expires_ms <= self.now_ms {
-                held.state = HoldState::Expired;
-                expired += 1;
-            }
+        let now_ms = self.now_ms;
+        for held in self.live().filter(|held| held.expires_ms <= now_ms) {
+            held.state = HoldState::Expired;
+            expired += 1;
         }
         expired
     }
@@ -295,9 +301,7 @@ impl Reference {
     /// The engine was opened again: live holds have a fair rest of their time.
     pub(crate) fn restart(&mut self) {
         let least_ms = self.now_ms + self.terms.hold_ttl_ms.min(60_000);
-        for held in self.holds.iter_mut().filter(|held| held.state == HoldState::Held) {
-            held.expires_ms = held.expires_ms.max(least_ms);
-        }
+        self.live().for_each(|held| held.expires_ms = held.expires_ms.max(least_ms));
         self.tick();
     }
 

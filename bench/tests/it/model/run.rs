@@ -20,7 +20,7 @@ use super::operation::{Ask, End, Jump, Operation, Payment, Sequence, Wrong};
 use super::reference::{No, Reference};
 use super::terms::{AREA, OPENS_MS, item_sku};
 
-const SEGMENT_BYTES: u64 = 64 << 10;
+const SEGMENT_BYTES: u64 = 16 << 10;
 /// Of so many sequences, one is audited from its files as well.
 const AUDITED: u64 = 40;
 
@@ -32,11 +32,13 @@ impl Exercised {
     fn count(&mut self, what: &'static str, times: u64) {
         *self.0.entry(what).or_default() += times;
     }
+}
 
-    /// Adds what another run saw.
-    pub(crate) fn add(&mut self, other: &Self) {
-        other.0.iter().for_each(|(what, times)| self.count(what, *times));
-    }
+/// A change that may not be on disk yet.
+struct Undecided {
+    before: Reference,
+    /// The hold that changed, if one did.
+    hold: Option<usize>,
 }
 
 /// The engine, the model, and what is between them.
@@ -51,7 +53,7 @@ struct Stage<'a> {
     world: Reference,
     /// The model before each change that may not be on disk yet, oldest first: what a crash may
     /// leave is one of these, or the present.
-    undecided: Vec<Reference>,
+    undecided: Vec<Undecided>,
     /// Every hold ever told of, also those that a crash took away.
     known: Vec<(HoldId, Rc<Ask>)>,
 }
@@ -107,7 +109,11 @@ impl Stage<'_> {
             Operation::Release { hold, wait } => self.release(*hold, *wait),
             Operation::Extend { hold, wait } => self.extend(*hold, *wait),
             Operation::Get { hold } => self.get(*hold),
-            Operation::Find { customer } => same_list(&self.sale, *customer, &self.world),
+            Operation::Find { customer } => {
+                same_list(&self.sale, *customer, &self.world)?;
+                self.shown(|world, index| world.holds[index].ask.customer == *customer);
+                Ok(())
+            }
             Operation::Tick => self.tick(),
             Operation::Pass { ms } => self.pass(*ms),
             Operation::Jump(jump) => self.jump(*jump),
@@ -125,7 +131,7 @@ impl Stage<'_> {
     }
 
     fn hold(&mut self, ask: &Rc<Ask>, wait: bool) -> Same {
-        let before = self.before(wait && self.world.phase == Phase::Open);
+        let before = self.world.clone();
         let expected = self.world.hold(ask);
         let name = customer(ask.customer);
         let key = ask.key.map(key);
@@ -141,16 +147,17 @@ impl Stage<'_> {
         let answer = self.sale.hold(&request);
         let (hold, replayed) = match expected {
             Err(no) => {
-                self.undecided.extend(before.filter(|b| b.phase != self.world.phase));
+                let opened = Some(before).filter(|before| before.phase != self.world.phase);
+                self.undecided.extend(opened.map(|before| Undecided { before, hold: None }));
                 return self.refused(answer, &no);
             }
             Ok(granted) => granted,
         };
-        let engine = self.told(answer, wait, before, !replayed)?;
+        let engine = self.told(answer, hold, wait, (!replayed).then_some(before))?;
         same("replayed", &engine.replayed, &replayed)?;
         self.seen.count(if replayed { "replayed" } else { "granted" }, 1);
         if !replayed {
-            self.world.holds[hold].id = Some(engine.id);
+            Rc::make_mut(&mut self.world.holds[hold]).id = Some(engine.id);
             self.known.push((engine.id, Rc::clone(ask)));
             let gifts = self.world.holds[hold].gifts.len() as u64;
             self.seen.count("gifts", gifts);
@@ -160,31 +167,33 @@ impl Stage<'_> {
         same_hold(&engine, &self.world.holds[hold], &self.world)
     }
 
-    /// What a crash may leave, if `sure` is not given: the world as it is now.
-    fn before(&self, sure: bool) -> Option<Reference> {
-        (!sure).then(|| self.world.clone())
+    /// INVARIANT(J6): what was shown of these holds no crash takes away, nor what came before.
+    fn shown(&mut self, these: impl Fn(&Reference, usize) -> bool) {
+        let last = self
+            .undecided
+            .iter()
+            .rposition(|undecided| undecided.hold.is_some_and(|hold| these(&self.world, hold)));
+        self.undecided.drain(..last.map_or(0, |last| last + 1));
     }
 
-    /// The engine's answer, which must be a hold. `changed`: whether it tells of a change, which is
-    /// then waited for, or may be lost with `before` left.
+    /// The engine's answer, which must be a hold. It is waited for; or else the change that it
+    /// tells of may be lost, with `before` left.
     fn told(
         &mut self,
         answer: Result<Pending<Hold>, Refusal>,
+        hold: usize,
         wait: bool,
         before: Option<Reference>,
-        changed: bool,
     ) -> Result<Hold, String> {
+        let hold = Some(hold);
+        self.undecided.extend(before.map(|before| Undecided { before, hold }));
         let pending = answer.map_err(|refusal| format!("the engine refuses: {refusal}"))?;
-        if wait {
-            let hold = pending.wait().map_err(|unknown| unknown.to_string())?;
-            if changed {
-                self.undecided.clear(); // what came before is on disk with it
-            }
-            Ok(hold)
-        } else {
-            self.undecided.extend(before.filter(|_| changed));
-            Ok(pending.into_parts().0)
+        if !wait {
+            return Ok(pending.into_parts().0);
         }
+        let told = pending.wait().map_err(|unknown| unknown.to_string())?;
+        self.shown(|_, index| Some(index) == hold);
+        Ok(told)
     }
 
     fn refused(&mut self, answer: Result<Pending<Hold>, Refusal>, no: &No) -> Same {
@@ -194,7 +203,13 @@ impl Stage<'_> {
                 let hold = pending.into_parts().0;
                 Err(format!("the engine grants {hold:?}, the model says {no:?}"))
             }
-            Err(refusal) => same_refusal(refusal, no),
+            Err(refusal) => {
+                same_refusal(refusal, no)?;
+                if let No::LimitReached(numbers) = no {
+                    self.shown(|world, index| numbers.contains(&world.holds[index].number));
+                }
+                Ok(())
+            }
         }
     }
 
@@ -257,12 +272,12 @@ impl Stage<'_> {
         let Some(index) = self.world.find(&id) else {
             return self.refused(answer, &No::Plain("unknown_hold"));
         };
-        let before = self.before(wait);
+        let before = self.world.clone();
         match model(&mut self.world, index) {
             Err(no) => self.refused(answer, &no),
             Ok(changed) => {
                 self.seen.count(if changed { what } else { "told again" }, 1);
-                let told = self.told(answer, wait, before, changed)?;
+                let told = self.told(answer, index, wait, changed.then_some(before))?;
                 same_hold(&told, &self.world.holds[index], &self.world)
             }
         }
@@ -350,7 +365,7 @@ impl Stage<'_> {
     fn restart(&mut self, end: End, away_ms: u64, stepped_ms: i64) -> Same {
         let mut may_be = match end {
             End::Clean => Vec::new(),
-            _ => std::mem::take(&mut self.undecided),
+            _ => self.undecided.drain(..).map(|undecided| undecided.before).collect(),
         };
         self.undecided.clear();
         may_be.push(self.world.clone());
