@@ -88,7 +88,7 @@ impl<B: Send + 'static> Journal<B> {
         for id in found.blank {
             opened.storage.remove(FileName::Segment(id))?; // gives back what a full disk needs for the next
         }
-        let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let blank = supply.make_now(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
         let mut writer = Writer::after(
             Arc::clone(&supply),
             opened.durability,

@@ -20,7 +20,7 @@ use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
 const SLICE_BYTES: usize = 1 << 20;
-/// Length of the first segment of a start, unless segments are shorter anyway.
+/// Length of a segment made where it is needed at once, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -103,14 +103,10 @@ impl Supply {
         }
     }
 
-    /// Makes the first segment of a start on this thread: a short one, so that an engine that is
+    /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
-    pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
-        self.make_now(bytes.max(self.segment_bytes.min(FIRST_BYTES)))
-    }
-
-    /// Makes a blank segment of `bytes` on this thread.
-    fn make_now(&self, bytes: u64) -> io::Result<Blank> {
+    pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
+        let bytes = bytes.max(self.segment_bytes.min(FIRST_BYTES));
         let id = {
             let mut pool = self.pool.lock();
             pool.next_id += 1;
@@ -138,13 +134,18 @@ impl Supply {
         made
     }
 
-    /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
-    fn take(&self) -> Option<Blank> {
+    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if the
+    /// engine stops first.
+    fn take(&self, last: u64) -> Option<Blank> {
         let mut pool = self.pool.lock();
         loop {
-            if let Some(blank) = pool.ready.pop_front() {
+            while let Some(blank) = pool.ready.pop_front() {
                 self.changed.notify_all();
-                return Some(blank);
+                if blank.id > last {
+                    return Some(blank);
+                }
+                // IMPORTANT: reading back goes by number, and a later one has been filled already.
+                let _ = self.storage.remove(FileName::Segment(blank.id)); // it is only zeros
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
             let hopeless = |kind| {
@@ -323,10 +324,13 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let blank = if needed > self.supply.segment_bytes {
-            self.supply.make_now(needed)? // one batch that needs a segment of its own
-        } else {
-            self.supply.take().ok_or(io::ErrorKind::StorageFull)?
+        let last = self.segment.as_ref().map_or(0, |segment| segment.id);
+        let fits = needed <= self.supply.segment_bytes;
+        let blank = match fits.then(|| self.supply.take(last)).flatten() {
+            Some(blank) => blank,
+            // A batch that needs a segment of its own; or nobody makes them any more, and what is
+            // still under way must not fail on a sound disk.
+            None => self.supply.make_now(needed)?,
         };
         self.begin(blank);
         Ok(())
