@@ -11,6 +11,13 @@ const MODELS: usize = 5;
 /// A fault is planted in the whole process: while one is, no model runs that must hold.
 pub(super) static PLANTING: RwLock<()> = RwLock::new(());
 
+const REPLAY: &str = "JANGTEO_SCHEDULE";
+
+/// Whether one schedule is run again instead of many.
+pub(super) fn replays() -> bool {
+    std::env::var(REPLAY).is_ok()
+}
+
 fn number(name: &str, left_out: usize) -> usize {
     std::env::var(name).map_or(left_out, |text| text.parse().expect("a whole number"))
 }
@@ -27,7 +34,7 @@ fn config(persistence: FailurePersistence) -> Config {
 /// Runs `model` under its share of the schedules, and says how many those were.
 pub(super) fn explore(name: &str, model: fn()) {
     let _no_fault = PLANTING.read();
-    if let Ok(schedule) = std::env::var("JANGTEO_SCHEDULE") {
+    if let Ok(schedule) = std::env::var(REPLAY) {
         shuttle::replay(model, &schedule);
         return;
     }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::future::poll_fn;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
@@ -10,7 +11,7 @@ use shuttle::rand::{Rng, thread_rng};
 use shuttle::{future, thread};
 
 use super::disk::{AfterPowerLoss, Disk, Fault, Mounted};
-use super::explore::explore;
+use super::explore::{explore, replays};
 use crate::Timestamp;
 use crate::book::Book;
 use crate::journal::record::Record;
@@ -21,9 +22,40 @@ use crate::pending::Pending;
 /// A batch is full with so many records; each task may slip one more in.
 const FULL: u32 = 6;
 
+/// What happened in all schedules of a model.
+#[derive(Debug)]
+struct Tally {
+    acknowledged: AtomicU64,
+    /// Outcomes that could not be known.
+    unknown: AtomicU64,
+    /// Records that the gate did not let in.
+    refused: AtomicU64,
+    /// Answers that nobody waited for to the end.
+    left: AtomicU64,
+    /// Schedules in which a write or flush failed.
+    failed: AtomicU64,
+}
+
+impl Tally {
+    const fn new() -> Self {
+        let [acknowledged, unknown, refused, left, failed] = [const { AtomicU64::new(0) }; 5];
+        Self { acknowledged, unknown, refused, left, failed }
+    }
+}
+
+static SOUND: Tally = Tally::new();
+static FAILING: Tally = Tally::new();
+static STOPPING: Tally = Tally::new();
+static SHORT: Tally = Tally::new();
+
+fn count(what: &AtomicU64) {
+    what.fetch_add(1, Ordering::Relaxed);
+}
+
 /// What a schedule draws before it begins.
 #[derive(Clone, Copy, Debug)]
 struct Plan {
+    tally: &'static Tally,
     tasks: u32,
     fault: Fault,
     /// Attempts to make a segment that find the disk full.
@@ -83,6 +115,7 @@ impl Scene {
         if let Err(refusal) = &passed {
             let ended = self.plan.stops || self.journal.failure().is_some();
             assert!(ended || refusal.code() == "overloaded", "{refusal}");
+            count(&self.plan.tally.refused);
             return None;
         }
         let now = Timestamp::default();
@@ -126,8 +159,12 @@ impl Scene {
         if acknowledged {
             let flushed = self.disk.flushed();
             assert!(sequence <= flushed, "INVARIANT(J1): {sequence} is told, {flushed} is on disk");
+            count(&self.plan.tally.acknowledged);
         } else if outcome.is_some() {
             assert!(self.journal.failure().is_some(), "{sequence} is unknown without a failure");
+            count(&self.plan.tally.unknown);
+        } else {
+            count(&self.plan.tally.left);
         }
         self.noted.lock().unwrap().push(Noted { sequence, sale, acknowledged });
     }
@@ -151,6 +188,9 @@ impl Scene {
             let found = there.get(&noted.sequence);
             assert!(found.is_none_or(|sale| *sale == noted.sale), "INVARIANT(J5): {noted:?}");
             assert!(found.is_some() || !noted.acknowledged, "INVARIANT(J3): {noted:?} is lost");
+        }
+        if self.disk.has_failed() {
+            count(&self.plan.tally.failed);
         }
         let broken = self.disk.has_failed() || self.plan.full > 0;
         assert!(broken || self.journal.failure().is_none(), "latched on a sound disk");
@@ -178,48 +218,61 @@ fn play(plan: Plan, segment_bytes: u64) {
     scene.check();
 }
 
-fn draw(stops: bool) -> Plan {
+fn draw(tally: &'static Tally, stops: bool) -> Plan {
     let tasks = thread_rng().gen_range(2..=12);
-    Plan { tasks, fault: Fault::None, full: 0, stops }
+    Plan { tally, tasks, fault: Fault::None, full: 0, stops }
 }
 
 pub(super) fn sound() {
-    play(draw(false), 64 << 10);
+    play(draw(&SOUND, false), 64 << 10);
 }
 
 pub(super) fn failing() {
     let number = thread_rng().gen_range(1..=6);
     let write = thread_rng().gen_range(0..3) == 0;
     let fault = if write { Fault::Write(number) } else { Fault::Flush(number) };
-    play(Plan { fault, ..draw(false) }, 64 << 10);
+    play(Plan { fault, ..draw(&FAILING, false) }, 64 << 10);
 }
 
 pub(super) fn stopping() {
-    play(draw(true), 64 << 10);
+    play(draw(&STOPPING, true), 64 << 10);
 }
 
 pub(super) fn short_of_room() {
     let full = thread_rng().gen_range(0..4);
     let stops = thread_rng().gen_range(0..3) == 0;
-    play(Plan { full, ..draw(stops) }, 1024);
+    play(Plan { full, ..draw(&SHORT, stops) }, 1024);
+}
+
+/// Runs a model, and makes sure that what it is about happened.
+fn tried(name: &str, model: fn(), tally: &Tally, happened: &[&AtomicU64]) {
+    explore(name, model);
+    println!("{name}: {tally:?}");
+    let seldom = happened.iter().any(|times| times.load(Ordering::Relaxed) == 0);
+    assert!(!seldom || replays(), "what the model is about never happened");
 }
 
 #[test]
 fn nobody_is_told_before_the_flush_that_covers_it() {
-    explore("nobody_is_told_before_the_flush_that_covers_it", sound);
+    let happened = [&SOUND.acknowledged, &SOUND.refused, &SOUND.left];
+    tried("nobody_is_told_before_the_flush_that_covers_it", sound, &SOUND, &happened);
 }
 
 #[test]
 fn after_a_failed_write_or_flush_nothing_is_told_written_or_flushed() {
-    explore("after_a_failed_write_or_flush_nothing_is_told_written_or_flushed", failing);
+    let name = "after_a_failed_write_or_flush_nothing_is_told_written_or_flushed";
+    let happened = [&FAILING.acknowledged, &FAILING.unknown, &FAILING.failed];
+    tried(name, failing, &FAILING, &happened);
 }
 
 #[test]
 fn everybody_is_answered_though_the_engine_stops_at_any_moment() {
-    explore("everybody_is_answered_though_the_engine_stops_at_any_moment", stopping);
+    let name = "everybody_is_answered_though_the_engine_stops_at_any_moment";
+    tried(name, stopping, &STOPPING, &[&STOPPING.acknowledged, &STOPPING.refused]);
 }
 
 #[test]
 fn segments_follow_one_another_while_the_disk_is_full_for_a_time() {
-    explore("segments_follow_one_another_while_the_disk_is_full_for_a_time", short_of_room);
+    let name = "segments_follow_one_another_while_the_disk_is_full_for_a_time";
+    tried(name, short_of_room, &SHORT, &[&SHORT.acknowledged, &SHORT.left]);
 }
