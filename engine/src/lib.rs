@@ -87,7 +87,7 @@ pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
 pub use refusal::Refusal;
-pub use request::HoldRequest;
+pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;
 pub use view::{GiftView, ItemView, SaleView};
 

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand, and how each of them ends.
 
 mod audit;
+mod campaign_file;
 mod check;
 mod demo;
 mod exit;
