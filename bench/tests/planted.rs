@@ -11,6 +11,7 @@ use jangteo_bench::hammer::{Round, play};
 use jangteo_bench::plan::Profile;
 use jangteo_bench::violation::Violation;
 
+#[cfg(test)]
 #[path = "it/model/mod.rs"]
 mod model;
 

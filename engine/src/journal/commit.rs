@@ -86,7 +86,8 @@ impl<B: Send + 'static> Journal<B> {
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
         for id in found.blank {
-            opened.storage.remove(FileName::Segment(id))?; // gives back what a full disk needs for the next
+            // Gives back what a full disk needs for the next.
+            opened.storage.remove(FileName::Segment(id))?;
         }
         let blank = supply.make_now(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
         let mut writer = Writer::after(

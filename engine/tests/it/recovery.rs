@@ -120,7 +120,7 @@ fn a_batch_larger_than_a_segment_is_read_back_in_its_place() {
             // One batch of many records, then enough small ones to fill a segment.
             let customers: Vec<String> = (0..100).map(|n| format!("c-{round}-{n}")).collect();
             for customer in &customers {
-                let _ = sale.hold(&HoldRequest::new(customer).line("a", 1)).unwrap();
+                drop(sale.hold(&HoldRequest::new(customer).line("a", 1)).unwrap());
             }
             engine.flush().unwrap();
             for number in 0..20 {
