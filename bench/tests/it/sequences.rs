@@ -7,7 +7,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use crate::model::{Exercised, Sequence, draw, play};
+use crate::model::operation::Sequence;
+use crate::model::{Exercised, draw, play};
 
 /// What must have happened in any run worth its name, so many times in 1,000 sequences.
 const LEAST: [(&str, u64); 31] = [

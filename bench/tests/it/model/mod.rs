@@ -5,11 +5,10 @@
 
 mod compare;
 mod draw;
-mod operation;
+pub(crate) mod operation;
 mod reference;
 mod run;
 mod terms;
 
 pub(crate) use draw::{draw, play};
-pub(crate) use operation::Sequence;
 pub(crate) use run::Exercised;
