@@ -67,6 +67,7 @@ mod replay;
 mod request;
 mod sale;
 mod settle;
+mod snapshot;
 mod stock;
 mod sync;
 mod view;
@@ -87,6 +88,7 @@ pub use phase::Phase;
 pub use refusal::Refusal;
 pub use request::HoldRequest;
 pub use sale::Sale;
+pub use snapshot::{SnapshotMade, make_snapshot, snapshot_directory};
 pub use view::{GiftView, ItemView, SaleView};
 
 #[cfg(doctest)]

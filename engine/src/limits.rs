@@ -77,6 +77,13 @@ pub const PREPARED_BYTES_MAX: u64 = 256 << 20;
 /// Segments prepared ahead, at most: each is an open file.
 pub const PREPARED_SEGMENTS_MAX: usize = 8;
 
+/// Snapshots kept: should the newest be damaged, the one before it still shortens a start.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
+/// Records since the last snapshot that make another one worth its writing, unless set otherwise:
+/// reading back so many takes a few tenths of a second.
+pub const SNAPSHOT_AFTER_RECORDS: u64 = 500_000;
+
 /// A deadline is met within this time while the engine runs, in milliseconds.
 pub const EXPIRY_LAG_MS: u64 = 100;
 

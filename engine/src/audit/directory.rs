@@ -3,13 +3,14 @@
 use std::io;
 use std::path::Path;
 
-use super::report::DirectoryAudit;
+use super::report::{DirectoryAudit, Violation};
 use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::journal::record::Record;
 use crate::journal::recover::read_beside;
 use crate::journal::{Directory, Storage, segments};
+use crate::snapshot::{self, Compared};
 
 /// How often to begin again when an engine that starts removes a blank segment under the reader.
 const ATTEMPTS: u32 = 5;
@@ -32,7 +33,7 @@ const ATTEMPTS: u32 = 5;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> {
-    let storage = Directory::read_only(&path.as_ref().join("journal"))?;
+    let storage = Directory::unlocked(&path.as_ref().join("journal"))?;
     let mut attempt = 1;
     loop {
         match audit(&storage) {
@@ -51,8 +52,17 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let mut see =
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);
     let read = read_beside(storage, &mut see)?;
-    let (drops, violations) = witness.verdict();
-    let last_sequence = read.vouched + u64::from(read.again_records);
+    let (drops, mut violations) = witness.verdict();
+    // A journal that breaks a rule need not come to anything.
+    let beside = violations.is_empty().then(|| snapshot::compare(storage)).transpose()?;
+    let Compared { wrong, unreadable } = beside.unwrap_or_default();
+    violations.extend(wrong.into_iter().map(|(sequence, what)| Violation {
+        sequence,
+        drop: None,
+        rule: "snapshot",
+        what,
+    }));
+    let last_sequence = read.last_sequence();
     Ok(DirectoryAudit {
         ok: violations.is_empty(),
         segments: segments(storage)?.len() as u64,
@@ -62,6 +72,7 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         incarnation: read.incarnation,
         last_sequence,
         last_at: read.last_at,
+        snapshots_unreadable: unreadable,
         torn_tail: read.torn.map(|place| place.describe(storage)),
         drops,
         violations,

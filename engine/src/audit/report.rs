@@ -29,6 +29,8 @@ pub struct DirectoryAudit {
     pub last_sequence: u64,
     /// Time of the last record.
     pub last_at: Timestamp,
+    /// Snapshots that cannot be read, or not yet: file, byte and why. A start passes them over.
+    pub snapshots_unreadable: Vec<String>,
     /// File and byte where a batch that was never acknowledged is cut short; beside a running
     /// engine, the batch that is being written.
     pub torn_tail: Option<String>,

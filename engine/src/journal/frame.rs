@@ -110,6 +110,13 @@ pub(crate) fn claimed_bytes(bytes: &[u8]) -> usize {
     (HEAD + length as usize).next_multiple_of(SECTOR)
 }
 
+/// Likewise, if the front of `bytes` looks like the head of a frame of that segment at all.
+pub(crate) fn plausible_bytes(bytes: &[u8], segment: u64) -> Option<usize> {
+    let id = bytes.get(8..)?.first_chunk::<8>()?;
+    let fits = bytes.starts_with(&MAGIC) && u64::from_le_bytes(*id) == segment;
+    fits.then(|| claimed_bytes(bytes))
+}
+
 fn valid(bytes: &[u8], segment: u64) -> Option<Seen<'_>> {
     let front = bytes.get(..HEAD)?;
     let u16_at = |at| front.get(at..at + 2)?.try_into().ok().map(u16::from_le_bytes);

@@ -49,6 +49,9 @@ fn print(out: &mut impl Write, found: &DirectoryAudit) -> io::Result<()> {
     if let Some(place) = &found.torn_tail {
         writeln!(out, "torn tail, never acknowledged: {place}")?;
     }
+    for place in &found.snapshots_unreadable {
+        writeln!(out, "snapshot that a start passes over: {place}")?;
+    }
     if !found.drops.is_empty() {
         print_goods(out, &found.drops)?;
         print_holds(out, &found.drops)?;
