@@ -42,6 +42,7 @@
 
 mod admission;
 pub mod audit;
+mod backup;
 mod book;
 mod buyers;
 mod campaign;
@@ -72,6 +73,7 @@ mod stock;
 mod sync;
 mod view;
 
+pub use backup::{backup_directory, restore_directory};
 pub use campaign::{
     Campaign, Fault as CampaignFault, Gift, GiftRule, InvalidCampaign, Item, LedgerKind,
     LedgerRule, Occurrence, Rate, Reveal, Rules, Schedule, Share, Stock,

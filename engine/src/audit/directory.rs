@@ -1,6 +1,5 @@
 //! Reads a data directory and lets the witness judge it.
 
-use std::io;
 use std::path::Path;
 
 use super::report::{DirectoryAudit, Violation};
@@ -8,12 +7,9 @@ use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::journal::record::Record;
-use crate::journal::recover::read_beside;
+use crate::journal::recover::{patiently, read_beside};
 use crate::journal::{Directory, Storage, segments};
 use crate::snapshot::{self, Compared};
-
-/// How often to begin again when an engine that starts removes a blank segment under the reader.
-const ATTEMPTS: u32 = 5;
 
 /// Recomputes every invariant from the journal in the data directory `path`.
 ///
@@ -34,17 +30,7 @@ const ATTEMPTS: u32 = 5;
 /// ```
 pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> {
     let storage = Directory::unlocked(&path.as_ref().join("journal"))?;
-    let mut attempt = 1;
-    loop {
-        match audit(&storage) {
-            Err(Error::Io(error))
-                if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
-            {
-                attempt += 1;
-            }
-            found => return found,
-        }
-    }
+    patiently(|| audit(&storage))
 }
 
 fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {

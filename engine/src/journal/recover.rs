@@ -179,6 +179,27 @@ pub(crate) fn recover(
     reading.finish(ids.last().copied())
 }
 
+/// How often to begin again when an engine that starts removes a blank segment under the reader.
+const ATTEMPTS: u32 = 5;
+
+/// Reads beside an engine, and again if a file went away meanwhile.
+///
+/// # Errors
+/// Those of the last attempt.
+pub(crate) fn patiently<T>(mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let mut attempt = 1;
+    loop {
+        match read() {
+            Err(Error::Io(error))
+                if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// The last record that is vouched for at this moment, while an engine may be writing to `storage`
 /// (rule 7).
 ///

@@ -12,13 +12,10 @@ use crate::book::Page;
 use crate::catalogue::CampaignRecord;
 use crate::error::{Corruption, Error};
 use crate::journal::record::Record;
-use crate::journal::recover::{Extent, Origin, recover, vouched_beside};
+use crate::journal::recover::{Extent, Origin, patiently, recover, vouched_beside};
 use crate::journal::{Directory, FileName, Storage, snapshots};
 use crate::limits::SNAPSHOTS_KEPT;
 use crate::replay::Replay;
-
-/// How often to begin again when an engine that starts removes a blank segment under the reader.
-const ATTEMPTS: u32 = 5;
 
 /// How much of the machine a maker may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,17 +71,7 @@ pub fn snapshot_directory(path: impl AsRef<Path>) -> Result<Option<SnapshotMade>
 /// # Errors
 /// As [`snapshot_directory`].
 pub fn make_snapshot(storage: &dyn Storage) -> Result<Option<SnapshotMade>, Error> {
-    let mut attempt = 1;
-    loop {
-        match make(storage, &()) {
-            Err(Error::Io(error))
-                if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
-            {
-                attempt += 1;
-            }
-            made => return made,
-        }
-    }
+    patiently(|| make(storage, &()))
 }
 
 /// Makes one, gently; gives up with [`io::ErrorKind::Interrupted`] when asked to.

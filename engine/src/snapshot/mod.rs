@@ -20,11 +20,14 @@ mod live;
 mod load;
 mod make;
 mod section;
+#[cfg(test)]
+#[cfg(not(jangteo_loom))]
+mod tests;
 mod write;
 
 pub(crate) use compare::{Compared, compare};
 pub(crate) use live::Ended;
-pub(crate) use load::{Loaded, newest};
+pub(crate) use load::{Loaded, load, newest};
 pub use make::{SnapshotMade, make_snapshot, snapshot_directory};
 pub(crate) use make::{make, store};
 pub(crate) use write::Drop;
