@@ -83,6 +83,15 @@ impl Book {
         self.holds_live
     }
 
+    /// The sales with such holds, by index.
+    pub(crate) fn live(&self) -> Vec<u32> {
+        if self.holds_live == 0 {
+            return Vec::new(); // without a look at every page
+        }
+        let live = |(page, index): (&Page, u32)| (page.holds_live > 0).then_some(index);
+        self.pages.iter().zip(0..).filter_map(live).collect()
+    }
+
     /// Moves units as `turn` says.
     pub(crate) fn turn(&mut self, sale: u32, moves: &Moves, turn: Turn) {
         match turn {

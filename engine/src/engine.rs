@@ -22,6 +22,7 @@ use crate::journal::{Class, Journal, Look, Opened, Room, Storage, snapshots};
 use crate::limits::SALES_MAX;
 use crate::options::Options;
 use crate::phase::Phase;
+use crate::refusal::Refusal;
 use crate::replay::{Replay, Replayed};
 use crate::sale::{Sale, Shared};
 use crate::snapshot::{self, Loaded};
@@ -78,7 +79,6 @@ impl Reopened {
 
     /// Reads the newest snapshot and what follows it, and writes again what nothing vouches for.
     fn from(options: &Options, storage: &Arc<dyn Storage>) -> Result<Self, Error> {
-        let now = options.clock.now();
         let mut extent = Extent::all(&**storage)?;
         extent.ahead = options.background;
         let Loaded { mut replay, origin, passed_over } = snapshot::newest(&**storage)?;
@@ -89,6 +89,8 @@ impl Reopened {
             .map_err(|error| error.beside_snapshots(&passed_over))?;
         let torn = found.torn.map(|place| place.describe(&**storage));
         let replayed = found.last_sequence() - origin.sequence;
+        // Not before: reading may have taken longer than the rest of a hold's time.
+        let now = options.clock.now();
         let resumed = Record::Resumed { now };
         let resumed_at = now.max(found.last_at);
         replay.apply(0, resumed_at, &resumed).expect("resuming changes deadlines only");
@@ -147,6 +149,7 @@ impl Engine {
             journal: Arc::new(journal),
             clock: Arc::clone(&options.clock),
             ids: SipHasher13::new_with_keys(seed[0], seed[1]),
+            making: Mutex::new(()),
         });
         let core = Arc::new(EngineCore {
             shared,
@@ -260,6 +263,20 @@ impl Engine {
         &self.0.core.passed_over
     }
 
+    /// Whether a well-formed hold would be looked at, of whatever drop.
+    ///
+    /// # Errors
+    /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
+    pub fn admits_holds(&self) -> Result<(), Refusal> {
+        self.0.core.shared.journal.pass(Class::Hold).map(|_| ())
+    }
+
+    /// Whether a flush would first have to wait for room on the disk.
+    #[must_use]
+    pub fn flush_waits(&self) -> bool {
+        self.0.core.shared.journal.flush_waits()
+    }
+
     /// Where a batch that was never acknowledged was found cut short at the start, if one was.
     #[must_use]
     pub fn torn_tail(&self) -> Option<&str> {
@@ -283,6 +300,7 @@ impl EngineCore {
         if json.len() > CAMPAIGN_RECORD_MAX {
             return Err(Error::TooMany("bytes in a campaign"));
         }
+        let ticking = self.ticking.lock(); // no clock step falls between record and drops
         let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
 
         let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
@@ -299,11 +317,13 @@ impl EngineCore {
         })?;
         self.adopt(drops);
         self.list(put.indices(first));
+        drop(ticking);
         if let Some(place) = old {
             // A drop of the same name has been replaced by now; these have none.
             self.by_id.retain(|_, sale| !old_indices.contains(&sale.0.index));
             campaigns.remove(place);
         }
+        self.warm_near(put.indices(first));
         campaigns.push((first, put));
         let units: u64 = self.current().iter().map(Sale::units_to_come).sum();
         self.shared.journal.expect(units.saturating_mul(256));
@@ -350,6 +370,18 @@ impl EngineCore {
         let sales = self.sales.read();
         for sale in indices.filter_map(|index| sales.get(index as usize)) {
             self.by_id.insert(sale.id().into(), sale.clone());
+        }
+    }
+
+    /// Makes the rows of those drops among these ready that open soon.
+    fn warm_near(&self, indices: impl Iterator<Item = u32>) {
+        let now = self.shared.clock.now();
+        let sales: Vec<Sale> = {
+            let sales = self.sales.read();
+            indices.filter_map(|index| sales.get(index as usize).cloned()).collect()
+        };
+        for sale in sales.iter().filter(|sale| sale.is_near(now)) {
+            while sale.0.warm_one() {}
         }
     }
 

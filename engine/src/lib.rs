@@ -88,7 +88,7 @@ pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
 pub use refusal::Refusal;
-pub use request::HoldRequest;
+pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;
 pub use snapshot::{SnapshotMade, make_snapshot, snapshot_directory};
 pub use view::{GiftView, ItemView, SaleView};

@@ -47,7 +47,8 @@ pub const SHARDS: usize = 64;
 
 /// Most buyers, and most holds, of one shard; the next grant is answered `overloaded`.
 ///
-/// Holds of every state stay for the life of the drop, so this bounds a drop at 64 x 2^28 holds.
+/// Holds of every state stay for the life of the drop, so this bounds a drop; texts that
+/// together reach 4 GiB in a shard (some 2^25 holds) bound it earlier.
 pub const ROWS_MAX: u32 = 1 << 28;
 
 /// Rows of a sale that are reserved and touched when its campaign is loaded, at most. Page faults

@@ -95,7 +95,7 @@ impl Replayed {
     /// The hold at `slot`, which must still be held.
     fn held(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
         let shard = self.shard(slot)?;
-        if slot.row >= shard.next_row().ok_or("a full shard")? {
+        if slot.row as usize >= shard.rows() {
             return Err("a hold that does not exist");
         }
         if shard.row(slot.row).state() != HoldState::Held {

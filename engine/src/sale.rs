@@ -2,7 +2,7 @@
 //! what follows in [`settle`](crate::settle).
 
 use std::fmt;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam::utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -32,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Makes the random bits of ids: its key is new in every process and written nowhere.
     pub(crate) ids: SipHasher13,
+    /// Held while shards are made, and while the engine follows a stepped clock.
+    pub(crate) making: Mutex<()>,
 }
 
 type Locked = CachePadded<Mutex<Shard>>;
@@ -63,7 +65,8 @@ pub(crate) struct SaleCore {
     pub(crate) names: SipHasher13,
     /// Made for the first request: a year's schedule of drops costs next to nothing until then.
     shards: OnceLock<Box<[Locked]>>,
-    warmed: Once,
+    /// Shards whose rows are ready.
+    warmed: Mutex<u8>,
 }
 
 impl Sale {
@@ -82,7 +85,7 @@ impl Sale {
             basket: Mutex::new(()),
             names,
             shards: if shards.is_empty() { OnceLock::new() } else { locked(shards).into() },
-            warmed: Once::new(),
+            warmed: Mutex::new(0),
         }))
     }
 
@@ -121,7 +124,12 @@ impl Sale {
     /// Whether its contents are still secret: before its reveal, and not opened yet.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
-        self.phase() == Phase::Scheduled && self.0.shared.clock.now() < self.0.occurrence.reveals_at
+        self.is_sealed_in(self.phase())
+    }
+
+    /// Likewise, while the drop is in that phase.
+    pub(crate) fn is_sealed_in(&self, phase: Phase) -> bool {
+        phase == Phase::Scheduled && self.0.shared.clock.now() < self.0.occurrence.reveals_at
     }
 
     /// Where it stands.
@@ -142,30 +150,26 @@ impl Sale {
     /// A customer's holds of any state, newest first, at most 100; durable when all of them are.
     pub fn find(&self, customer: &str) -> Pending<Vec<Hold>> {
         let hash = self.0.hash(customer);
-        let shard = self.0.shard(self.0.shard_of(hash));
+        let index = self.0.shard_of(hash);
+        let Some(shard) = self.0.shard_if_made(index) else {
+            return Pending::new(&self.0.shared.journal, 0, Vec::new());
+        };
         let buyer = shard.buyer(customer, hash).row;
-        self.list(&shard, self.0.shard_of(hash), buyer, |_| true)
+        self.list(&shard, index, shard.holds_of(buyer))
     }
 
-    /// Those of a buyer's holds that `wanted` wants.
+    /// The holds of these rows, as many as may be listed.
     pub(crate) fn list(
         &self,
         shard: &Shard,
         shard_index: u8,
-        buyer: Option<u32>,
-        wanted: impl Fn(&Hold) -> bool,
+        rows: impl Iterator<Item = u32>,
     ) -> Pending<Vec<Hold>> {
         let mut sequence = 0;
         let mut holds = Vec::new();
-        for row in shard.holds_of(buyer) {
-            let hold = self.view_row(shard, shard_index, row);
-            if wanted(&hold) {
-                sequence = sequence.max(shard.row(row).last_sequence);
-                holds.push(hold);
-                if holds.len() == HOLDS_LISTED_MAX {
-                    break;
-                }
-            }
+        for row in rows.take(HOLDS_LISTED_MAX) {
+            sequence = sequence.max(shard.row(row).last_sequence);
+            holds.push(self.view_row(shard, shard_index, row));
         }
         Pending::new(&self.0.shared.journal, sequence, holds)
     }
@@ -176,7 +180,7 @@ impl Sale {
         if !known {
             return Err(Refusal::UnknownHold);
         }
-        let shard = self.0.shard(id.slot().shard);
+        let shard = self.0.shard_if_made(id.slot().shard).ok_or(Refusal::UnknownHold)?;
         let row = shard.find(id.slot(), id.random()).ok_or(Refusal::UnknownHold)?;
         Ok((shard, row))
     }
@@ -196,11 +200,6 @@ impl Sale {
 
     pub(crate) fn goods(&self) -> &Goods {
         &self.0.goods
-    }
-
-    /// Whether any hold keeps units and may yet end.
-    pub(crate) fn has_live_holds(&self) -> bool {
-        self.0.shared.journal.read(|book, _| book.page(self.0.index).holds_live > 0)
     }
 
     /// The book's page, and the sequence it stands at.
@@ -225,17 +224,26 @@ impl SaleCore {
 
     #[inline]
     pub(crate) fn shard(&self, index: u8) -> MutexGuard<'_, Shard> {
-        let shards = self.shards.get_or_init(|| locked((0..SHARDS).map(|_| Shard::default())));
+        let shards = self.shards.get_or_init(|| {
+            let _no_step = self.shared.making.lock();
+            locked((0..SHARDS).map(|_| Shard::default()))
+        });
         shards.get(usize::from(index)).expect("a slot names a shard").lock()
     }
 
-    /// All shards, locked one after another.
-    pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
-        (0..SHARDS).map(|index| self.shard(u8::try_from(index).unwrap_or(u8::MAX)))
+    /// Whether anything was made ready for buyers.
+    #[inline]
+    pub(crate) fn has_shards(&self) -> bool {
+        self.shards.get().is_some()
     }
 
-    /// Likewise, if any request has come yet.
-    pub(crate) fn made_shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
+    /// A shard, unless nobody was ever granted anything and nothing was made ready.
+    pub(crate) fn shard_if_made(&self, index: u8) -> Option<MutexGuard<'_, Shard>> {
+        Some(self.shards.get()?.get(usize::from(index)).expect("a slot names a shard").lock())
+    }
+
+    /// All shards there are, locked one after another.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
         self.shards.get().into_iter().flatten().map(|shard| shard.lock())
     }
 
@@ -250,15 +258,16 @@ impl SaleCore {
         self.goods.get(item).limit != 0
     }
 
-    /// Rows for the whole stock, made and touched before the crowd comes.
-    pub(crate) fn warm(&self) {
-        self.warmed.call_once(|| self.warm_once());
-    }
-
-    #[cold]
-    fn warm_once(&self) {
-        let rows = self.goods.rows_expected();
-        self.shards().for_each(|mut shard| shard.warm(rows));
+    /// Makes and touches rows for the whole stock before the crowd comes: those of one more shard,
+    /// so that whoever keeps the time is not kept from it. Whether there was one left.
+    pub(crate) fn warm_one(&self) -> bool {
+        let mut warmed = self.warmed.lock();
+        if usize::from(*warmed) == SHARDS {
+            return false;
+        }
+        self.shard(*warmed).warm(self.goods.rows_expected());
+        *warmed += 1;
+        true
     }
 
     /// Opens or closes the drop if its instant has come. Cheap when nothing is due.

@@ -5,7 +5,6 @@ use crate::Timestamp;
 use crate::book::{Moves, Turn};
 use crate::buyers::Shard;
 use crate::fault::{Fault, planted};
-use crate::grant::checked_payment;
 use crate::hold::{Hold, HoldState};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Record;
@@ -14,6 +13,7 @@ use crate::limits::SHARDS;
 use crate::pending::Pending;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
+use crate::request::check_payment;
 use crate::sale::{Sale, SaleCore};
 
 impl Sale {
@@ -31,7 +31,9 @@ impl Sale {
         id: &HoldId,
         payment: impl Into<Option<&'p str>>,
     ) -> Result<Pending<Hold>, Refusal> {
-        let payment = checked_payment(payment.into())?;
+        let payment = payment.into();
+        check_payment(payment)?;
+        let payment = payment.unwrap_or_default();
         let _watch = self.0.shared.journal.pass(Class::Settle)?;
         let (mut shard, row) = self.locate(id)?;
         match shard.row(row).state() {

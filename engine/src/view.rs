@@ -80,8 +80,8 @@ impl Sale {
     /// comes with them.
     #[must_use]
     pub fn view(&self) -> (SaleView, u64) {
-        let sealed = self.is_sealed();
         let (page, sequence) = self.page();
+        let sealed = self.is_sealed_in(page.phase);
         let goods = self.goods();
         let (items, gifts) = page.goods.split_at(goods.items().len());
         let sold_out = !items.is_empty() && items.iter().all(|count| count.available() == Some(0));

@@ -197,6 +197,30 @@ impl Shard {
         std::iter::successors(existing(newest), move |&row| existing(self.row(row).previous))
     }
 
+    /// Those of a buyer's holds that count for a limit, newest first; looks no further back than
+    /// the last of them.
+    pub(crate) fn counted_of(&self, buyer: Option<u32>) -> impl Iterator<Item = u32> {
+        let mut units = self.units(buyer);
+        let counted = move |row: u32| {
+            if units == 0 {
+                return None;
+            }
+            let hold = self.row(row);
+            let counts = matches!(hold.state(), HoldState::Held | HoldState::Confirmed);
+            if counts {
+                let sum = |line: &Line| u64::from(line.quantity);
+                units -= self.lines(hold).iter().map(sum).sum::<u64>();
+            }
+            Some(counts.then_some(row))
+        };
+        self.holds_of(buyer).map_while(counted).flatten()
+    }
+
+    /// Holds so far, of any state.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// All holds, in the order of granting.
     pub(crate) fn all(&self) -> impl Iterator<Item = &HoldRow> {
         self.rows.iter()

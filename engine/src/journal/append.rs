@@ -157,6 +157,11 @@ impl<B> Append<B> {
         gate.set_short(open.room == 0);
     }
 
+    /// Bytes of the open batch.
+    pub(crate) fn open_bytes(&self) -> u64 {
+        self.open.lock().frame.len() as u64
+    }
+
     /// Sequence of the last record appended.
     pub(crate) fn last_sequence(&self) -> u64 {
         self.read(|_, sequence| sequence)

@@ -257,6 +257,12 @@ impl<B: Send + 'static> Journal<B> {
         self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
     }
 
+    /// Whether a commit would wait for a segment to be made.
+    pub(crate) fn flush_waits(&self) -> bool {
+        let bytes = self.append.open_bytes();
+        self.disk.as_ref().is_some_and(|disk| !disk.supply.has_ready(bytes))
+    }
+
     /// Asks for prepared segments for `bytes` of records, within reason.
     pub(crate) fn expect(&self, bytes: u64) {
         if let Some(disk) = &self.disk {

@@ -37,6 +37,20 @@ pub(crate) struct Blank {
     bytes: u64,
 }
 
+impl Blank {
+    /// Adds zeros up to `bytes` and syncs them.
+    fn lengthen(&mut self, bytes: u64) -> io::Result<()> {
+        let zeros = vec![0; SLICE_BYTES.min(usize::try_from(bytes).unwrap_or(SLICE_BYTES))];
+        while self.bytes < bytes {
+            let left = usize::try_from(bytes - self.bytes).unwrap_or(usize::MAX).min(zeros.len());
+            write_all(&*self.file, zeros.get(..left).unwrap_or(&zeros), self.bytes)?;
+            self.file.sync()?;
+            self.bytes += left as u64;
+        }
+        Ok(())
+    }
+}
+
 #[derive(Debug)]
 struct Pool {
     ready: VecDeque<Blank>,
@@ -108,36 +122,26 @@ impl Supply {
     /// Makes the first segment of a start on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
     pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
-        self.make_now(bytes.max(self.segment_bytes.min(FIRST_BYTES)))
-    }
-
-    /// Makes a blank segment of `bytes` on this thread.
-    fn make_now(&self, bytes: u64) -> io::Result<Blank> {
         let id = {
             let mut pool = self.pool.lock();
             pool.next_id += 1;
             pool.next_id - 1
         };
-        self.make(id, bytes)
+        self.make(id, bytes.max(self.segment_bytes.min(FIRST_BYTES)))
     }
 
     fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
-        let made = self.storage.create(FileName::Segment(id)).and_then(|file| {
-            let zeros = vec![0; SLICE_BYTES.min(usize::try_from(bytes).unwrap_or(SLICE_BYTES))];
-            let mut at = 0;
-            while at < bytes {
-                let left = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(zeros.len());
-                write_all(&*file, zeros.get(..left).unwrap_or(&zeros), at)?;
-                file.sync()?;
-                at += left as u64;
+        // What could not be created may be somebody else's.
+        let file = self.storage.create(FileName::Segment(id))?;
+        let mut blank = Blank { id, file, bytes: 0 };
+        match blank.lengthen(bytes).and_then(|()| self.storage.sync_directory()) {
+            Ok(()) => Ok(blank),
+            Err(error) => {
+                // Gives the room back; a leftover is only zeros.
+                let _ = self.storage.remove(FileName::Segment(id));
+                Err(error)
             }
-            self.storage.sync_directory()?;
-            Ok(Blank { id, file, bytes })
-        });
-        if made.is_err() {
-            let _ = self.storage.remove(FileName::Segment(id)); // gives the room back; a leftover is only zeros
         }
-        made
     }
 
     /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
@@ -159,6 +163,12 @@ impl Supply {
             }
             self.changed.wait(&mut pool);
         }
+    }
+
+    /// Whether a batch of `bytes`, and a marker, can be written without waiting for a segment.
+    pub(crate) fn has_ready(&self, bytes: u64) -> bool {
+        let pool = self.pool.lock();
+        !pool.ready.is_empty() || pool.current_left >= bytes + 2 * frame::SECTOR as u64
     }
 
     /// Asks for blank segments of `bytes` together, from now on.
@@ -339,11 +349,8 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let blank = if needed > self.supply.segment_bytes {
-            self.supply.make_now(needed)? // one batch that needs a segment of its own
-        } else {
-            self.supply.take().ok_or(io::ErrorKind::StorageFull)?
-        };
+        let mut blank = self.supply.take().ok_or(io::ErrorKind::StorageFull)?;
+        blank.lengthen(needed)?; // a batch may be longer than a segment
         self.begin(blank);
         Ok(())
     }

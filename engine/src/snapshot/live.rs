@@ -41,7 +41,7 @@ impl State for Ended<'_> {
     }
 
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {
-        let shards = self.sale(index).0.made_shards();
+        let shards = self.sale(index).0.shards();
         shards.enumerate().try_for_each(|(place, shard)| each(place, &shard))
     }
 

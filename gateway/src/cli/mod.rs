@@ -2,6 +2,7 @@
 
 mod audit;
 mod backup;
+mod campaign_file;
 mod check;
 mod demo;
 mod exit;

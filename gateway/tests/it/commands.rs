@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use crate::clients::http;
+use crate::process::Served;
 use jangteo::{Campaign, Engine, HoldRequest};
 use serde_json::Value;
 
@@ -173,4 +175,15 @@ fn audit_names_file_and_byte_of_what_is_damaged() {
     let (code, _, err) = jangteo(&["audit", "/nowhere/at-all"]);
     assert_eq!(code, 74);
     assert!(err.contains("/nowhere/at-all"), "{err}");
+}
+
+#[test]
+fn a_json_campaign_that_check_takes_is_served() {
+    let directory = tempfile::tempdir().unwrap();
+    let json = Campaign::parse(GOOD).unwrap().to_json();
+    let path = file(directory.path(), "good.JSON", json);
+    assert_eq!(jangteo(&["check", &path]).0, 0);
+    let data = directory.path().join("data");
+    let served = Served::start(&data, &["--campaign", &path]);
+    assert_eq!(http(served.http, "GET /v1/drops/m-1", &[], "").json()["id"], "m-1");
 }

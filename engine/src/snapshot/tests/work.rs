@@ -90,6 +90,13 @@ impl Work {
 
     /// Some operations on an engine.
     pub(super) fn run(&mut self, engine: &Engine, operations: u32) {
+        if engine.sales().is_empty() {
+            for (id, opens) in [("x", "10:00:00"), ("y", "10:05:00"), ("z", "23:00:00")] {
+                engine.put(campaign(id, opens, 25)).unwrap();
+            }
+            self.clock.advance(60_000);
+            engine.tick();
+        }
         for _ in 0..operations {
             self.step(engine);
         }
@@ -105,7 +112,10 @@ impl Work {
                 // A campaign that is fixed stays as it is.
                 let _ = engine.put(campaign(id, opens, self.rng.random_range(5..30)));
             }
-            1 => self.clock.advance(self.rng.random_range(0..60_000)),
+            1 => {
+                let most = if self.rng.random_range(0..20) == 0 { 7_200_000 } else { 60_000 };
+                self.clock.advance(self.rng.random_range(0..most));
+            }
             2 if self.rng.random_range(0..3) == 0 => {
                 self.clock.step(self.rng.random_range(-50_000..50_000));
             }
