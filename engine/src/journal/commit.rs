@@ -16,7 +16,7 @@ use super::feed::Feed;
 use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
-use super::recover::Recovered;
+use super::recover::{Origin, Recovered};
 use super::segment::{Supply, Writer};
 use super::storage::{FileName, Storage};
 use super::watermark::{Interest, Lead, Look, Watermark};
@@ -80,11 +80,12 @@ impl<B: Send + 'static> Journal<B> {
         let supply = Arc::new(supply);
         let mut batch = Batch {
             frame: vec![0; frame::HEAD],
-            first_sequence: found.vouched + 1,
+            first_sequence: found.vouched.sequence + 1,
             records: found.again_records + 1,
+            last_at: now.max(found.last_at),
         };
         batch.frame.extend_from_slice(&found.again);
-        let at = now.max(found.last_at);
+        let at = batch.last_at;
         Record::Resumed { now }.encode(at, &mut batch.frame);
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
@@ -98,7 +99,6 @@ impl<B: Send + 'static> Journal<B> {
             Arc::clone(&supply),
             opened.durability,
             found.vouched,
-            found.checksum,
             (found.epoch + 1, incarnation),
         );
         writer.begin(blank);
@@ -119,18 +119,30 @@ impl<B: Send + 'static> Journal<B> {
         })
     }
 
-    /// Starts the committer and the thread that makes segments.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Vec<JoinHandle<()>>> {
-        let Some(disk) = &self.disk else { return Ok(Vec::new()) };
+    /// Starts the committer and the thread that makes segments; each goes to `threads` as soon as
+    /// it runs.
+    pub(crate) fn start(self: &Arc<Self>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
         let supply = Arc::clone(&disk.supply);
         let journal = Arc::clone(self);
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        Ok(vec![
-            named("jangteo-segments").spawn(move || supply.keep_ready())?,
-            named("jangteo-commit").spawn(move || {
-                journal.watermark.serve(&|lead| journal.commit(lead));
-            })?,
-        ])
+        threads.push(named("jangteo-segments").spawn(move || supply.keep_ready())?);
+        threads.push(named("jangteo-commit").spawn(move || {
+            journal.watermark.serve(&|lead| journal.commit(lead));
+        })?);
+        Ok(())
+    }
+
+    /// Where the journal lies, if it has a disk behind it.
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.disk.as_ref().map(|disk| disk.supply.storage())
+    }
+
+    /// The end of the journal, if it was stopped with everything in it vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        let writer = self.disk.as_ref()?.writer.try_lock()?;
+        let end = writer.end().filter(|_| !self.gate.is_latched())?;
+        (end.sequence == self.last_sequence()).then_some(end)
     }
 
     /// Lets a command enter, or says why not. Nothing enters any more if the command panics while
