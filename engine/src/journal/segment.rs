@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
+use super::recover::{Origin, Place};
 use super::storage::{FileName, Storage, StorageFile, write_all};
 use crate::fault::{Fault, planted};
 use crate::limits::PREPARED_SEGMENTS_MAX;
@@ -198,6 +199,10 @@ impl Supply {
         self.changed.notify_all();
     }
 
+    pub(crate) const fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
     pub(crate) const fn segment_bytes(&self) -> u64 {
         self.segment_bytes
     }
@@ -217,8 +222,8 @@ pub(crate) struct Writer {
     offset: u64,
     epoch: u32,
     incarnation: u32,
-    /// Checksum of the last frame.
-    previous: u32,
+    /// The end of the last frame with records.
+    last: Origin,
     /// Last sequence written, and last one flushed.
     written: u64,
     flushed: u64,
@@ -230,12 +235,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer that goes on after sequence `written`, whose frame had the checksum `previous`.
+    /// A writer that goes on after the frame that ends at `last`.
     pub(crate) fn after(
         supply: Arc<Supply>,
         durability: Durability,
-        written: u64,
-        previous: u32,
+        last: Origin,
         (epoch, incarnation): (u32, u32),
     ) -> Self {
         Self {
@@ -245,9 +249,9 @@ impl Writer {
             offset: 0,
             epoch,
             incarnation,
-            previous,
-            written,
-            flushed: written,
+            last,
+            written: last.sequence,
+            flushed: last.sequence,
             unflushed_bytes: 0,
             vouched: true,
             spare: Vec::new(),
@@ -266,8 +270,17 @@ impl Writer {
     /// Whatever the medium says: nothing written since the last flush is known after that (J4).
     pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
         let bytes = batch.frame.len() - frame::HEAD;
-        self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
+        let checksum = self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
         self.written = batch.first_sequence + u64::from(batch.records) - 1;
+        let segment = self.segment.as_ref().map_or(0, |segment| segment.id);
+        self.last = Origin {
+            sequence: self.written,
+            at: batch.last_at,
+            checksum,
+            epoch: self.epoch,
+            incarnation: self.incarnation,
+            end: Place { segment, offset: self.offset },
+        };
         self.vouched = false;
         if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
             self.flush()?;
@@ -285,11 +298,16 @@ impl Writer {
             self.flush()?;
         }
         if !self.vouched {
-            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?;
+            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?; // no link of the chain
             self.flush()?;
             self.vouched = true;
         }
         Ok(())
+    }
+
+    /// The end of everything written, if all of it is vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        (self.vouched && self.flushed == self.written).then_some(self.last)
     }
 
     /// Whether [`Writer::mark`] has anything to do.
@@ -303,7 +321,7 @@ impl Writer {
         first_sequence: u64,
         records: u32,
         length: usize,
-    ) -> io::Result<()> {
+    ) -> io::Result<u32> {
         let length = u32::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let needed = (bytes.len().next_multiple_of(frame::SECTOR)) as u64;
         self.roll(needed)?;
@@ -316,18 +334,15 @@ impl Writer {
             records,
             bytes: length,
             durable_up_to: self.flushed,
-            previous: self.previous,
+            previous: self.last.checksum,
         };
         let checksum = frame::seal(&mut bytes, &head);
-        if records > 0 {
-            self.previous = checksum; // a marker is no link of the chain
-        }
         write_all(&*segment.file, &bytes, self.offset)?;
         self.offset += needed;
         self.unflushed_bytes += needed;
         self.supply.pool.lock().current_left = segment.bytes - self.offset;
         self.spare = bytes;
-        Ok(())
+        Ok(checksum)
     }
 
     /// Goes on to the next segment if this one has no room for `needed` bytes.
