@@ -74,6 +74,12 @@ impl Book {
         self.pages.push(page);
     }
 
+    /// Puts a page in the place of one on which nothing had happened yet.
+    pub(crate) fn restore(&mut self, sale: u32, page: Page) {
+        self.holds_live = self.holds_live.saturating_add(page.holds_live);
+        *self.page_mut(sale) = page;
+    }
+
     /// Holds of all sales that keep units and may yet end.
     pub(crate) const fn holds_live(&self) -> u64 {
         self.holds_live

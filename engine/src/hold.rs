@@ -74,7 +74,7 @@ pub struct Money<'a> {
 impl Hold {
     pub(crate) fn view(sale: &Sale, shard: &Shard, row: &HoldRow, id: HoldId) -> Self {
         let (customer, key) = (shard.customer(row), shard.key(row));
-        let state = row.state;
+        let state = row.state();
         let expires = matches!(state, HoldState::Held | HoldState::Expired);
         let confirmed = state == HoldState::Confirmed;
         let payment = if confirmed { shard.payment(row) } else { "" };
@@ -87,8 +87,8 @@ impl Hold {
             number: row.number,
             state,
             created_at: row.created_at,
-            expires_at: expires.then_some(row.expires_at),
-            confirmed_at: confirmed.then_some(row.confirmed_at),
+            expires_at: expires.then_some(row.ends_at),
+            confirmed_at: confirmed.then_some(row.ends_at),
             replayed: false,
             sale: sale.clone(),
             lines: shard.lines(row),

@@ -36,6 +36,11 @@ impl Stop {
         self.told.notify_all();
     }
 
+    /// Whether it was told to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.lock()
+    }
+
     /// Waits that long, or until told to stop; whether it was.
     fn wait(&self, wait: Duration) -> bool {
         let mut stopping = self.stopping.lock();

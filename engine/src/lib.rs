@@ -42,6 +42,7 @@
 
 mod admission;
 pub mod audit;
+mod backup;
 mod book;
 mod buyers;
 mod campaign;
@@ -68,10 +69,14 @@ mod replay;
 mod request;
 mod sale;
 mod settle;
+#[cfg(all(test, jangteo_shuttle))]
+mod shuttle_models;
+mod snapshot;
 mod stock;
 mod sync;
 mod view;
 
+pub use backup::{backup_directory, restore_directory};
 pub use campaign::{
     Campaign, Fault as CampaignFault, Gift, GiftRule, InvalidCampaign, Item, LedgerKind,
     LedgerRule, Occurrence, Rate, Reveal, Rules, Schedule, Share, Stock,
@@ -91,6 +96,7 @@ pub use phase::Phase;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;
+pub use snapshot::{SnapshotMade, make_snapshot, snapshot_directory};
 pub use view::{GiftView, ItemView, SaleView};
 
 #[cfg(doctest)]

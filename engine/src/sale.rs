@@ -18,11 +18,12 @@ use crate::hold::{Hold, HoldState};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Record;
 use crate::journal::{Journal, Room, Stamp};
-use crate::limits::{HOLDS_LISTED_MAX, ROWS_TOUCHED_MAX, SHARDS};
+use crate::limits::{HOLDS_LISTED_MAX, SHARDS};
 use crate::pending::Pending;
 use crate::phase::{Phase, PhaseMirror};
 use crate::refusal::Refusal;
 use crate::replay::Replayed;
+use crate::snapshot;
 
 /// What all sales of an engine share.
 #[derive(Debug)]
@@ -70,7 +71,8 @@ pub(crate) struct SaleCore {
 
 impl Sale {
     pub(crate) fn new(shared: &Arc<Shared>, replayed: Replayed) -> Self {
-        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page } = replayed;
+        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page, .. } =
+            replayed;
         goods.restock(&page.goods);
         Self(Arc::new(SaleCore {
             shared: Arc::clone(shared),
@@ -262,6 +264,12 @@ impl SaleCore {
         self.shards.get().into_iter().flatten().map(|shard| shard.lock())
     }
 
+    /// What a snapshot says of the drop besides its page and its buyers.
+    pub(crate) fn stored(&self) -> snapshot::Drop<'_> {
+        let Self { campaign, occurrence, names, .. } = self;
+        snapshot::Drop { campaign, occurrence, names }
+    }
+
     /// Whether an item has a limit of its own to count for.
     pub(crate) fn is_limited(&self, item: u16) -> bool {
         self.goods.get(item).limit != 0
@@ -274,11 +282,7 @@ impl SaleCore {
         if usize::from(*warmed) == SHARDS {
             return false;
         }
-        let holds = usize::try_from(self.goods.units()).unwrap_or(usize::MAX);
-        let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;
-        // Customers spread like dice: six deviations more than the mean leave no shard growing.
-        let rows = mean + 6 * mean.isqrt() + 8;
-        self.shard(*warmed).warm(rows);
+        self.shard(*warmed).warm(self.goods.rows_expected());
         *warmed += 1;
         true
     }

@@ -31,6 +31,11 @@ impl Dispatcher {
         self.engine.health()
     }
 
+    /// Snapshots that the start passed over.
+    pub(crate) fn snapshots_passed_over(&self) -> &[String] {
+        self.engine.snapshots_passed_over()
+    }
+
     pub(crate) fn torn_tail(&self) -> Option<&str> {
         self.engine.torn_tail()
     }

@@ -1,20 +1,17 @@
 //! Reads a data directory and lets the witness judge it.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::layout::layout;
-use super::report::DirectoryAudit;
+use super::report::{DirectoryAudit, Violation};
 use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::journal::record::Record;
-use crate::journal::recover::read_beside;
+use crate::journal::recover::{patiently, read_beside};
 use crate::journal::{Directory, Storage};
-
-/// How often to begin again when an engine that starts removes a blank segment under the reader.
-const ATTEMPTS: u32 = 5;
+use crate::snapshot::{self, Compared};
 
 /// Recomputes every invariant from the journal in the data directory `path`.
 ///
@@ -42,18 +39,8 @@ pub(super) fn beside<T>(
     path: &Path,
     read: impl Fn(&Arc<dyn Storage>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let storage: Arc<dyn Storage> = Arc::new(Directory::read_only(&path.join("journal"))?);
-    let mut attempt = 1;
-    loop {
-        match read(&storage) {
-            Err(Error::Io(error))
-                if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
-            {
-                attempt += 1;
-            }
-            found => return found,
-        }
-    }
+    let storage: Arc<dyn Storage> = Arc::new(Directory::unlocked(&path.join("journal"))?);
+    patiently(|| read(&storage))
 }
 
 fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
@@ -61,9 +48,18 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let mut see =
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);
     let read = read_beside(storage, &mut see)?;
-    let (drops, violations) = witness.verdict();
     let (files, starts) = layout(storage)?;
-    let last_sequence = read.vouched + u64::from(read.again_records);
+    let (drops, mut violations) = witness.verdict();
+    // A journal that breaks a rule need not come to anything.
+    let beside = violations.is_empty().then(|| snapshot::compare(storage)).transpose()?;
+    let Compared { wrong, unreadable } = beside.unwrap_or_default();
+    violations.extend(wrong.into_iter().map(|(sequence, what)| Violation {
+        sequence,
+        drop: None,
+        rule: "snapshot",
+        what,
+    }));
+    let last_sequence = read.last_sequence();
     Ok(DirectoryAudit {
         ok: violations.is_empty(),
         segments: files.len() as u64,
@@ -75,6 +71,7 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         last_at: read.last_at,
         starts,
         files,
+        snapshots_unreadable: unreadable,
         torn_tail: read.torn.map(|place| place.describe(storage)),
         drops,
         violations,

@@ -34,6 +34,8 @@ pub struct DirectoryAudit {
     pub starts: Vec<StartAudit>,
     /// Every segment, in the order of writing.
     pub files: Vec<SegmentAudit>,
+    /// Snapshots that cannot be read, or not yet: file, byte and why. A start passes them over.
+    pub snapshots_unreadable: Vec<String>,
     /// File and byte where a batch that was never acknowledged is cut short; beside a running
     /// engine, the batch that is being written.
     pub torn_tail: Option<String>,

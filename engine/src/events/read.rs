@@ -203,7 +203,7 @@ fn counts_at_closing(sale: &Sale, closed: u64) -> Vec<Count> {
     for shard in sale.0.shards() {
         for row in shard.all() {
             let later = row.last_sequence > closed;
-            let state = if later { HoldState::Held } else { row.state };
+            let state = if later { HoldState::Held } else { row.state() };
             for (good, units) in sale.goods().moves(&shard.lines(row), row.gifts) {
                 let Some(count) = counts.get_mut(usize::from(good)) else { continue };
                 match state {

@@ -8,22 +8,22 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
-
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
 use super::feed::Feed;
 use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
-use super::recover::Recovered;
+use super::recover::{Origin, Recovered};
 use super::segment::{Supply, Writer};
 use super::storage::{FileName, Storage};
 use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
+use crate::fault::{Fault, planted};
 use crate::limits::{PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
 use crate::refusal::Refusal;
+use crate::sync::Mutex;
 
 /// The journal of one engine, and the book that its appends move.
 #[derive(Debug)]
@@ -80,11 +80,12 @@ impl<B: Send + 'static> Journal<B> {
         let supply = Arc::new(supply);
         let mut batch = Batch {
             frame: vec![0; frame::HEAD],
-            first_sequence: found.vouched + 1,
+            first_sequence: found.vouched.sequence + 1,
             records: found.again_records + 1,
+            last_at: now.max(found.last_at),
         };
         batch.frame.extend_from_slice(&found.again);
-        let at = now.max(found.last_at);
+        let at = batch.last_at;
         Record::Resumed { now }.encode(at, &mut batch.frame);
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
@@ -92,13 +93,12 @@ impl<B: Send + 'static> Journal<B> {
             // Gives back what a full disk needs for the next.
             opened.storage.remove(FileName::Segment(id))?;
         }
-        let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let blank = supply.make_now(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
         let incarnation = found.incarnation;
         let mut writer = Writer::after(
             Arc::clone(&supply),
             opened.durability,
             found.vouched,
-            found.checksum,
             (found.epoch + 1, incarnation),
         );
         writer.begin(blank);
@@ -119,18 +119,41 @@ impl<B: Send + 'static> Journal<B> {
         })
     }
 
-    /// Starts the committer and the thread that makes segments.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Vec<JoinHandle<()>>> {
-        let Some(disk) = &self.disk else { return Ok(Vec::new()) };
-        let supply = Arc::clone(&disk.supply);
-        let journal = Arc::clone(self);
+    /// Starts the committer and the thread that makes segments; each goes to `threads` as soon as
+    /// it runs.
+    pub(crate) fn start(self: &Arc<Self>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
+        if self.disk.is_none() {
+            return Ok(());
+        }
+        let [segments, commits] = [Arc::clone(self), Arc::clone(self)];
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        Ok(vec![
-            named("jangteo-segments").spawn(move || supply.keep_ready())?,
-            named("jangteo-commit").spawn(move || {
-                journal.watermark.serve(&|lead| journal.commit(lead));
-            })?,
-        ])
+        threads.push(named("jangteo-segments").spawn(move || segments.prepare())?);
+        threads.push(named("jangteo-commit").spawn(move || commits.serve())?);
+        Ok(())
+    }
+
+    /// Where the journal lies, if it has a disk behind it.
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.disk.as_ref().map(|disk| disk.supply.storage())
+    }
+
+    /// The end of the journal, if it was stopped with everything in it vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        let writer = self.disk.as_ref()?.writer.try_lock()?;
+        let end = writer.end().filter(|_| !self.gate.is_latched())?;
+        (end.sequence == self.last_sequence()).then_some(end)
+    }
+
+    /// Makes segments ahead of need, until [`Journal::stop`]. Runs on its own thread.
+    pub(crate) fn prepare(&self) {
+        if let Some(disk) = &self.disk {
+            disk.supply.keep_ready();
+        }
+    }
+
+    /// Flushes whenever somebody asks for it, until [`Journal::stop`]. Runs on its own thread.
+    pub(crate) fn serve(&self) {
+        self.watermark.serve(&|lead| self.commit(lead));
     }
 
     /// Lets a command enter, or says why not. Nothing enters any more if the command panics while
@@ -240,7 +263,9 @@ impl<B: Send + 'static> Journal<B> {
         drop(writer);
         match written {
             // INVARIANT(J1): the watermark moves after the flush, and every answer waits for it.
+            Ok(()) if planted(Fault::PublishTooFar) => lead.publish(self.last_sequence()),
             Ok(()) => lead.publish(last),
+            Err(_) if planted(Fault::LatchForgotten) => lead.publish(self.watermark.durable()),
             Err(error) => {
                 // IMPORTANT: the gate first, so that nothing enters once the watermark is latched.
                 self.gate.latch();

@@ -9,19 +9,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
+use super::recover::{Origin, Place};
 use super::storage::{FileName, Storage, StorageFile, write_all};
 use crate::fault::{Fault, planted};
 use crate::limits::PREPARED_SEGMENTS_MAX;
+use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
 const SLICE_BYTES: usize = 1 << 20;
-/// Length of the first segment of a start, unless segments are shorter anyway.
+/// Length of a segment made where it is needed at once, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -92,7 +92,7 @@ impl Supply {
         let mut pool = self.pool.lock();
         while !pool.stopping {
             if pool.ready.len() >= pool.want {
-                self.changed.wait(&mut pool);
+                pool = wait_on(&self.changed, pool);
                 continue;
             }
             let id = pool.next_id;
@@ -111,16 +111,16 @@ impl Supply {
                     pool.failed = Some(error.kind());
                     self.changed.notify_all();
                     if !pool.stopping {
-                        self.changed.wait_for(&mut pool, RETRY);
+                        pool = wait_at_most(&self.changed, &self.pool, pool, RETRY);
                     }
                 }
             }
         }
     }
 
-    /// Makes the first segment of a start on this thread: a short one, so that an engine that is
+    /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
-    pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
+    pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
         let id = {
             let mut pool = self.pool.lock();
             pool.next_id += 1;
@@ -143,13 +143,18 @@ impl Supply {
         }
     }
 
-    /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
-    fn take(&self) -> Option<Blank> {
+    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if the
+    /// engine stops first.
+    fn take(&self, last: u64) -> Option<Blank> {
         let mut pool = self.pool.lock();
         loop {
-            if let Some(blank) = pool.ready.pop_front() {
+            while let Some(blank) = pool.ready.pop_front() {
                 self.changed.notify_all();
-                return Some(blank);
+                if blank.id > last {
+                    return Some(blank);
+                }
+                // IMPORTANT: reading back goes by number, and a later one has been filled already.
+                let _ = self.storage.remove(FileName::Segment(blank.id)); // it is only zeros
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
             let hopeless = |kind| {
@@ -160,7 +165,7 @@ impl Supply {
             if pool.stopping || pool.failed.is_some_and(hopeless) {
                 return None;
             }
-            self.changed.wait(&mut pool);
+            pool = wait_on(&self.changed, pool);
         }
     }
 
@@ -194,6 +199,10 @@ impl Supply {
         self.changed.notify_all();
     }
 
+    pub(crate) const fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
     pub(crate) const fn segment_bytes(&self) -> u64 {
         self.segment_bytes
     }
@@ -213,8 +222,8 @@ pub(crate) struct Writer {
     offset: u64,
     epoch: u32,
     incarnation: u32,
-    /// Checksum of the last frame.
-    previous: u32,
+    /// The end of the last frame with records.
+    last: Origin,
     /// Last sequence written, and last one flushed.
     written: u64,
     flushed: u64,
@@ -226,12 +235,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer that goes on after sequence `written`, whose frame had the checksum `previous`.
+    /// A writer that goes on after the frame that ends at `last`.
     pub(crate) fn after(
         supply: Arc<Supply>,
         durability: Durability,
-        written: u64,
-        previous: u32,
+        last: Origin,
         (epoch, incarnation): (u32, u32),
     ) -> Self {
         Self {
@@ -241,9 +249,9 @@ impl Writer {
             offset: 0,
             epoch,
             incarnation,
-            previous,
-            written,
-            flushed: written,
+            last,
+            written: last.sequence,
+            flushed: last.sequence,
             unflushed_bytes: 0,
             vouched: true,
             spare: Vec::new(),
@@ -262,8 +270,17 @@ impl Writer {
     /// Whatever the medium says: nothing written since the last flush is known after that (J4).
     pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
         let bytes = batch.frame.len() - frame::HEAD;
-        self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
+        let checksum = self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
         self.written = batch.first_sequence + u64::from(batch.records) - 1;
+        let segment = self.segment.as_ref().map_or(0, |segment| segment.id);
+        self.last = Origin {
+            sequence: self.written,
+            at: batch.last_at,
+            checksum,
+            epoch: self.epoch,
+            incarnation: self.incarnation,
+            end: Place { segment, offset: self.offset },
+        };
         self.vouched = false;
         if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
             self.flush()?;
@@ -281,11 +298,16 @@ impl Writer {
             self.flush()?;
         }
         if !self.vouched {
-            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?;
+            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?; // no link of the chain
             self.flush()?;
             self.vouched = true;
         }
         Ok(())
+    }
+
+    /// The end of everything written, if all of it is vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        (self.vouched && self.flushed == self.written).then_some(self.last)
     }
 
     /// Whether [`Writer::mark`] has anything to do.
@@ -299,7 +321,7 @@ impl Writer {
         first_sequence: u64,
         records: u32,
         length: usize,
-    ) -> io::Result<()> {
+    ) -> io::Result<u32> {
         let length = u32::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let needed = (bytes.len().next_multiple_of(frame::SECTOR)) as u64;
         self.roll(needed)?;
@@ -312,18 +334,15 @@ impl Writer {
             records,
             bytes: length,
             durable_up_to: self.flushed,
-            previous: self.previous,
+            previous: self.last.checksum,
         };
         let checksum = frame::seal(&mut bytes, &head);
-        if records > 0 {
-            self.previous = checksum; // a marker is no link of the chain
-        }
         write_all(&*segment.file, &bytes, self.offset)?;
         self.offset += needed;
         self.unflushed_bytes += needed;
         self.supply.pool.lock().current_left = segment.bytes - self.offset;
         self.spare = bytes;
-        Ok(())
+        Ok(checksum)
     }
 
     /// Goes on to the next segment if this one has no room for `needed` bytes.
@@ -334,8 +353,16 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let mut blank = self.supply.take().ok_or(io::ErrorKind::StorageFull)?;
-        blank.lengthen(needed)?; // a batch may be longer than a segment
+        let last = self.segment.as_ref().map_or(0, |segment| segment.id);
+        let blank = match self.supply.take(last) {
+            Some(mut blank) => {
+                blank.lengthen(needed)?; // a batch may be longer than a segment
+                blank
+            }
+            // Nobody makes them any more, and what is still under way must not fail on a sound
+            // disk.
+            None => self.supply.make_now(needed)?,
+        };
         self.begin(blank);
         Ok(())
     }

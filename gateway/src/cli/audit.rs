@@ -104,6 +104,9 @@ fn print(out: &mut io::StdoutLock<'static>, found: &DirectoryAudit) -> io::Resul
     if let Some(place) = &found.torn_tail {
         writeln!(out, "torn tail, never acknowledged: {place}")?;
     }
+    for place in &found.snapshots_unreadable {
+        writeln!(out, "snapshot that a start passes over: {place}")?;
+    }
     print_starts(out, &found.starts)?;
     print_files(out, &found.files)?;
     if !found.drops.is_empty() {

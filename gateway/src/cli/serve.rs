@@ -56,6 +56,9 @@ impl Serve {
         if let Some(place) = engine.torn_tail() {
             tracing::warn!("a batch that nobody was told of was cut short: {place}");
         }
+        for place in engine.snapshots_passed_over() {
+            tracing::warn!("a snapshot could not be read and was passed over: {place}");
+        }
         put_campaigns(&engine, &self.campaign)?;
         let service = Service::start(engine.clone(), self.http, self.resp, access)
             .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
