@@ -11,6 +11,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
 use super::campaign_file::CampaignFile;
+use super::health::HealthLog;
 use super::signals::stop_signal;
 use super::{Exit, Failure};
 
@@ -52,24 +53,85 @@ impl Serve {
         let stopped = runtime.block_on(async { stop_signal() });
         let stopped = stopped.map_err(|error| Failure::io("signals", &error))?;
 
-        let engine = Engine::options().data(&self.data).durability(self.durability).open()?;
+        let opened = Engine::options().data(&self.data).durability(self.durability).open();
+        let engine = opened.map_err(|error| self.about_data(error))?;
         if let Some(place) = engine.torn_tail() {
             tracing::warn!("a batch that nobody was told of was cut short: {place}");
         }
         for place in engine.snapshots_passed_over() {
             tracing::warn!("a snapshot could not be read and was passed over: {place}");
         }
-        put_campaigns(&engine, &self.campaign)?;
+        self.put_campaigns(&engine)?;
         let service = Service::start(engine.clone(), self.http, self.resp, access)
             .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
         tracing::info!("without a key every call is open to this machine, and only to it");
         self.report(&service).map_err(|error| Failure::io("standard output", &error))?;
 
-        runtime.block_on(stopped);
+        let mut health = HealthLog::of(&engine);
+        runtime.block_on(async {
+            tokio::select! {
+                () = stopped => {}
+                () = health.watch() => {}
+            }
+        });
         tracing::info!("stopping");
         service.stop();
-        engine.flush().map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
+        let flushed = engine.flush();
+        health.look();
+        if let Some(failure) = engine.health().latched {
+            let what = format!("{}: the journal failed: {failure}", self.data.display());
+            return Err(Failure::new(Exit::Io, what));
+        }
+        flushed.map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
         Ok(Exit::Done)
+    }
+
+    /// A failure of the engine to open or to go on: which directory it is about.
+    fn about_data(&self, error: Error) -> Failure {
+        let data = self.data.display();
+        match error {
+            Error::Io(error) => Failure::io(data, &error),
+            Error::Unavailable => Failure::new(Exit::Io, format!("{data}: {error}")),
+            Error::InUse => Failure::new(Exit::InUse, format!("{data}: {error}")),
+            error => error.into(),
+        }
+    }
+
+    /// Puts the campaigns of these files. A bad file of a campaign that the directory remembers is
+    /// logged, so that a bad edit never stops a restart; any other is a failure, and then nothing
+    /// is put.
+    fn put_campaigns(&self, engine: &Engine) -> Result<(), Failure> {
+        let mut good = Vec::new();
+        let mut faults = Vec::new();
+        for file in &self.campaign {
+            let CampaignFile { campaign, claimed_id } = CampaignFile::read(file)?;
+            match campaign {
+                Ok(campaign) => good.push((file, campaign)),
+                Err(found) => {
+                    let shown = found.iter().map(|fault| format!("{}:{fault}", file.display()));
+                    if claimed_id.is_some_and(|id| is_remembered(engine, &id)) {
+                        shown.for_each(|fault| tracing::error!("{fault}"));
+                        tracing::warn!("{}: the recorded campaign is kept", file.display());
+                    } else {
+                        faults.extend(shown);
+                    }
+                }
+            }
+        }
+        if !faults.is_empty() {
+            return Err(Failure::new(Exit::Data, faults.join("\n")));
+        }
+        good.into_iter().try_for_each(|(file, campaign)| self.put(engine, file, campaign))
+    }
+
+    fn put(&self, engine: &Engine, file: &Path, campaign: Campaign) -> Result<(), Failure> {
+        match engine.put(campaign) {
+            Err(error @ Error::Conflict { .. }) => {
+                tracing::error!("{}: {error}; the recorded campaign is kept", file.display());
+                Ok(())
+            }
+            done => done.map_err(|error| self.about_data(error)),
+        }
     }
 
     /// The one line by which a script knows that it can begin.
@@ -87,8 +149,10 @@ impl Serve {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A program that has a subscriber already keeps it.
+    // A program that has a subscriber already keeps it. A line that cannot be written, say because
+    // the log's disk is full, is lost: to complain of it on the same stderr would be a panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = log.log_internal_errors(false);
     _ = log.with_ansi(io::stderr().is_terminal()).try_init();
 }
 
@@ -98,43 +162,6 @@ fn raise_descriptors() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the number of open files");
-    }
-}
-
-/// Puts the campaigns of these files. A bad file of a campaign that the directory remembers is
-/// logged, so that a bad edit never stops a restart; any other is a failure, and then nothing is
-/// put.
-fn put_campaigns(engine: &Engine, files: &[PathBuf]) -> Result<(), Failure> {
-    let mut good = Vec::new();
-    let mut faults = Vec::new();
-    for file in files {
-        let CampaignFile { campaign, claimed_id } = CampaignFile::read(file)?;
-        match campaign {
-            Ok(campaign) => good.push((file, campaign)),
-            Err(found) => {
-                let shown = found.iter().map(|fault| format!("{}:{fault}", file.display()));
-                if claimed_id.is_some_and(|id| is_remembered(engine, &id)) {
-                    shown.for_each(|fault| tracing::error!("{fault}"));
-                    tracing::warn!("{}: the recorded campaign is kept", file.display());
-                } else {
-                    faults.extend(shown);
-                }
-            }
-        }
-    }
-    if !faults.is_empty() {
-        return Err(Failure::new(Exit::Data, faults.join("\n")));
-    }
-    good.into_iter().try_for_each(|(file, campaign)| put(engine, file, campaign))
-}
-
-fn put(engine: &Engine, file: &Path, campaign: Campaign) -> Result<(), Failure> {
-    match engine.put(campaign) {
-        Err(error @ Error::Conflict { .. }) => {
-            tracing::error!("{}: {error}; the recorded campaign is kept", file.display());
-            Ok(())
-        }
-        done => Ok(done?),
     }
 }
 

@@ -16,5 +16,6 @@ mod resp_limits;
 mod resp_request;
 mod resp_session;
 mod shop;
+mod torture;
 mod unknown;
 mod wire;
