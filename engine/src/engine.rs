@@ -52,6 +52,8 @@ pub(crate) struct EngineCore {
     pub(crate) stop: Stop,
     /// Held by whoever does what is due.
     pub(crate) ticking: Mutex<()>,
+    /// Where keys of hashes come from, if not from chance.
+    seed: Option<[u64; 2]>,
     torn: Option<String>,
 }
 
@@ -109,6 +111,7 @@ impl Engine {
                     storage: Arc::clone(&storage),
                     segment_bytes: options.segment_bytes,
                     durability: options.durability,
+                    threaded: options.background,
                 };
                 Journal::resume(&opened, found, now, std::mem::take(&mut replay.book))?
             }
@@ -126,6 +129,7 @@ impl Engine {
             campaigns: Mutex::new(replay.campaigns),
             stop: Stop::default(),
             ticking: Mutex::new(()),
+            seed: options.id_seed,
             torn,
         });
         core.adopt(replay.sales);
@@ -198,7 +202,8 @@ impl Engine {
         }
     }
 
-    /// Asks the engine's committer thread to flush, and does not wait.
+    /// Asks the engine's committer thread to flush, and does not wait. Without
+    /// [threads](Options::background) it flushes on this one.
     pub fn flush_soon(&self) {
         self.0.core.shared.journal.demand();
     }
@@ -234,14 +239,13 @@ impl EngineCore {
         let old_indices: Vec<u32> =
             old_place.map(|(first, old)| old.indices(*first).collect()).unwrap_or_default();
         let occurrences = campaign.occurrences();
-        let put = CampaignRecord { campaign, occurrences, hash_key: secret()? };
+        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
+        let put = CampaignRecord { campaign, occurrences, hash_key: self.hash_key(first)? };
         let json = put.to_json();
         if json.len() > CAMPAIGN_RECORD_MAX {
             return Err(Error::TooMany("bytes in a campaign"));
         }
         let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
-
-        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
         let drops = Replayed::drops_of(&put, first);
         let after = put.indices(first).last().map_or(first, |last| last + 1);
         if after > SALES_MAX {
@@ -309,8 +313,23 @@ impl EngineCore {
         }
     }
 
+    /// The drops that are current, in the order of their making: what is due at once happens in
+    /// the same order in every process.
     pub(crate) fn current(&self) -> Vec<Sale> {
-        self.by_id.iter().map(|entry| entry.value().clone()).collect()
+        let mut sales: Vec<Sale> =
+            self.by_id.iter().map(|entry| entry.value().clone()).collect();
+        sales.sort_unstable_by_key(|sale| sale.0.index);
+        sales
+    }
+
+    /// The key that spreads the customers of a campaign whose first drop is `first`.
+    fn hash_key(&self, first: u32) -> Result<[u64; 2], Error> {
+        let Some([a, b]) = self.seed else { return secret() };
+        let words = [0_u8, 1].map(|word| {
+            let [c, d, e, f] = first.to_le_bytes();
+            SipHasher13::new_with_keys(a, b).hash(&[word, c, d, e, f])
+        });
+        Ok(words)
     }
 }
 

@@ -35,7 +35,7 @@ pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> 
     let storage = Directory::read_only(&path.as_ref().join("journal"))?;
     let mut attempt = 1;
     loop {
-        match audit(&storage) {
+        match audit_storage(&storage) {
             Err(Error::Io(error))
                 if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
             {
@@ -46,7 +46,11 @@ pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> 
     }
 }
 
-fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
+/// Likewise from the journal in `storage`.
+///
+/// # Errors
+/// As [`audit_directory`].
+pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let mut witness = Witness::default();
     let mut see =
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);

@@ -22,7 +22,7 @@ mod report;
 mod terms;
 mod witness;
 
-pub use directory::audit_directory;
+pub use directory::{audit_directory, audit_storage};
 pub use report::{
     Audit, Compared, Counted, DirectoryAudit, DropAudit, HoldAudit, HoldCounts, Units, Violation,
 };

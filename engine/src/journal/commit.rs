@@ -21,6 +21,7 @@ use super::storage::{FileName, Storage};
 use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
+use crate::fault::{Fault, planted};
 use crate::limits::{PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
 use crate::refusal::Refusal;
 
@@ -30,6 +31,8 @@ pub(crate) struct Journal<B> {
     append: Append<B>,
     gate: Gate,
     watermark: Watermark,
+    /// Whether threads flush and make segments; without them whoever needs it does so.
+    threaded: bool,
     /// `None` without a disk behind it.
     disk: Option<Disk>,
 }
@@ -48,6 +51,7 @@ pub(crate) struct Opened {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) segment_bytes: u64,
     pub(crate) durability: Durability,
+    pub(crate) threaded: bool,
 }
 
 impl<B: Send + 'static> Journal<B> {
@@ -57,6 +61,7 @@ impl<B: Send + 'static> Journal<B> {
             append: Append::new(book, 1, Timestamp::default(), false),
             gate: Gate::open(),
             watermark: Watermark::at(u64::MAX >> 1),
+            threaded: false,
             disk: None,
         }
     }
@@ -73,7 +78,8 @@ impl<B: Send + 'static> Journal<B> {
         book: B,
     ) -> Result<Self, Error> {
         let storage = Arc::clone(&opened.storage);
-        let supply = Supply::new(storage, opened.segment_bytes, found.next_segment);
+        let supply =
+            Supply::new(storage, opened.segment_bytes, found.next_segment, opened.threaded);
         let supply = Arc::new(supply);
         let mut batch = Batch {
             frame: vec![0; frame::HEAD],
@@ -94,23 +100,34 @@ impl<B: Send + 'static> Journal<B> {
             opened.durability,
             found.vouched,
             found.checksum,
-            (found.epoch + 1, found.incarnation),
+            (found.epoch + u32::from(!planted(Fault::ReuseEpoch)), found.incarnation),
         );
         writer.begin(blank);
-        writer.write(batch)?;
-        writer.mark()?;
+        if planted(Fault::TailNotFlushed) {
+            writer.write_unflushed(batch)?;
+        } else {
+            writer.write(batch)?;
+            writer.mark()?;
+        }
         let disk = Disk { writer: Mutex::new(writer), supply, failure: Mutex::new(None) };
+        let watermark = Watermark::at(next_sequence - 1);
+        if !opened.threaded {
+            watermark.stop(); // nobody will serve: whoever waits or polls leads
+        }
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
-            watermark: Watermark::at(next_sequence - 1),
+            watermark,
+            threaded: opened.threaded,
             disk: Some(disk),
         })
     }
 
-    /// Starts the committer and the thread that makes segments.
+    /// Starts the committer and the thread that makes segments, if threads are wanted.
     pub(crate) fn start(self: &Arc<Self>) -> io::Result<Vec<JoinHandle<()>>> {
-        let Some(disk) = &self.disk else { return Ok(Vec::new()) };
+        let Some(disk) = self.disk.as_ref().filter(|_| self.threaded) else {
+            return Ok(Vec::new());
+        };
         let supply = Arc::clone(&disk.supply);
         let journal = Arc::clone(self);
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
@@ -189,9 +206,13 @@ impl<B: Send + 'static> Journal<B> {
         self.watermark.is_stopping()
     }
 
-    /// Asks the committer thread to flush what is there.
+    /// Asks the committer thread to flush what is there; without threads, does so.
     pub(crate) fn demand(&self) {
         self.watermark.demand();
+        if !self.threaded && self.disk.is_some() {
+            // Returns once nothing is demanded: the watermark has been told that nobody serves.
+            self.watermark.serve(&|lead| self.commit(lead));
+        }
     }
 
     /// Records appended and not yet durable.
@@ -219,7 +240,7 @@ impl<B: Send + 'static> Journal<B> {
         drop(writer);
         match written {
             // INVARIANT(J1): the watermark moves after the flush, and every answer waits for it.
-            Ok(()) => lead.publish(last),
+            Ok(()) => lead.publish(last + u64::from(planted(Fault::WatermarkTooFar))),
             Err(error) => {
                 // IMPORTANT: the gate first, so that nothing enters once the watermark is latched.
                 self.gate.latch();
@@ -239,8 +260,12 @@ impl<B: Send + 'static> Journal<B> {
         if !idle || !marked {
             self.demand();
         }
+        if !self.gate.is_latched() {
+            disk.supply.prepare();
+        }
         // Beside what live holds need to end, the next start needs a segment.
         let start = disk.supply.segment_bytes();
+        let live_holds = if planted(Fault::ReserveForgotten) { 0 } else { live_holds };
         let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD).saturating_add(start);
         self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
     }

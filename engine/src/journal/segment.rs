@@ -55,12 +55,19 @@ struct Pool {
 pub(crate) struct Supply {
     storage: Arc<dyn Storage>,
     segment_bytes: u64,
+    /// Whether a thread keeps segments ready; without it whoever needs one makes it.
+    threaded: bool,
     pool: Mutex<Pool>,
     changed: Condvar,
 }
 
 impl Supply {
-    pub(crate) fn new(storage: Arc<dyn Storage>, segment_bytes: u64, next_id: u64) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        segment_bytes: u64,
+        next_id: u64,
+        threaded: bool,
+    ) -> Self {
         let pool = Pool {
             ready: VecDeque::new(),
             next_id,
@@ -70,7 +77,7 @@ impl Supply {
             impatient: false,
             stopping: false,
         };
-        Self { storage, segment_bytes, pool: Mutex::new(pool), changed: Condvar::new() }
+        Self { storage, segment_bytes, threaded, pool: Mutex::new(pool), changed: Condvar::new() }
     }
 
     /// Keeps enough blank segments ready until [`Supply::stop`]. Runs on its own thread.
@@ -110,6 +117,20 @@ impl Supply {
         self.make_now(bytes.max(self.segment_bytes.min(FIRST_BYTES)))
     }
 
+    /// Without a thread for it: makes one of the segments that are to be ready, if any is missing.
+    pub(crate) fn prepare(&self) {
+        let wanted = {
+            let pool = self.pool.lock();
+            !self.threaded && pool.ready.len() < pool.want
+        };
+        if wanted {
+            let made = self.make_now(self.segment_bytes);
+            let mut pool = self.pool.lock();
+            pool.failed = made.as_ref().err().map(io::Error::kind);
+            pool.ready.extend(made);
+        }
+    }
+
     /// Makes a blank segment of `bytes` on this thread.
     fn make_now(&self, bytes: u64) -> io::Result<Blank> {
         let id = {
@@ -130,7 +151,9 @@ impl Supply {
                 file.sync()?;
                 at += left as u64;
             }
-            self.storage.sync_directory()?;
+            if !planted(Fault::SkipDirectorySync) {
+                self.storage.sync_directory()?;
+            }
             Ok(Blank { id, file, bytes })
         });
         if made.is_err() {
@@ -139,22 +162,32 @@ impl Supply {
         made
     }
 
-    /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
-    fn take(&self) -> Option<Blank> {
+    /// Takes a blank segment, waiting for one if need be, or making it where no thread does.
+    ///
+    /// # Errors
+    /// None can be made, or the engine stops first.
+    fn take(&self) -> io::Result<Blank> {
         let mut pool = self.pool.lock();
         loop {
             if let Some(blank) = pool.ready.pop_front() {
                 self.changed.notify_all();
-                return Some(blank);
+                return Ok(blank);
+            }
+            if !self.threaded {
+                drop(pool);
+                return self.make_now(self.segment_bytes);
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
-            let hopeless = |kind| {
+            let hopeless = |kind: &io::ErrorKind| {
                 let full =
                     matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
                 pool.impatient || !full
             };
-            if pool.stopping || pool.failed.is_some_and(hopeless) {
-                return None;
+            if let Some(kind) = pool.failed.filter(hopeless) {
+                return Err(kind.into());
+            }
+            if pool.stopping {
+                return Err(io::ErrorKind::StorageFull.into());
             }
             self.changed.wait(&mut pool);
         }
@@ -251,13 +284,19 @@ impl Writer {
     /// # Errors
     /// Whatever the medium says: nothing written since the last flush is known after that (J4).
     pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
+        self.write_unflushed(batch)?;
+        if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, which the next flush makes durable.
+    pub(crate) fn write_unflushed(&mut self, batch: Batch) -> io::Result<()> {
         let bytes = batch.frame.len() - frame::HEAD;
         self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
         self.written = batch.first_sequence + u64::from(batch.records) - 1;
         self.vouched = false;
-        if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
-            self.flush()?;
-        }
         Ok(())
     }
 
@@ -301,14 +340,18 @@ impl Writer {
             first_sequence,
             records,
             bytes: length,
-            durable_up_to: self.flushed,
+            durable_up_to: self.flushed + u64::from(planted(Fault::VouchTooFar)),
             previous: self.previous,
         };
         let checksum = frame::seal(&mut bytes, &head);
         if records > 0 {
             self.previous = checksum; // a marker is no link of the chain
         }
-        write_all(&*segment.file, &bytes, self.offset)?;
+        let written = write_all(&*segment.file, &bytes, self.offset);
+        let full = written.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
+        if !(full && planted(Fault::FullDiskIsSuccess)) {
+            written?;
+        }
         self.offset += needed;
         self.unflushed_bytes += needed;
         self.supply.pool.lock().current_left = segment.bytes - self.offset;
@@ -327,7 +370,7 @@ impl Writer {
         let blank = if needed > self.supply.segment_bytes {
             self.supply.make_now(needed)? // one batch that needs a segment of its own
         } else {
-            self.supply.take().ok_or(io::ErrorKind::StorageFull)?
+            self.supply.take()?
         };
         self.begin(blank);
         Ok(())
@@ -335,7 +378,10 @@ impl Writer {
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segment.as_ref().filter(|_| !planted(Fault::SkipFlush)) {
-            let synced = segment.file.sync();
+            let mut synced = segment.file.sync();
+            if synced.is_err() && planted(Fault::RetryFailedFlush) {
+                synced = segment.file.sync();
+            }
             if !planted(Fault::IgnoreFailedFlush) {
                 synced?;
             }
