@@ -103,6 +103,7 @@ impl Holding<'_> {
         let (surely, _) = self.shadow.units(self.customer, answered_ms);
         let (_, at_most) = self.shadow.units(self.customer, sent_ms);
         let over = surely.saturating_add(asked) > limit;
+        let unheard = self.shadow.is_unanswered(self.customer, self.key);
         let may_be_over = self.customer.is_shared() || at_most.saturating_add(asked) > limit;
         match &self.exchange.reply {
             Reply::No(No::NotOpen) if sent_at < OPENS_MS => Ok(()),
@@ -110,15 +111,12 @@ impl Holding<'_> {
             // INVARIANT(T1): whole requests before the opening or after the closing.
             _ if answered_at < OPENS_MS => Err(self.wrong("T1", "not_open")),
             _ if sent_at >= closes_ms => Err(self.wrong("T1", "closed")),
-            Reply::No(No::KeyReused)
-                if self.customer.is_shared()
-                    || self.shadow.is_unanswered(self.customer, self.key) =>
-            {
-                Ok(())
-            }
+            Reply::No(No::KeyReused) if self.customer.is_shared() || unheard => Ok(()),
             Reply::No(No::Limit(holds)) if may_be_over => self.limited(holds),
+            // A limit reached by a hold that is not durable is not told.
+            Reply::Unknown if over && !unheard => Ok(()),
             // INVARIANT(C1): what this customer has is known.
-            _ if over => Err(self.wrong("C1", "limit_reached")),
+            _ if over && !unheard => Err(self.wrong("C1", "limit_reached")),
             Reply::Hold(answer) => self.granted(answer),
             Reply::No(No::SoldOut { available }) => self.sold_out(*available),
             Reply::Unknown => {
@@ -161,18 +159,15 @@ impl Holding<'_> {
         require((opens_ms..closes_ms).contains(&answer.created_ms), "T1", || {
             format!("granted at {} ms, open from {OPENS_MS} to {closes_ms}", answer.created_ms)
         })?;
-        for &(item, _) in self.lines {
-            let Some(gift) = plan.good(item).gift else { continue };
-            let given = answer.gifts.iter().any(|&(good, _)| good == gift.good);
-            require(given || !gift.required, "S1", || format!("no gift: {answer:?}"))?;
-            // Of a replay nobody knows when it went without.
-            if !given && !answer.replayed {
-                let latest = self.shadow.ungiven.entry((gift.good, gift.quantity)).or_default();
-                *latest = exchange.sent_ns.max(*latest);
-            }
-            if !given {
-                break;
-            }
+        let gifts = self.lines.iter().filter_map(|&(item, _)| plan.good(item).gift);
+        let given = |good| answer.gifts.iter().any(|&(other, _)| other == good);
+        let missing = gifts.clone().find(|gift| !given(gift.good));
+        let required = gifts.clone().all(|gift| given(gift.good) || !gift.required);
+        require(required, "S1", || format!("no gift: {answer:?}"))?;
+        // Of a replay nobody knows when it went without.
+        if let Some(gift) = missing.filter(|_| !answer.replayed) {
+            let latest = self.shadow.ungiven.entry((gift.good, gift.quantity)).or_default();
+            *latest = exchange.sent_ns.max(*latest);
         }
         let unheard = self.shadow.is_unanswered(self.customer, self.key);
         let may_replay = self.customer.is_shared() || unheard;
@@ -244,7 +239,9 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
     let on_time = answer.state != HoldState::Held
         || known.customer.is_shared()
         || known.perhaps.is_some()
-        || answer.expires_ms.is_some_and(|ms| (known.expires_ms.0..=known.expires_ms.1).contains(&ms));
+        || answer
+            .expires_ms
+            .is_some_and(|ms| (known.expires_ms.0..=known.expires_ms.1).contains(&ms));
     require(on_time, "answer", || format!("{known:?} was shown to expire: {answer:?}"))?;
     if let (Some(paid), HoldState::Confirmed, None, false) =
         (known.payment, answer.state, known.perhaps, known.customer.is_shared())

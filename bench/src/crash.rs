@@ -213,8 +213,8 @@ impl Ground {
         self.storage.flip(segment, offset * 8);
         match self.open() {
             Err(Error::Corrupt(corruption)) => {
-                let names = corruption.file == format!("{segment:?}")
-                    && corruption.offset <= offset as u64;
+                let names =
+                    corruption.file == format!("{segment:?}") && corruption.offset <= offset as u64;
                 require(names, "J3", || format!("byte {offset} of {segment:?}, not {corruption:?}"))
             }
             other => {

@@ -59,8 +59,7 @@ impl Known {
     /// Shows that what is known of its times is exact.
     fn is_exact(&self, created_ms: u64, expires_ms: u64) -> bool {
         let exact = (created_ms, created_ms, expires_ms, expires_ms, false);
-        let known =
-            (self.created_ms.0, self.created_ms.1, self.expires_ms.0, self.expires_ms.1);
+        let known = (self.created_ms.0, self.created_ms.1, self.expires_ms.0, self.expires_ms.1);
         (known.0, known.1, known.2, known.3, self.was_due) == exact
     }
 
@@ -331,6 +330,11 @@ impl Shadow {
         (surely, perhaps)
     }
 
+    /// The engine may have done what was due at `ms`.
+    pub fn may_have_ticked(&mut self, ms: u64) {
+        self.each_live(|known| known.was_due |= known.expires_ms.0 <= ms);
+    }
+
     /// The engine followed a step of its clock, which showed `ms`: what was left of live holds is
     /// left of them still.
     pub fn stepped(&mut self, ms: u64, step_ms: i64) {
@@ -341,10 +345,8 @@ impl Shadow {
             // One that is over by then does not move.
             let over = known.expires_ms.0 <= ms && known.was_due || known.perhaps.is_some();
             for span in [&mut known.created_ms, &mut known.expires_ms] {
-                let moved = (
-                    span.0.saturating_add_signed(step_ms),
-                    span.1.saturating_add_signed(step_ms),
-                );
+                let moved =
+                    (span.0.saturating_add_signed(step_ms), span.1.saturating_add_signed(step_ms));
                 *span = if over { (span.0.min(moved.0), span.1.max(moved.1)) } else { moved };
             }
         });

@@ -99,6 +99,7 @@ impl Medium {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         self.files.insert(name, Content::default());
+        self.forgotten.retain(|other| *other != name); // a new entry, which nothing forgot yet
         Ok(())
     }
 
@@ -108,6 +109,7 @@ impl Medium {
     /// `NotFound`.
     pub fn remove(&mut self, name: FileName) -> io::Result<()> {
         let content = self.files.remove(&name).ok_or(io::ErrorKind::NotFound)?;
+        self.forgotten.retain(|other| *other != name);
         if content.listed {
             self.removed.insert(name, content);
         }

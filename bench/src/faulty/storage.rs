@@ -387,7 +387,8 @@ impl StorageFile for File {
         let at = place(offset)?;
         self.disk.with((Call::Read, Some(self.name), offset, &[]), self.life, |state, go| {
             let from = state.medium.bytes(self.name)?.get(at..).unwrap_or_default();
-            let mut most = bytes.len().min(from.len()).min(state.faults.short.unwrap_or(usize::MAX));
+            let mut most =
+                bytes.len().min(from.len()).min(state.faults.short.unwrap_or(usize::MAX));
             match go {
                 Go::Wrong(Trouble::Short) => most = most.div_ceil(2),
                 Go::Wrong(trouble) => return Err(trouble.error()),

@@ -73,6 +73,16 @@ fn moved(counts: &[Count], lines: &Units, gifts: &Units, way: Move) -> Vec<Count
     counts
 }
 
+/// The counts of a drop of which nothing was sold.
+pub(super) fn whole(plan: &Plan) -> Vec<Count> {
+    let goods = plan.goods.iter().enumerate();
+    let whole = goods.map(|(place, good)| {
+        let none = (place < plan.items).then_some(0);
+        Count { total: good.units, available: good.units, held: none, sold: none }
+    });
+    whole.collect()
+}
+
 /// INVARIANT(S1): the sums of this very moment.
 pub(super) fn sums(plan: &Plan, counts: &[Count]) -> Checked {
     for (count, good) in counts.iter().zip(&plan.goods) {

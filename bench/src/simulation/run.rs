@@ -3,13 +3,13 @@
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::ledger::{Around, sums};
+use super::ledger::{Around, sums, whole};
 use super::stage::{Happened, Life, Stage};
 use super::step::Step;
 use crate::auditor::judge;
 use crate::command::{Command, Exchange, No, Reply};
 use crate::faulty::Call;
-use crate::invariants::{Count, World};
+use crate::invariants::Count;
 use crate::local::Show;
 use crate::plan::OPENS_MS;
 use crate::violation::{Violation, require};
@@ -219,7 +219,7 @@ impl Run {
         sums(&self.stage.plan, &counts)?;
         let health = life.engine.health();
         let fair = self.stage.is_troubled(life) || self.stage.bounded;
-        require(health.latched.is_none() || fair, "J4", || {
+        require(health.latched.is_none() || latched || fair, "J4", || {
             format!("nothing went wrong, but: {health:?}")
         })?;
         self.stage.happened.latched += u64::from(health.latched.is_some() && !latched);
@@ -239,24 +239,18 @@ impl Run {
             self.judge_counts(life, &before, &exchange)?;
             self.judge_health(life, waits, &exchange)?;
             if matches!(exchange.command, Command::Hold { .. }) {
-                self.stage.reached_ms = self.stage.reached_ms.max(self.turned_ms(life));
+                self.stage.reached_ms = self.stage.reached_ms.max(self.stage.turned_ms(life));
             }
         }
         judge(&mut self.stage.shadow, &exchange)
     }
 
-    /// The time at which the drop stands now, as far as its phase tells.
-    fn turned_ms(&self, life: &Life) -> u64 {
-        match life.sale.phase() {
-            jangteo::Phase::Scheduled => 0,
-            jangteo::Phase::Open => OPENS_MS,
-            _ => self.stage.plan.closes_ms().unwrap_or(u64::MAX),
-        }
-    }
-
     fn judge_counts(&mut self, life: &Life, before: &[Count], exchange: &Exchange) -> Checked {
         let after = self.stage.counts(life);
         let Stage { plan, shadow, last_number, .. } = &self.stage;
+        // It was sealed before, and nothing was sold.
+        let whole = if before.is_empty() && !after.is_empty() { whole(plan) } else { Vec::new() };
+        let before = if whole.is_empty() { before } else { &whole };
         let around = Around { plan, shadow, before, after: &after, last_number: *last_number };
         let granted = around.check(&exchange.command, &exchange.reply)?;
         self.stage.last_number += u32::from(granted);
@@ -268,8 +262,7 @@ impl Run {
     fn judge_health(&mut self, life: &Life, waits: bool, exchange: &Exchange) -> Checked {
         let health = life.engine.health();
         let latched = health.latched.is_some();
-        let ends =
-            matches!(exchange.command, Command::Confirm { .. } | Command::Release { .. });
+        let ends = matches!(exchange.command, Command::Confirm { .. } | Command::Release { .. });
         let wrong = |text: &str| {
             Violation::of("J4", format!("{:?}: {text}, with {health:?}", exchange.command))
         };
@@ -288,7 +281,9 @@ impl Run {
     fn tick(&mut self, life: &Life, stepped: Option<i64>) -> Checked {
         let before_ms = self.stage.now_ms();
         let was_latched = life.engine.health().latched.is_some();
+        let troubles = self.stage.storage.happened();
         let expired = life.engine.tick();
+        let undisturbed = self.stage.storage.happened() == troubles;
         let now_ms = self.stage.now_ms();
         expired.hash(&mut self.stage.digest);
         self.stage.counted += 1;
@@ -312,7 +307,8 @@ impl Run {
             format!("{expired} holds expired, not {surely} to {perhaps}")
         })?;
         let health = life.engine.health();
-        require(!health.disk_short || self.stage.bounded || lost, "F1", || {
+        let plenty = undisturbed && !self.stage.bounded && !lost;
+        require(!health.disk_short || !plenty, "F1", || {
             "short of room on a disk that has plenty".to_owned()
         })
     }
@@ -371,8 +367,8 @@ impl Run {
             let exchange = self.stage.send(&mut life, Command::Get { hold })?;
             judge(&mut self.stage.shadow, &exchange)?;
         }
+        self.stage.world(&life)?;
         let counts = self.stage.counts(&life);
-        World::of(std::slice::from_ref(&self.stage.shadow))?.check(&counts)?;
         for count in &counts {
             let whole = count.total.is_none_or(|total| {
                 let gone = count.sold.unwrap_or(0) + count.held.unwrap_or(0);

@@ -9,7 +9,7 @@ use jangteo::{Campaign, Clock, Engine, Error, ManualClock, Phase, Sale, Stock, T
 
 use super::step::Start;
 use crate::auditor::judge;
-use crate::command::{Command, Exchange, Reply};
+use crate::command::{Command, Exchange, No, Reply};
 use crate::faulty::{FaultyStorage, Trouble};
 use crate::invariants::{Count, World, counts};
 use crate::local::{Local, Show};
@@ -200,6 +200,7 @@ impl Stage {
     }
 
     fn put_first(&mut self, engine: Engine, troubles: u64) -> Result<Option<Life>, Violation> {
+        engine.tick(); // a segment that could not be made at the start can be made now
         let put = engine.put(self.plan.campaign());
         require(put.is_ok() || self.bounded, "J1", || format!("nothing is wrong, but: {put:?}"))?;
         self.put = put.is_ok();
@@ -273,17 +274,29 @@ impl Stage {
             let exchange = self.send(life, Command::Hold { customer, key, lines })?;
             judge(&mut self.shadow, &exchange)?;
             match exchange.reply {
+                // What was granted is not told of either, while the disk is short.
+                Reply::No(No::Busy) => {}
                 Reply::No(_) => self.shadow.settle_open(customer, key),
                 Reply::Hold(ref answer) if !answer.replayed => self.last_number += 1,
                 _ => {}
             }
         }
+        self.world(life)
+    }
+
+    /// Everything that the clients know and the counts of this moment agree; sealed, there are none.
+    pub(super) fn world(&self, life: &Life) -> Checked {
         let counts = self.counts(life);
-        World::of(std::slice::from_ref(&self.shadow))?.check(&counts)
+        let world = World::of(std::slice::from_ref(&self.shadow))?;
+        if counts.is_empty() { Ok(()) } else { world.check(&counts) }
     }
 
     /// Asks, and notes what was asked and answered.
-    pub(super) fn send(&mut self, life: &mut Life, command: Command) -> Result<Exchange, Violation> {
+    pub(super) fn send(
+        &mut self,
+        life: &mut Life,
+        command: Command,
+    ) -> Result<Exchange, Violation> {
         let sent = life.local.send(command);
         let exchange = sent.map_err(|unknown| Violation::of("J1", unknown.to_string()))?;
         self.counted = exchange.answered_ns;
@@ -292,6 +305,15 @@ impl Stage {
         (&exchange.command, &reply).hash(&mut self.digest);
         let reached_ms = self.reached_ms;
         Ok(Exchange { reply, reached_ms, ..exchange })
+    }
+
+    /// The time at which the drop stands now, as far as its phase tells.
+    pub(super) fn turned_ms(&self, life: &Life) -> u64 {
+        match life.sale.phase() {
+            Phase::Scheduled => 0,
+            Phase::Open => OPENS_MS,
+            _ => self.plan.closes_ms().unwrap_or(u64::MAX),
+        }
     }
 
     pub(super) fn counts(&self, life: &Life) -> Vec<Count> {
@@ -306,6 +328,10 @@ impl Stage {
     /// Puts the other campaign, with so many units.
     pub(super) fn put_side(&mut self, life: &Life, units: u32) -> Checked {
         let put = life.engine.put(side(units));
+        self.shadow.may_have_ticked(self.now_ms()); // a put does what is due
+        self.reached_ms = self.reached_ms.max(self.turned_ms(life));
+        self.counted += 1;
+        self.shadow.gave_back_ns = self.counted;
         if self.storage.has_died() {
             self.side.insert(units);
             return Ok(());

@@ -85,9 +85,7 @@ impl Step {
             }
             74..90 => Self::Flush,
             90..95 => Self::Plan { calls: u64::from(1 + rng.below(16)), trouble: told(&mut rng) },
-            95..98 => {
-                Self::Plan { calls: u64::from(1 + rng.below(24)), trouble: Trouble::Die }
-            }
+            95..98 => Self::Plan { calls: u64::from(1 + rng.below(24)), trouble: Trouble::Die },
             98..101 => Self::Crash { power: rng.chance(70) },
             101..103 => Self::Restart,
             103..106 => Self::Room { bytes: Some(u64::from(rng.below(24)) << 10) },
