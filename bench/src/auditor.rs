@@ -250,7 +250,8 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
         require(shown, "answer", || format!("{known:?} was shown with {:?}", answer.payment))?;
     }
     if answer.state != known.state || known.perhaps.is_some() {
-        let payment = known.perhaps.and_then(|(_, payment)| payment);
+        let paid = answer.state == HoldState::Confirmed;
+        let payment = known.perhaps.and_then(|(_, payment)| payment).filter(|_| paid);
         if let Some(expires_ms) = answer.expires_ms {
             shadow.extend(id, expires_ms);
         }

@@ -165,28 +165,8 @@ impl Ground {
         if died { Exchange { reply: Reply::Unknown, ..exchange } } else { exchange }
     }
 
-    /// Everything that was shown is there, each command left open can be settled by repeating it,
-    /// and the sums are right.
     fn compare(&self, engine: &Engine, shadow: &mut Shadow) -> Result<(), Violation> {
-        let mut local = self.local(engine, Show::Durable);
-        let holds: Vec<_> = shadow.holds().iter().map(|known| known.id).collect();
-        for hold in holds {
-            let exchange = send(&mut local, Command::Get { hold })?;
-            require(matches!(exchange.reply, Reply::Hold(_)), "J3", || {
-                format!("{:?} was shown and is lost", shadow.by_id(hold))
-            })?;
-            judge(shadow, &exchange)?;
-        }
-        let open: Vec<_> = shadow.unanswered().map(|(&who, lines)| (who, lines.clone())).collect();
-        for ((customer, key), lines) in open {
-            let exchange = send(&mut local, Command::Hold { customer, key, lines })?;
-            judge(shadow, &exchange)?;
-            if matches!(exchange.reply, Reply::No(_)) {
-                shadow.settle_open(customer, key);
-            }
-        }
-        let view = counts(&engine.sale(SALE).expect("it was put").view().0);
-        World::of(std::slice::from_ref(shadow))?.check(&view)
+        recall(engine, &mut self.local(engine, Show::Durable), shadow)
     }
 
     /// After a kill the cache still shows what was never flushed. Whatever the next process shows
@@ -223,6 +203,34 @@ impl Ground {
             }
         }
     }
+}
+
+/// Everything that was shown is there, each command left open can be settled by repeating it,
+/// and the sums are right.
+pub(crate) fn recall(
+    engine: &Engine,
+    local: &mut Local,
+    shadow: &mut Shadow,
+) -> Result<(), Violation> {
+    local.show(Show::Durable);
+    let holds: Vec<_> = shadow.holds().iter().map(|known| known.id).collect();
+    for hold in holds {
+        let exchange = send(local, Command::Get { hold })?;
+        require(matches!(exchange.reply, Reply::Hold(_)), "J3", || {
+            format!("{:?} was shown and is lost", shadow.by_id(hold))
+        })?;
+        judge(shadow, &exchange)?;
+    }
+    let open: Vec<_> = shadow.unanswered().map(|(&who, lines)| (who, lines.clone())).collect();
+    for ((customer, key), lines) in open {
+        let exchange = send(local, Command::Hold { customer, key, lines })?;
+        judge(shadow, &exchange)?;
+        if matches!(exchange.reply, Reply::No(_)) {
+            shadow.settle_open(customer, key);
+        }
+    }
+    let view = counts(&engine.sale(SALE).expect("it was put").view().0);
+    World::of(std::slice::from_ref(shadow))?.check(&view)
 }
 
 fn send(local: &mut Local, command: Command) -> Result<Exchange, Violation> {

@@ -89,7 +89,7 @@ impl Step {
             98..101 => Self::Crash { power: rng.chance(70) },
             101..103 => Self::Restart,
             103..106 => Self::Room { bytes: Some(u64::from(rng.below(24)) << 10) },
-            106..112 => Self::Room { bytes: None },
+            106..124 => Self::Room { bytes: None },
             _ => Self::Ask { waits: rng.chance(50) },
         }
     }
