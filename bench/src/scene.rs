@@ -91,6 +91,9 @@ impl Scene {
         scene.note(&engine, &storage, &clock);
         scene.act(&engine, &storage, &clock)?;
         if !ends {
+            let flushed = engine.flush();
+            flushed.map_err(|error| Violation::of("J1", error.to_string()))?;
+            scene.note(&engine, &storage, &clock);
             storage.kill();
         }
         drop(engine);
