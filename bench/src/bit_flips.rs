@@ -37,6 +37,12 @@ impl Flips {
 
 const SEGMENT_BYTES: u64 = 4 << 10;
 
+/// A file with its length, unless nothing but zeros was written to it.
+fn whole(scene: &Scene, name: FileName) -> Option<(FileName, usize)> {
+    let bytes = scene.medium.bytes(name).ok()?;
+    bytes.iter().any(|&byte| byte != 0).then_some((name, bytes.len()))
+}
+
 /// A journal whose bits are flipped.
 #[derive(Debug)]
 pub struct Journal {
@@ -46,7 +52,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal of at least so many bytes of segments; `vouched`: one that ended in good order.
+    /// A journal of at least so many bytes of segments that were written to; `vouched`: one that
+    /// ended in good order.
     ///
     /// # Errors
     /// What is wrong even without a fault.
@@ -54,9 +61,8 @@ impl Journal {
         let mut commands = 8;
         loop {
             let scene = Scene::play(1, commands, SEGMENT_BYTES, vouched)?;
-            let lengths = scene.medium.list().into_iter();
-            let length = |name| scene.medium.bytes(name).map_or(0, <[u8]>::len);
-            let files: Vec<_> = lengths.map(|name| (name, length(name))).collect();
+            let names = scene.medium.list().into_iter();
+            let files: Vec<_> = names.filter_map(|name| whole(&scene, name)).collect();
             if files.iter().map(|(_, length)| length).sum::<usize>() >= bytes {
                 return Ok(Self { scene, files, vouched });
             }

@@ -14,6 +14,7 @@ pub mod command;
 pub mod crash;
 pub mod crash_states;
 pub mod faulty;
+pub mod full_disk;
 pub mod hammer;
 pub mod invariants;
 pub mod io_faults;

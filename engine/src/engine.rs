@@ -316,8 +316,7 @@ impl EngineCore {
     /// The drops that are current, in the order of their making: what is due at once happens in
     /// the same order in every process.
     pub(crate) fn current(&self) -> Vec<Sale> {
-        let mut sales: Vec<Sale> =
-            self.by_id.iter().map(|entry| entry.value().clone()).collect();
+        let mut sales: Vec<Sale> = self.by_id.iter().map(|entry| entry.value().clone()).collect();
         sales.sort_unstable_by_key(|sale| sale.0.index);
         sales
     }

@@ -33,6 +33,8 @@ pub struct Faults {
     pub panic_sync: bool,
     /// Making a file finds the disk full.
     pub fail_create: bool,
+    /// Changes that still succeed; then every one fails.
+    pub changes_left: Option<u64>,
     /// Calls of this kind wait.
     pub block: Option<Call>,
     /// Writes and reads take at most this many bytes, and every third write is interrupted.
@@ -284,7 +286,11 @@ impl State {
             self.happened += 1;
             return Some(self.plan.swap_remove(place).2);
         }
-        (call == Call::Sync && self.faults.fail_sync).then_some(Trouble::Eio)
+        let broken = call.changes() && self.faults.changes_left == Some(0);
+        if let Some(left) = self.faults.changes_left.as_mut().filter(|_| call.changes()) {
+            *left = left.saturating_sub(1);
+        }
+        (broken || (call == Call::Sync && self.faults.fail_sync)).then_some(Trouble::Eio)
     }
 
     fn log(&mut self, change: impl FnOnce() -> Logged) {

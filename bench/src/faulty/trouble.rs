@@ -38,6 +38,12 @@ impl Call {
         Self::Write,
         Self::Sync,
     ];
+
+    /// Whether it can change what lies on the medium.
+    #[must_use]
+    pub const fn changes(self) -> bool {
+        !matches!(self, Self::List | Self::Open | Self::Length | Self::Read)
+    }
 }
 
 /// What goes wrong with one call.
