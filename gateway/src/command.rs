@@ -1,14 +1,13 @@
 //! What both wires ask for, in one form, and what comes back.
 
 use jangteo::audit::Audit;
-use jangteo::limits::{AREA_MAX, CUSTOMER_MAX, KEY_MAX, LINES_MAX, PAYMENT_MAX, QUANTITY_MAX};
 use jangteo::{Hold, HoldRequest, Pending, Phase, Refusal, SaleView};
 use smallvec::SmallVec;
 
 /// A command for the engine. Borrows the request it came in.
 #[derive(Debug)]
 pub(crate) enum Command<'a> {
-    Hold(HoldAsk<'a>),
+    Hold { drop: &'a str, request: HoldRequest<'a> },
     Confirm { hold: &'a str, payment: Option<&'a str> },
     Release { hold: &'a str },
     Extend { hold: &'a str },
@@ -18,19 +17,6 @@ pub(crate) enum Command<'a> {
     Drops(Filter<'a>),
     Audit { drop: &'a str },
 }
-
-/// What a customer asks for.
-#[derive(Debug)]
-pub(crate) struct HoldAsk<'a> {
-    pub(crate) drop: &'a str,
-    pub(crate) customer: &'a str,
-    pub(crate) lines: Asked<'a>,
-    pub(crate) key: Option<&'a str>,
-    pub(crate) area: Option<&'a str>,
-}
-
-/// Items and how many units of each.
-pub(crate) type Asked<'a> = SmallVec<[(&'a str, u32); 2]>;
 
 /// Which drops to list.
 #[derive(Debug, Default)]
@@ -68,54 +54,20 @@ impl From<Refusal> for Refused {
     }
 }
 
-impl<'a> HoldAsk<'a> {
-    /// The engine's form of it.
-    pub(crate) fn request(&self) -> HoldRequest<'a> {
-        let mut request = HoldRequest::new(self.customer);
-        for &(sku, quantity) in &self.lines {
-            request = request.line(sku, quantity);
-        }
-        if let Some(key) = self.key {
-            request = request.key(key);
-        }
-        if let Some(area) = self.area {
-            request = request.area(area);
-        }
-        request
+/// What a customer asks for, from the parts that either wire brings.
+pub(crate) fn hold_request<'a>(
+    customer: &'a str,
+    lines: impl IntoIterator<Item = (&'a str, u32)>,
+    key: Option<&'a str>,
+    area: Option<&'a str>,
+) -> HoldRequest<'a> {
+    let all = |request: HoldRequest<'a>, (sku, quantity)| request.line(sku, quantity);
+    let mut request = lines.into_iter().fold(HoldRequest::new(customer), all);
+    if let Some(key) = key {
+        request = request.key(key);
     }
-
-    /// What a drop would say of the request itself: for one that does not exist, since `malformed`
-    /// comes before `unknown_drop`.
-    pub(crate) fn check(&self) -> Result<(), Refusal> {
-        check_text(self.customer, CUSTOMER_MAX, "customer")?;
-        self.key.map_or(Ok(()), |key| check_text(key, KEY_MAX, "key"))?;
-        self.area.map_or(Ok(()), |area| check_text(area, AREA_MAX, "area"))?;
-        let mut summed: Asked<'_> = SmallVec::new();
-        for &(sku, quantity) in &self.lines {
-            match summed.iter_mut().find(|(other, _)| *other == sku) {
-                Some((_, sum)) => *sum = sum.saturating_add(quantity),
-                None => summed.push((sku, quantity)),
-            }
-            let last = summed.iter().find(|(other, _)| *other == sku);
-            let sum = last.map_or(0, |(_, sum)| *sum);
-            if quantity == 0 || QUANTITY_MAX < sum {
-                return Err(Refusal::Malformed("quantity"));
-            }
-        }
-        let fits = !summed.is_empty() && summed.len() <= LINES_MAX;
-        if fits { Ok(()) } else { Err(Refusal::Malformed("lines")) }
+    if let Some(area) = area {
+        request = request.area(area);
     }
-}
-
-pub(crate) fn check_customer(customer: &str) -> Result<(), Refusal> {
-    check_text(customer, CUSTOMER_MAX, "customer")
-}
-
-pub(crate) fn check_payment(payment: Option<&str>) -> Result<(), Refusal> {
-    payment.map_or(Ok(()), |payment| check_text(payment, PAYMENT_MAX, "payment"))
-}
-
-fn check_text(text: &str, most: usize, what: &'static str) -> Result<(), Refusal> {
-    let fine = !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
-    if fine { Ok(()) } else { Err(Refusal::Malformed(what)) }
+    request
 }

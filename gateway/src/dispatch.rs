@@ -3,9 +3,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jangteo::{Engine, Health, Hold, HoldId, Pending, Refusal, Sale, SaleView, Timestamp};
+use jangteo::{
+    Engine, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId, HoldRequest, Pending,
+    Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
+};
 
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused, check_customer, check_payment};
+use crate::command::{Answer, Command, Filter, Refused};
 
 /// Runs commands. Owns one atomic flag: a panic was caught, so no more holds are granted. Relaxed,
 /// since nothing else is read by it.
@@ -28,8 +31,27 @@ impl Dispatcher {
         self.engine.health()
     }
 
+    /// Snapshots that the start passed over.
+    pub(crate) fn snapshots_passed_over(&self) -> &[String] {
+        self.engine.snapshots_passed_over()
+    }
+
     pub(crate) fn torn_tail(&self) -> Option<&str> {
         self.engine.torn_tail()
+    }
+
+    /// Events after `after`. Waits for files.
+    pub(crate) fn events(
+        &self,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Events, EventsError> {
+        self.engine.events(after, limit)
+    }
+
+    /// Is ready once there may be events after `after`.
+    pub(crate) fn events_ready(&self, after: EventId) -> EventsReady {
+        self.engine.events_ready(after)
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.
@@ -39,7 +61,7 @@ impl Dispatcher {
 
     /// Runs one command. Never waits for the disk.
     pub(crate) fn run(&self, command: Command<'_>) -> Result<Answer, Refused> {
-        if self.is_broken() && matches!(command, Command::Hold(_)) {
+        if self.is_broken() && matches!(command, Command::Hold { .. }) {
             return Err(Refused::Broken);
         }
         match catch_unwind(AssertUnwindSafe(|| self.answer(command))) {
@@ -54,7 +76,7 @@ impl Dispatcher {
 
     fn answer(&self, command: Command<'_>) -> Result<Answer, Refusal> {
         match command {
-            Command::Hold(ask) => self.hold(&ask).map(Answer::Hold),
+            Command::Hold { drop, request } => self.hold(drop, &request).map(Answer::Hold),
             Command::Confirm { hold, payment } => {
                 // `malformed` comes before `unknown_hold`.
                 check_payment(payment)?;
@@ -77,22 +99,18 @@ impl Dispatcher {
         self.engine.sale(drop).ok_or(Refusal::UnknownDrop)
     }
 
-    fn hold(&self, ask: &HoldAsk<'_>) -> Result<Pending<Hold>, Refusal> {
-        match self.engine.sale(ask.drop) {
-            Some(sale) => sale.hold(&ask.request()),
-            None => Err(self.unknown_drop(ask)),
+    fn hold(&self, drop: &str, request: &HoldRequest<'_>) -> Result<Pending<Hold>, Refusal> {
+        match self.engine.sale(drop) {
+            Some(sale) => sale.hold(request),
+            None => Err(self.unknown_drop(request)),
         }
     }
 
     /// What comes before `unknown_drop` in the order of checks, or that.
     #[cold]
-    fn unknown_drop(&self, ask: &HoldAsk<'_>) -> Refusal {
-        let health = self.health();
-        match ask.check() {
-            Err(malformed) => malformed,
-            Ok(()) if health.disk_short || health.latched.is_some() => Refusal::Unavailable,
-            Ok(()) => Refusal::UnknownDrop,
-        }
+    fn unknown_drop(&self, request: &HoldRequest<'_>) -> Refusal {
+        let said = request.check().and_then(|()| self.engine.admits_holds());
+        said.err().unwrap_or(Refusal::UnknownDrop)
     }
 
     /// Does something to the hold of that name. A text that is no name at all names no hold.

@@ -22,6 +22,8 @@ type Checked = Result<(), Violation>;
 
 /// Small, so that a run goes through many.
 const SEGMENT_BYTES: u64 = 8 << 10;
+/// A snapshot at the end of an engine that appended so many records.
+const SNAPSHOT_AFTER: u64 = 60;
 /// Least rest of a live hold after a restart, ms.
 const GRACE_MS: u64 = jangteo::limits::GRACE_AFTER_RESTART_MS;
 /// The other campaign, of which only the put is played.
@@ -117,7 +119,8 @@ impl Stage {
     fn open(&self) -> Result<Engine, Error> {
         let options = Engine::options().storage(Arc::new(self.storage.process()));
         let options = options.clock(self.clock.clone()).background(false);
-        options.segment_bytes(SEGMENT_BYTES).id_seed([self.seed, self.lives]).open()
+        let options = options.segment_bytes(SEGMENT_BYTES).snapshot_after(SNAPSHOT_AFTER);
+        options.id_seed([self.seed, self.lives]).open()
     }
 
     /// Starts the engine, in spite of everything `start` plans, and checks what is there.

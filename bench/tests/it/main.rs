@@ -2,6 +2,10 @@
 
 mod crashes;
 mod ladder;
+#[cfg(test)]
+mod model;
 mod rounds;
+#[cfg(test)]
+mod sequences;
 #[cfg(test)]
 mod tidy;

@@ -15,7 +15,7 @@ use super::common::json;
 use super::head::idempotency_key;
 use super::problem::Problem;
 use crate::app::App;
-use crate::command::{Answer, Command, HoldAsk};
+use crate::command::{Answer, Command, hold_request};
 
 const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
 
@@ -38,14 +38,8 @@ where
     }
     let quantity = |quantity: u64| u32::try_from(quantity).unwrap_or(u32::MAX);
     let lines = body.lines.iter().map(|Object(line)| (&*line.sku, quantity(line.quantity)));
-    let ask = HoldAsk {
-        drop,
-        customer: &body.customer,
-        lines: lines.collect(),
-        key: key.as_deref(),
-        area: body.area.as_deref(),
-    };
-    let hold = durable_hold(app, Command::Hold(ask)).await?;
+    let request = hold_request(&body.customer, lines, key.as_deref(), body.area.as_deref());
+    let hold = durable_hold(app, Command::Hold { drop, request }).await?;
     let status = if hold.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let mut response = json(status, &hold);
     if hold.replayed {

@@ -5,7 +5,7 @@ use jangteo::{Hold, ItemView, Phase, Refusal, SaleView, Ticket};
 use super::reply::Reply;
 use super::sale_command::{HoldCommand, ListCommand, SaleCommand};
 use crate::codes::Code;
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::command::{Answer, Command, Filter, Refused, hold_request};
 use crate::dispatch::Dispatcher;
 use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
 
@@ -51,7 +51,7 @@ pub(super) fn answer(
 fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
     Ok(match command {
         SaleCommand::Hold(HoldCommand { drop, customer, lines, key, area, brief: _ }) => {
-            Command::Hold(HoldAsk { drop, customer, lines, key, area })
+            Command::Hold { drop, request: hold_request(customer, lines, key, area) }
         }
         SaleCommand::Confirm { hold, payment } => Command::Confirm { hold, payment },
         SaleCommand::Release { hold } => Command::Release { hold },
