@@ -71,12 +71,19 @@ struct Pool {
 pub(crate) struct Supply {
     storage: Arc<dyn Storage>,
     segment_bytes: u64,
+    /// Whether a thread keeps segments ready; without it whoever needs one makes it.
+    threaded: bool,
     pool: Mutex<Pool>,
     changed: Condvar,
 }
 
 impl Supply {
-    pub(crate) fn new(storage: Arc<dyn Storage>, segment_bytes: u64, next_id: u64) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        segment_bytes: u64,
+        next_id: u64,
+        threaded: bool,
+    ) -> Self {
         let pool = Pool {
             ready: VecDeque::new(),
             next_id,
@@ -86,7 +93,7 @@ impl Supply {
             impatient: false,
             stopping: false,
         };
-        Self { storage, segment_bytes, pool: Mutex::new(pool), changed: Condvar::new() }
+        Self { storage, segment_bytes, threaded, pool: Mutex::new(pool), changed: Condvar::new() }
     }
 
     /// Keeps enough blank segments ready until [`Supply::stop`]. Runs on its own thread.
@@ -97,10 +104,8 @@ impl Supply {
                 pool = wait_on(&self.changed, pool);
                 continue;
             }
-            let id = pool.next_id;
-            pool.next_id += 1;
             drop(pool);
-            let made = self.make_largest(id);
+            let made = self.make_largest(self.next_id());
             pool = self.pool.lock();
             match made {
                 Ok(blank) => {
@@ -120,15 +125,30 @@ impl Supply {
         }
     }
 
+    /// Without a thread for it: makes one of the segments that are to be ready, if any is missing.
+    pub(crate) fn prepare(&self) {
+        let wanted = {
+            let pool = self.pool.lock();
+            !self.threaded && pool.ready.len() < pool.want
+        };
+        if wanted {
+            let made = self.make_largest(self.next_id());
+            let mut pool = self.pool.lock();
+            pool.failed = made.as_ref().err().map(io::Error::kind);
+            pool.ready.extend(made);
+        }
+    }
+
     /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
     pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
-        let id = {
-            let mut pool = self.pool.lock();
-            pool.next_id += 1;
-            pool.next_id - 1
-        };
-        self.make(id, bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+        self.make(self.next_id(), bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+    }
+
+    fn next_id(&self) -> u64 {
+        let mut pool = self.pool.lock();
+        pool.next_id += 1;
+        pool.next_id - 1
     }
 
     /// Makes a blank segment, of the usual size or a half, a quarter ... of it: on a full disk the
@@ -154,7 +174,10 @@ impl Supply {
         // What could not be created may be somebody else's.
         let file = self.storage.create(FileName::Segment(id))?;
         let mut blank = Blank { id, file, bytes: 0 };
-        match blank.lengthen(bytes).and_then(|()| self.storage.sync_directory()) {
+        let listed = || {
+            if planted(Fault::SkipDirectorySync) { Ok(()) } else { self.storage.sync_directory() }
+        };
+        match blank.lengthen(bytes).and_then(|()| listed()) {
             Ok(()) => Ok(blank),
             Err(error) => {
                 // Gives the room back; a leftover is only zeros.
@@ -164,8 +187,8 @@ impl Supply {
         }
     }
 
-    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if the
-    /// engine stops first.
+    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if nobody
+    /// makes them, or the engine stops first.
     fn take(&self, last: u64) -> Option<Blank> {
         let mut pool = self.pool.lock();
         loop {
@@ -179,7 +202,7 @@ impl Supply {
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
             let hopeless = |kind| pool.impatient || !is_full(kind);
-            if pool.stopping || pool.failed.is_some_and(hopeless) {
+            if pool.stopping || !self.threaded || pool.failed.is_some_and(hopeless) {
                 return None;
             }
             pool = wait_on(&self.changed, pool);
@@ -292,6 +315,15 @@ impl Writer {
     /// # Errors
     /// Whatever the medium says: nothing written since the last flush is known after that (J4).
     pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
+        self.write_unflushed(batch)?;
+        if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, which the next flush makes durable.
+    pub(crate) fn write_unflushed(&mut self, batch: Batch) -> io::Result<()> {
         let bytes = batch.frame.len() - frame::HEAD;
         let checksum = self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
         self.written = batch.first_sequence + u64::from(batch.records) - 1;
@@ -305,9 +337,6 @@ impl Writer {
             end: Place { segment, offset: self.offset },
         };
         self.vouched = false;
-        if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
-            self.flush()?;
-        }
         Ok(())
     }
 
@@ -356,11 +385,15 @@ impl Writer {
             first_sequence,
             records,
             bytes: length,
-            durable_up_to: self.flushed,
+            durable_up_to: self.flushed + u64::from(planted(Fault::VouchTooFar)),
             previous: self.last.checksum,
         };
         let checksum = frame::seal(&mut bytes, &head);
-        write_all(&*segment.file, &bytes, self.offset)?;
+        let written = write_all(&*segment.file, &bytes, self.offset);
+        let full = written.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
+        if !(full && planted(Fault::FullDiskIsSuccess)) {
+            written?;
+        }
         self.offset += needed;
         self.unflushed_bytes += needed;
         self.supply.pool.lock().current_left = segment.bytes - self.offset;
@@ -384,7 +417,8 @@ impl Writer {
             }
             // Nobody makes them any more, and what is still under way must not fail on a sound
             // disk.
-            None => self.supply.make_now(needed)?,
+            None if self.supply.threaded => self.supply.make_now(needed)?,
+            None => self.supply.make_now(needed.max(self.supply.segment_bytes))?,
         };
         self.begin(blank);
         Ok(())
@@ -392,7 +426,10 @@ impl Writer {
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segment.as_ref().filter(|_| !planted(Fault::SkipFlush)) {
-            let synced = segment.file.sync();
+            let mut synced = segment.file.sync();
+            if synced.is_err() && planted(Fault::RetryFailedFlush) {
+                synced = segment.file.sync();
+            }
             if !planted(Fault::IgnoreFailedFlush) {
                 synced?;
             }

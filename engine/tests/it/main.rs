@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod attack;
 #[cfg(test)]
-mod attack_disk;
-#[cfg(test)]
 mod attack_time;
 #[cfg(test)]
 mod audit;
