@@ -5,25 +5,44 @@ use jangteo::limits::{AREA_MAX, CUSTOMER_MAX, KEY_MAX, LINES_MAX, PAYMENT_MAX, Q
 use jangteo::{Hold, HoldRequest, Pending, Phase, Refusal, SaleView};
 use smallvec::SmallVec;
 
+use crate::access::Denied;
+
 /// A command for the engine. Borrows the request it came in.
 #[derive(Debug)]
 pub(crate) enum Command<'a> {
     Hold(HoldAsk<'a>),
-    Confirm { hold: &'a str, payment: Option<&'a str> },
-    Release { hold: &'a str },
-    Extend { hold: &'a str },
-    Get { hold: &'a str },
-    Find { drop: &'a str, customer: &'a str },
-    Drop { drop: &'a str },
+    Confirm {
+        hold: &'a str,
+        payment: Option<&'a str>,
+    },
+    Release {
+        hold: &'a str,
+    },
+    Extend {
+        hold: &'a str,
+    },
+    Get {
+        hold: &'a str,
+    },
+    /// The customer can be left out by one who has a token; likewise in [`HoldAsk`].
+    Find {
+        drop: &'a str,
+        customer: Option<&'a str>,
+    },
+    Drop {
+        drop: &'a str,
+    },
     Drops(Filter<'a>),
-    Audit { drop: &'a str },
+    Audit {
+        drop: &'a str,
+    },
 }
 
 /// What a customer asks for.
 #[derive(Debug)]
 pub(crate) struct HoldAsk<'a> {
     pub(crate) drop: &'a str,
-    pub(crate) customer: &'a str,
+    pub(crate) customer: Option<&'a str>,
     pub(crate) lines: Asked<'a>,
     pub(crate) key: Option<&'a str>,
     pub(crate) area: Option<&'a str>,
@@ -60,6 +79,13 @@ pub(crate) enum Refused {
     Sale(Refusal),
     /// A broken invariant.
     Broken,
+    Denied(Denied),
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
 }
 
 impl From<Refusal> for Refused {
@@ -68,10 +94,22 @@ impl From<Refusal> for Refused {
     }
 }
 
+impl Command<'_> {
+    /// What is wrong with the command by itself: `malformed` comes before what the caller may do.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Hold(ask) => ask.check(),
+            Self::Confirm { payment, .. } => check_payment(*payment),
+            Self::Find { customer: Some(customer), .. } => check_customer(customer),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl<'a> HoldAsk<'a> {
     /// The engine's form of it.
     pub(crate) fn request(&self) -> HoldRequest<'a> {
-        let mut request = HoldRequest::new(self.customer);
+        let mut request = HoldRequest::new(self.customer.unwrap_or_default());
         for &(sku, quantity) in &self.lines {
             request = request.line(sku, quantity);
         }
@@ -87,7 +125,7 @@ impl<'a> HoldAsk<'a> {
     /// What a drop would say of the request itself: for one that does not exist, since `malformed`
     /// comes before `unknown_drop`.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        check_text(self.customer, CUSTOMER_MAX, "customer")?;
+        self.customer.map_or(Ok(()), check_customer)?;
         self.key.map_or(Ok(()), |key| check_text(key, KEY_MAX, "key"))?;
         self.area.map_or(Ok(()), |area| check_text(area, AREA_MAX, "area"))?;
         let mut summed: Asked<'_> = SmallVec::new();

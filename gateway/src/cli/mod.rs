@@ -4,6 +4,7 @@ mod audit;
 mod check;
 mod demo;
 mod exit;
+mod key;
 mod serve;
 mod signals;
 
@@ -29,6 +30,8 @@ enum Command {
     Serve(serve::Serve),
     /// Validate campaign files and print what they mean
     Check(check::Check),
+    /// Make a key: print its secret once, and its stanza for the configuration
+    Key(key::NewKey),
     /// Recompute every invariant of a data directory from its journal
     Audit(audit::Audit),
 }
@@ -47,6 +50,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Key(key) => key.run(),
         Command::Audit(audit) => audit.run(),
     };
     match done {

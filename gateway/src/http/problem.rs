@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use jangteo::{Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp};
 use serde::Serialize;
 
+use crate::access::Denied;
 use crate::app::App;
 use crate::codes::Code;
 use crate::command::Refused;
@@ -19,6 +20,8 @@ pub(super) struct Problem {
     detail: Cow<'static, str>,
     members: Members,
     retry_after_s: Option<u64>,
+    /// What a credential has to be like.
+    challenge: Option<&'static str>,
 }
 
 /// What some codes say besides.
@@ -62,7 +65,13 @@ impl Problem {
             Code::Paused => Some(RETRY_PAUSED_S),
             _ => (code.row().status == 503).then_some(RETRY_S),
         };
-        Self { code, detail: detail.into(), members: Members::default(), retry_after_s }
+        Self {
+            code,
+            detail: detail.into(),
+            members: Members::default(),
+            retry_after_s,
+            challenge: None,
+        }
     }
 
     pub(super) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -73,6 +82,7 @@ impl Problem {
     pub(super) async fn of(app: &App, refused: Refused) -> Self {
         let refusal = match refused {
             Refused::Sale(refusal) => refusal,
+            Refused::Denied(denied) => return denied.into(),
             Refused::Broken => return Self::new(Code::Internal, Code::Internal.row().title),
         };
         let code = Code::of(&refusal);
@@ -111,6 +121,23 @@ impl From<OutcomeUnknown> for Problem {
     }
 }
 
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let (code, detail, challenge) = match denied {
+            Denied::Unauthenticated => {
+                let detail = "Authorization: a key's secret or a token is needed";
+                (Code::Unauthenticated, detail, Some("Bearer realm=\"jangteo\""))
+            }
+            Denied::Unknown => {
+                let challenge = "Bearer realm=\"jangteo\", error=\"invalid_token\"";
+                (Code::Unauthenticated, "Authorization: not a valid credential", Some(challenge))
+            }
+            Denied::Call(why) | Denied::Subject(why) => (Code::Forbidden, why, None),
+        };
+        Self { challenge, ..Self::new(code, detail) }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let row = self.code.row();
@@ -130,6 +157,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CONTENT_TYPE, PROBLEM);
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
