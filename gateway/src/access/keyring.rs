@@ -53,7 +53,7 @@ impl Keyring {
 
     /// Who everybody is without a credential: somebody only if there is no key.
     pub(crate) fn anonymous(&self) -> Option<Identity> {
-        self.is_empty().then(|| Identity { proof: Proof::None, caller: Caller::Anyone })
+        self.is_empty().then_some(Identity { proof: Proof::None, caller: Caller::Anyone })
     }
 
     /// Who the bearer of this credential is, a key's secret or a token, if it is valid. A `name`

@@ -109,7 +109,7 @@ impl Config {
             token_keys: file.token_keys.unwrap_or_default(),
         };
         if let Err(bad) = config.keyring() {
-            faults.push(whole("keys", bad));
+            faults.push(whole("keys", &bad.to_string()));
         }
         if faults.is_empty() { Ok(config) } else { Err(BadConfig { faults }) }
     }
@@ -123,7 +123,7 @@ impl Config {
     }
 }
 
-fn whole(key: &str, detail: impl ToString) -> Fault {
+fn whole(key: &str, detail: &str) -> Fault {
     let place = "configuration".to_owned();
     Fault { place, key: key.to_owned(), detail: detail.to_string() }
 }

@@ -48,13 +48,15 @@ impl<'t> Faults<'t> {
 /// Reads the file; what cannot be read is reported, and then nothing else is.
 pub(super) fn parse<'t>(faults: &Faults<'t>) -> Option<DeTable<'t>> {
     let (table, errors) = DeTable::parse_recoverable(faults.text);
+    let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+    let mut sorted: Vec<_> = errors.iter().map(|error| (place(error), error)).collect();
+    sorted.sort_by_key(|(at, _)| *at);
     let mut line_ends = 0;
-    for error in &errors {
-        let at = error.span().map_or(0, |span| span.start.min(faults.text.len()));
+    for (at, error) in sorted {
         // What follows an error on its line mostly follows from it.
         if at >= line_ends {
             let rest = faults.text.get(at..).unwrap_or_default();
-            line_ends = rest.find('\n').map_or(faults.text.len(), |length| at + length + 1);
+            line_ends = rest.find('\n').map_or(usize::MAX, |length| at + length + 1);
             faults.report(at, "", format!("not TOML: {}", error.message()));
         }
     }
