@@ -53,7 +53,7 @@ impl CampaignRecord {
 
     pub(crate) fn from_json(json: &str) -> Option<Self> {
         let stored: Stored = serde_json::from_str(json).ok()?;
-        let campaign = Campaign::parse_json(&stored.campaign).ok()?;
+        let campaign = Campaign::parse_recorded(&stored.campaign).ok()?;
         let occurrence = |drop: &StoredDrop| Occurrence {
             number: drop.number,
             opens_at: Timestamp::from_ms(drop.opens_at_ms),

@@ -5,20 +5,16 @@
 //! Lock order: basket mutex, then one shard, then the append. Nothing here waits for the disk, and
 //! a refusal of a sold-out drop allocates nothing.
 
-use smallvec::SmallVec;
-
 use crate::Timestamp;
 use crate::admission::{self, Admit};
 use crate::book::{Moves, Turn};
 use crate::buyers::{BuyerRef, Shard};
 use crate::fault::{Fault, planted};
-use crate::hold::{Hold, HoldState};
+use crate::hold::Hold;
 use crate::ids::Slot;
 use crate::journal::record::{Grant, Line, Lines, Record};
 use crate::journal::{Class, Room, Stamp};
-use crate::limits::{
-    AREA_MAX, CUSTOMER_MAX, KEY_MAX, LINES_MAX, PAYMENT_MAX, QUANTITY_MAX, RESERVE_BYTES_PER_HOLD,
-};
+use crate::limits::RESERVE_BYTES_PER_HOLD;
 use crate::pending::Pending;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
@@ -92,6 +88,11 @@ impl Sale {
     /// One pass down the order of checks; `basket`: under the basket mutex.
     fn attempt(&self, ask: &Ask<'_>, basket: bool) -> Attempt {
         let sale = &*self.0;
+        if !sale.has_shards()
+            && let Err(refusal) = sale.open()
+        {
+            return Attempt::Refused(refusal); // nobody has a key yet, and nothing is made for this
+        }
         let shard_index = sale.shard_of(ask.hash);
         let mut shard = sale.shard(shard_index);
         let buyer = shard.buyer(ask.customer, ask.hash);
@@ -151,8 +152,7 @@ impl Sale {
 
     #[cold]
     fn limit_reached(&self, shard: &Shard, index: u8, buyer: &BuyerRef<'_>) -> Attempt {
-        let counts = |hold: &Hold| matches!(hold.state, HoldState::Held | HoldState::Confirmed);
-        let holds = self.list(shard, index, buyer.row, counts);
+        let holds = self.list(shard, index, shard.counted_of(buyer.row));
         Attempt::Refused(Refusal::LimitReached(Box::new(holds)))
     }
 
@@ -189,10 +189,11 @@ impl Sale {
             let page = book.page_mut(sale.index);
             sale.still_open(page.phase, now)?;
             // INVARIANT(O1): numbers are given in the order of the journal, and none is left out.
-            page.last_number = page.last_number.checked_add(1).ok_or(Refusal::Overloaded)?;
-            grant.number = early_number.unwrap_or(page.last_number);
+            let number = page.last_number.checked_add(1).ok_or(Refusal::Overloaded)?;
+            grant.number = early_number.unwrap_or(number);
             let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
             book.turn(sale.index, &moves, turn);
+            book.page_mut(sale.index).last_number = number;
             Ok(Record::Granted { sale: sale.index, grant: grant.clone() })
         });
         if basket {
@@ -208,40 +209,20 @@ impl Sale {
 impl SaleCore {
     /// Everything about the request that needs no state.
     fn check<'a>(&self, request: &HoldRequest<'a>) -> Result<Ask<'a>, Refusal> {
-        let customer = checked_text(request.customer, CUSTOMER_MAX, "customer")?;
-        let key = request.key.map_or(Ok(""), |key| checked_text(key, KEY_MAX, "key"))?;
-        let area = request.area.map_or(Ok(""), |area| checked_text(area, AREA_MAX, "area"))?;
-        let lines = self.resolve(request)?;
-        Ok(Ask { customer, key, area, hash: self.hash(customer), lines })
+        let summed = request.summed()?;
+        let HoldRequest { customer, key, area, .. } = *request;
+        let (key, area) = (key.unwrap_or_default(), area.unwrap_or_default());
+        Ok(Ask { customer, key, area, hash: self.hash(customer), lines: self.resolve(&summed) })
     }
 
-    /// The lines by item, those of the same item summed; `None` if one names no item.
-    fn resolve(&self, request: &HoldRequest<'_>) -> Result<Option<Lines>, Refusal> {
-        let mut summed: SmallVec<[(&str, u32); 2]> = SmallVec::new();
-        for &(sku, quantity) in &request.lines {
-            let full = summed.len() == LINES_MAX;
-            let before = summed.iter_mut().find(|(other, _)| *other == sku);
-            let sum = before.as_ref().map_or(0, |(_, sum)| *sum).saturating_add(quantity);
-            if quantity == 0 || sum > QUANTITY_MAX {
-                return Err(Refusal::Malformed("quantity"));
-            }
-            match before {
-                Some((_, so_far)) => *so_far = sum,
-                None if full => return Err(Refusal::Malformed("lines")),
-                None => summed.push((sku, sum)),
-            }
-        }
-        if summed.is_empty() {
-            return Err(Refusal::Malformed("lines"));
-        }
+    /// The lines by item; `None` if one names no item.
+    fn resolve(&self, summed: &[(&str, u16)]) -> Option<Lines> {
         let mut lines = Lines::with_capacity(summed.len());
-        for (sku, quantity) in summed {
-            let Some(item) = self.goods.find(sku) else { return Ok(None) };
-            let quantity = u16::try_from(quantity).map_err(|_| Refusal::Malformed("quantity"))?;
-            lines.push(Line { item, quantity });
+        for &(sku, quantity) in summed {
+            lines.push(Line { item: self.goods.find(sku)?, quantity });
         }
         lines.sort_unstable_by_key(|line| line.item);
-        Ok(Some(lines))
+        Some(lines)
     }
 
     /// The checks between the key and the stock, in the contract's order.
@@ -251,9 +232,7 @@ impl SaleCore {
         shard: &Shard,
         buyer: Option<u32>,
     ) -> Result<&'l Lines, No> {
-        if self.phase.get() != Phase::Open {
-            self.not_open_slow()?;
-        }
+        self.open()?;
         let lines = ask.lines.as_ref().ok_or(Refusal::UnknownSku)?;
         if let Some(areas) = &self.campaign().rules.areas
             && !areas.iter().any(|area| area == ask.area)
@@ -261,6 +240,12 @@ impl SaleCore {
             return Err(Refusal::AreaNotServed.into());
         }
         if self.within_limits(lines, shard, buyer) { Ok(lines) } else { Err(No::Limit) }
+    }
+
+    /// Whether the drop is open, or why nothing is granted.
+    #[inline]
+    fn open(&self) -> Result<(), Refusal> {
+        if self.phase.get() == Phase::Open { Ok(()) } else { self.not_open_slow() }
     }
 
     /// Opens the drop if its instant has come, or says why nothing is granted.
@@ -349,19 +334,4 @@ impl SaleCore {
             }
         }
     }
-}
-
-/// The text, if it is 1 to `most` visible ASCII characters.
-pub(crate) fn checked_text<'a>(
-    text: &'a str,
-    most: usize,
-    what: &'static str,
-) -> Result<&'a str, Refusal> {
-    let fine = !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
-    if fine { Ok(text) } else { Err(Refusal::Malformed(what)) }
-}
-
-/// A payment reference, or none.
-pub(crate) fn checked_payment(payment: Option<&str>) -> Result<&str, Refusal> {
-    payment.map_or(Ok(""), |payment| checked_text(payment, PAYMENT_MAX, "payment"))
 }

@@ -11,15 +11,16 @@ use crate::Timestamp;
 use crate::engine::EngineCore;
 use crate::journal::Room;
 use crate::journal::record::Record;
-use crate::limits::EXPIRY_LAG_MS;
+use crate::limits::{EXPIRY_LAG_MS, SHARDS};
 use crate::phase::Phase;
 use crate::sale::Sale;
 
 /// How often to look, in milliseconds: often enough to meet every deadline in time.
 const TICK_MS: u64 = 10;
 const _: () = assert!(TICK_MS * 2 <= EXPIRY_LAG_MS);
+const _: () = assert!(TICK_MS * (SHARDS as u64) < WARM_MS / 2);
 
-/// Rows are made ready this long before a drop opens, in milliseconds.
+/// Rows are made ready from this long before a drop opens, in milliseconds: a shard at each look.
 const WARM_MS: u64 = 60_000;
 
 /// Tells the time-keeping thread to end.
@@ -33,6 +34,11 @@ impl Stop {
     pub(crate) fn stop(&self) {
         *self.stopping.lock() = true;
         self.told.notify_all();
+    }
+
+    /// Whether it was told to end.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.lock()
     }
 
     /// Waits that long, or until told to stop; whether it was.
@@ -64,18 +70,18 @@ impl EngineCore {
             self.follow_clock();
         }
         let now = self.shared.clock.now();
-        let live = self.shared.journal.read(|book, _| book.holds_live());
+        let live = self.shared.journal.read(|book, _| book.live());
         let mut expired = 0;
         for sale in self.current() {
             sale.0.turn_phase(now);
-            if live > 0 && sale.has_live_holds() && sale.phase() != Phase::Paused {
+            if live.contains(&sale.0.index) && sale.phase() != Phase::Paused {
                 expired += sale.0.expire_due(now);
             }
-            if sale.is_near(now.plus_ms(WARM_MS)) {
-                sale.0.warm();
+            if sale.is_near(now) {
+                sale.0.warm_one();
             }
         }
-        self.shared.journal.keep(live);
+        self.shared.journal.keep(self.shared.journal.read(|book, _| book.holds_live()));
         expired
     }
 
@@ -83,13 +89,18 @@ impl EngineCore {
     /// is locked from before the step shows until its deadlines have moved, so that no grant falls
     /// between.
     fn follow_clock(&self) {
+        let _nothing_new = self.shared.making.lock();
         let sales = self.current();
         let mut shards: Vec<_> = sales.iter().flat_map(|sale| sale.0.shards()).collect();
         let step_ms = self.shared.clock.resync();
         let now = self.shared.clock.now();
-        let appended = self.shared.journal.append(now, Room::Own, |book, _| {
+        let appended = self.shared.journal.append(now, Room::Own, |book, stamp| {
             // Where nothing is live nothing moves, and a clock may be wrong for long.
-            if book.holds_live() > 0 { Ok(Record::Stepped { step_ms }) } else { Err(()) }
+            if book.holds_live() == 0 {
+                return Err(());
+            }
+            book.step(stamp.sequence, step_ms);
+            Ok(Record::Stepped { step_ms })
         });
         if appended.is_ok() {
             shards.iter_mut().for_each(|shard| shard.stepped(step_ms));
@@ -110,9 +121,9 @@ impl EngineCore {
 }
 
 impl Sale {
-    /// Whether it opens before `then`, or has opened.
-    fn is_near(&self, then: Timestamp) -> bool {
-        self.opens_at() <= then && self.phase() <= Phase::Paused
+    /// Whether it opens soon after `now`, or has opened.
+    pub(crate) fn is_near(&self, now: Timestamp) -> bool {
+        self.opens_at() <= now.plus_ms(WARM_MS) && self.phase() <= Phase::Paused
     }
 
     /// Units of a drop that can still be sold.

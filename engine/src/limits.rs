@@ -47,7 +47,8 @@ pub const SHARDS: usize = 64;
 
 /// Most buyers, and most holds, of one shard; the next grant is answered `overloaded`.
 ///
-/// Holds of every state stay for the life of the drop, so this bounds a drop at 64 x 2^28 holds.
+/// Holds of every state stay for the life of the drop, so this bounds a drop; texts that
+/// together reach 4 GiB in a shard (some 2^25 holds) bound it earlier.
 pub const ROWS_MAX: u32 = 1 << 28;
 
 /// Rows of a sale that are reserved and touched when its campaign is loaded, at most. Page faults
@@ -76,6 +77,23 @@ pub const PREPARED_BYTES_MAX: u64 = 256 << 20;
 
 /// Segments prepared ahead, at most: each is an open file.
 pub const PREPARED_SEGMENTS_MAX: usize = 8;
+
+/// Events in one page of the feed, at most.
+pub const EVENTS_MAX: usize = 1_000;
+/// Records behind the events of one page, in bytes: a page with this many is complete. Without it
+/// a thousand campaigns could be asked for at once.
+pub const EVENTS_PAGE_BYTES: usize = 1 << 20;
+
+/// Distance between the frames of a segment whose places the feed remembers, in bytes: what is
+/// passed at most on the way to a record, against 16 bytes of memory each.
+pub const FEED_MARK_BYTES: u64 = 1 << 20;
+
+/// Snapshots kept: should the newest be damaged, the one before it still shortens a start.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
+/// Records since the last snapshot that make another one worth its writing, unless set otherwise:
+/// reading back so many takes a few tenths of a second.
+pub const SNAPSHOT_AFTER_RECORDS: u64 = 500_000;
 
 /// A deadline is met within this time while the engine runs, in milliseconds.
 pub const EXPIRY_LAG_MS: u64 = 100;

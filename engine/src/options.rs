@@ -7,7 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::journal::{Directory, Durability, Storage};
-use crate::limits::SEGMENT_BYTES;
+use crate::limits::{SEGMENT_BYTES, SNAPSHOT_AFTER_RECORDS};
 
 /// Options of an engine, each with a safe default.
 ///
@@ -26,6 +26,7 @@ pub struct Options {
     pub(crate) segment_bytes: u64,
     pub(crate) background: bool,
     pub(crate) id_seed: Option<[u64; 2]>,
+    pub(crate) snapshot_after: u64,
 }
 
 impl Default for Options {
@@ -38,6 +39,7 @@ impl Default for Options {
             segment_bytes: SEGMENT_BYTES,
             background: true,
             id_seed: None,
+            snapshot_after: SNAPSHOT_AFTER_RECORDS,
         }
     }
 }
@@ -92,6 +94,15 @@ impl Options {
     #[must_use]
     pub fn id_seed(mut self, seed: [u64; 2]) -> Self {
         self.id_seed = Some(seed);
+        self
+    }
+
+    /// Records since the last snapshot that make another one worth its writing: at the end of the
+    /// engine, and beside it after a start that had to replay as many. [`u64::MAX`]: never;
+    /// [`SNAPSHOT_AFTER_RECORDS`] unless set.
+    #[must_use]
+    pub fn snapshot_after(mut self, records: u64) -> Self {
+        self.snapshot_after = records;
         self
     }
 

@@ -2,7 +2,7 @@
 //! what follows in [`settle`](crate::settle).
 
 use std::fmt;
-use std::sync::{Arc, Once, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam::utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
@@ -14,15 +14,16 @@ use crate::buyers::Shard;
 use crate::campaign::{Campaign, Occurrence};
 use crate::clock::Clock;
 use crate::goods::Goods;
-use crate::hold::Hold;
+use crate::hold::{Hold, HoldState};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Record;
 use crate::journal::{Journal, Room, Stamp};
-use crate::limits::{HOLDS_LISTED_MAX, ROWS_TOUCHED_MAX, SHARDS};
+use crate::limits::{HOLDS_LISTED_MAX, SHARDS};
 use crate::pending::Pending;
 use crate::phase::{Phase, PhaseMirror};
 use crate::refusal::Refusal;
 use crate::replay::Replayed;
+use crate::snapshot;
 
 /// What all sales of an engine share.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Makes the random bits of ids: its key is new in every process and written nowhere.
     pub(crate) ids: SipHasher13,
+    /// Held while shards are made, and while the engine follows a stepped clock.
+    pub(crate) making: Mutex<()>,
 }
 
 type Locked = CachePadded<Mutex<Shard>>;
@@ -62,12 +65,14 @@ pub(crate) struct SaleCore {
     pub(crate) names: SipHasher13,
     /// Made for the first request: a year's schedule of drops costs next to nothing until then.
     shards: OnceLock<Box<[Locked]>>,
-    warmed: Once,
+    /// Shards whose rows are ready.
+    warmed: Mutex<u8>,
 }
 
 impl Sale {
     pub(crate) fn new(shared: &Arc<Shared>, replayed: Replayed) -> Self {
-        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page } = replayed;
+        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page, .. } =
+            replayed;
         goods.restock(&page.goods);
         Self(Arc::new(SaleCore {
             shared: Arc::clone(shared),
@@ -80,7 +85,7 @@ impl Sale {
             basket: Mutex::new(()),
             names,
             shards: if shards.is_empty() { OnceLock::new() } else { locked(shards).into() },
-            warmed: Once::new(),
+            warmed: Mutex::new(0),
         }))
     }
 
@@ -119,7 +124,12 @@ impl Sale {
     /// Whether its contents are still secret: before its reveal, and not opened yet.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
-        self.phase() == Phase::Scheduled && self.0.shared.clock.now() < self.0.occurrence.reveals_at
+        self.is_sealed_in(self.phase())
+    }
+
+    /// Likewise, while the drop is in that phase.
+    pub(crate) fn is_sealed_in(&self, phase: Phase) -> bool {
+        phase == Phase::Scheduled && self.0.shared.clock.now() < self.0.occurrence.reveals_at
     }
 
     /// Where it stands.
@@ -140,30 +150,26 @@ impl Sale {
     /// A customer's holds of any state, newest first, at most 100; durable when all of them are.
     pub fn find(&self, customer: &str) -> Pending<Vec<Hold>> {
         let hash = self.0.hash(customer);
-        let shard = self.0.shard(self.0.shard_of(hash));
+        let index = self.0.shard_of(hash);
+        let Some(shard) = self.0.shard_if_made(index) else {
+            return Pending::new(&self.0.shared.journal, 0, Vec::new());
+        };
         let buyer = shard.buyer(customer, hash).row;
-        self.list(&shard, self.0.shard_of(hash), buyer, |_| true)
+        self.list(&shard, index, shard.holds_of(buyer))
     }
 
-    /// Those of a buyer's holds that `wanted` wants.
+    /// The holds of these rows, as many as may be listed.
     pub(crate) fn list(
         &self,
         shard: &Shard,
         shard_index: u8,
-        buyer: Option<u32>,
-        wanted: impl Fn(&Hold) -> bool,
+        rows: impl Iterator<Item = u32>,
     ) -> Pending<Vec<Hold>> {
         let mut sequence = 0;
         let mut holds = Vec::new();
-        for row in shard.holds_of(buyer) {
-            let hold = self.view_row(shard, shard_index, row);
-            if wanted(&hold) {
-                sequence = sequence.max(shard.row(row).last_sequence);
-                holds.push(hold);
-                if holds.len() == HOLDS_LISTED_MAX {
-                    break;
-                }
-            }
+        for row in rows.take(HOLDS_LISTED_MAX) {
+            sequence = sequence.max(shard.row(row).last_sequence);
+            holds.push(self.view_row(shard, shard_index, row));
         }
         Pending::new(&self.0.shared.journal, sequence, holds)
     }
@@ -174,7 +180,7 @@ impl Sale {
         if !known {
             return Err(Refusal::UnknownHold);
         }
-        let shard = self.0.shard(id.slot().shard);
+        let shard = self.0.shard_if_made(id.slot().shard).ok_or(Refusal::UnknownHold)?;
         let row = shard.find(id.slot(), id.random()).ok_or(Refusal::UnknownHold)?;
         Ok((shard, row))
     }
@@ -186,6 +192,23 @@ impl Sale {
         Pending::new(&self.0.shared.journal, sequence, hold)
     }
 
+    /// The hold at `slot` as it is now, durable or not; but granted when that was said to have been
+    /// at the record `sequence`: a step of the wall clock moves the grant of a live hold along with
+    /// its deadline.
+    pub(crate) fn at(&self, slot: Slot, sequence: u64) -> Option<Hold> {
+        if usize::from(slot.shard) >= SHARDS {
+            return None;
+        }
+        // Steps are recorded with all shards locked, so none comes between.
+        let shard = self.0.shard_if_made(slot.shard)?;
+        let last_sequence = shard.all().nth(slot.row as usize)?.last_sequence;
+        let mut hold = self.view_row(&shard, slot.shard, slot.row);
+        let until = if hold.state == HoldState::Held { u64::MAX } else { last_sequence };
+        let step_ms = self.0.shared.journal.read(|book, _| book.stepped(sequence, until));
+        hold.created_at = hold.created_at.moved_ms(step_ms.saturating_neg());
+        Some(hold)
+    }
+
     fn view_row(&self, shard: &Shard, shard_index: u8, row: u32) -> Hold {
         let slot = Slot { shard: shard_index, row };
         let id = HoldId::new(self.0.index, slot, shard.row(row).random);
@@ -194,11 +217,6 @@ impl Sale {
 
     pub(crate) fn goods(&self) -> &Goods {
         &self.0.goods
-    }
-
-    /// Whether any hold keeps units and may yet end.
-    pub(crate) fn has_live_holds(&self) -> bool {
-        self.0.shared.journal.read(|book, _| book.page(self.0.index).holds_live > 0)
     }
 
     /// The book's page, and the sequence it stands at.
@@ -223,13 +241,33 @@ impl SaleCore {
 
     #[inline]
     pub(crate) fn shard(&self, index: u8) -> MutexGuard<'_, Shard> {
-        let shards = self.shards.get_or_init(|| locked((0..SHARDS).map(|_| Shard::default())));
+        let shards = self.shards.get_or_init(|| {
+            let _no_step = self.shared.making.lock();
+            locked((0..SHARDS).map(|_| Shard::default()))
+        });
         shards.get(usize::from(index)).expect("a slot names a shard").lock()
     }
 
-    /// All shards, locked one after another.
+    /// Whether anything was made ready for buyers.
+    #[inline]
+    pub(crate) fn has_shards(&self) -> bool {
+        self.shards.get().is_some()
+    }
+
+    /// A shard, unless nobody was ever granted anything and nothing was made ready.
+    pub(crate) fn shard_if_made(&self, index: u8) -> Option<MutexGuard<'_, Shard>> {
+        Some(self.shards.get()?.get(usize::from(index)).expect("a slot names a shard").lock())
+    }
+
+    /// All shards there are, locked one after another.
     pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
-        (0..SHARDS).map(|index| self.shard(u8::try_from(index).unwrap_or(u8::MAX)))
+        self.shards.get().into_iter().flatten().map(|shard| shard.lock())
+    }
+
+    /// What a snapshot says of the drop besides its page and its buyers.
+    pub(crate) fn stored(&self) -> snapshot::Drop<'_> {
+        let Self { campaign, occurrence, names, .. } = self;
+        snapshot::Drop { campaign, occurrence, names }
     }
 
     /// Whether an item has a limit of its own to count for.
@@ -237,18 +275,16 @@ impl SaleCore {
         self.goods.get(item).limit != 0
     }
 
-    /// Rows for the whole stock, made and touched before the crowd comes.
-    pub(crate) fn warm(&self) {
-        self.warmed.call_once(|| self.warm_once());
-    }
-
-    #[cold]
-    fn warm_once(&self) {
-        let holds = usize::try_from(self.goods.units()).unwrap_or(usize::MAX);
-        let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;
-        // Customers spread like dice: six deviations more than the mean leave no shard growing.
-        let rows = mean + 6 * mean.isqrt() + 8;
-        self.shards().for_each(|mut shard| shard.warm(rows));
+    /// Makes and touches rows for the whole stock before the crowd comes: those of one more shard,
+    /// so that whoever keeps the time is not kept from it. Whether there was one left.
+    pub(crate) fn warm_one(&self) -> bool {
+        let mut warmed = self.warmed.lock();
+        if usize::from(*warmed) == SHARDS {
+            return false;
+        }
+        self.shard(*warmed).warm(self.goods.rows_expected());
+        *warmed += 1;
+        true
     }
 
     /// Opens or closes the drop if its instant has come. Cheap when nothing is due.

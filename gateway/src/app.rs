@@ -11,7 +11,7 @@ use crate::access::Access;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
 use crate::flushing::{Flusher, Flushing};
-use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT};
+use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT, EVENT_READERS_MAX};
 use crate::tls::Tls;
 
 /// See the module. Owns one atomic counter: numbers of connections and requests, relaxed.
@@ -24,6 +24,8 @@ pub(crate) struct App {
     /// How connections are encrypted, if they are.
     pub(crate) tls: Option<Tls>,
     pub(crate) started_at: Timestamp,
+    /// Room for requests for events.
+    pub(crate) event_readers: Arc<Semaphore>,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
@@ -39,6 +41,7 @@ impl App {
             access,
             drain,
             tls: None,
+            event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),

@@ -27,6 +27,7 @@ pub(crate) enum Code {
     NotOpen,
     Paused,
     Closed,
+    EventsGone,
     KeyReused,
     Internal,
     Overloaded,
@@ -61,7 +62,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 27] = [
+static TABLE: [Row; 28] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
@@ -83,6 +84,7 @@ static TABLE: [Row; 27] = [
     row(Code::NotOpen,              "not_open",               409, "NOTOPEN",     true,  "The drop has not opened yet"),
     row(Code::Paused,               "paused",                 409, "PAUSED",      true,  "The drop is paused"),
     row(Code::Closed,               "closed",                 410, "CLOSED",      false, "The drop is closed"),
+    row(Code::EventsGone,           "events_gone",            410, "ERR",         false, "Events after that place are not kept"),
     row(Code::KeyReused,            "key_reused",             422, "KEYREUSED",   false, "The key was used for another request"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
@@ -143,7 +145,7 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 14] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 15] = [
         (400, "ERR", &["malformed"], false),
         (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
@@ -156,6 +158,7 @@ mod tests {
         (409, "", &["sold_out", "limit_reached", "conflict", "expired", "wrong_state"], false),
         (409, "", &["not_open", "paused"], true),
         (410, "CLOSED", &["closed"], false),
+        (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];

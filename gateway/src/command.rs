@@ -1,8 +1,9 @@
 //! What both wires ask for, in one form, and what comes back.
 
 use jangteo::audit::Audit;
-use jangteo::limits::{AREA_MAX, CUSTOMER_MAX, KEY_MAX, LINES_MAX, PAYMENT_MAX, QUANTITY_MAX};
-use jangteo::{Hold, HoldRequest, Pending, Phase, Refusal, SaleView};
+use jangteo::{
+    Hold, HoldRequest, Pending, Phase, Refusal, SaleView, check_customer, check_payment,
+};
 use smallvec::SmallVec;
 
 use crate::access::Denied;
@@ -106,13 +107,17 @@ impl Command<'_> {
     }
 }
 
+/// Stands for a customer who is still to be named: well-formed, and never asked for.
+const UNNAMED: &str = "-";
+
 impl<'a> HoldAsk<'a> {
     /// The engine's form of it.
     pub(crate) fn request(&self) -> HoldRequest<'a> {
-        let mut request = HoldRequest::new(self.customer.unwrap_or_default());
-        for &(sku, quantity) in &self.lines {
-            request = request.line(sku, quantity);
-        }
+        let all = |request: HoldRequest<'a>, &(sku, quantity): &(&'a str, u32)| {
+            request.line(sku, quantity)
+        };
+        let named = HoldRequest::new(self.customer.unwrap_or(UNNAMED));
+        let mut request = self.lines.iter().fold(named, all);
         if let Some(key) = self.key {
             request = request.key(key);
         }
@@ -122,38 +127,8 @@ impl<'a> HoldAsk<'a> {
         request
     }
 
-    /// What a drop would say of the request itself: for one that does not exist, since `malformed`
-    /// comes before `unknown_drop`.
+    /// What a drop would say of the request itself.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
-        self.customer.map_or(Ok(()), check_customer)?;
-        self.key.map_or(Ok(()), |key| check_text(key, KEY_MAX, "key"))?;
-        self.area.map_or(Ok(()), |area| check_text(area, AREA_MAX, "area"))?;
-        let mut summed: Asked<'_> = SmallVec::new();
-        for &(sku, quantity) in &self.lines {
-            match summed.iter_mut().find(|(other, _)| *other == sku) {
-                Some((_, sum)) => *sum = sum.saturating_add(quantity),
-                None => summed.push((sku, quantity)),
-            }
-            let last = summed.iter().find(|(other, _)| *other == sku);
-            let sum = last.map_or(0, |(_, sum)| *sum);
-            if quantity == 0 || QUANTITY_MAX < sum {
-                return Err(Refusal::Malformed("quantity"));
-            }
-        }
-        let fits = !summed.is_empty() && summed.len() <= LINES_MAX;
-        if fits { Ok(()) } else { Err(Refusal::Malformed("lines")) }
+        self.request().check()
     }
-}
-
-pub(crate) fn check_customer(customer: &str) -> Result<(), Refusal> {
-    check_text(customer, CUSTOMER_MAX, "customer")
-}
-
-pub(crate) fn check_payment(payment: Option<&str>) -> Result<(), Refusal> {
-    payment.map_or(Ok(()), |payment| check_text(payment, PAYMENT_MAX, "payment"))
-}
-
-fn check_text(text: &str, most: usize, what: &'static str) -> Result<(), Refusal> {
-    let fine = !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
-    if fine { Ok(()) } else { Err(Refusal::Malformed(what)) }
 }

@@ -3,10 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use jangteo::{Engine, Health, Hold, HoldId, Pending, Refusal, Sale, SaleView, Timestamp};
+use jangteo::{
+    Engine, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId, Pending, Refusal,
+    Sale, SaleView, Timestamp, check_customer, check_payment,
+};
 
 use crate::access::{Caller, admit, admit_to_hold};
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused, check_customer, check_payment};
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
 
 /// A request that does not say for whom, and comes with no token that does.
 const NO_CUSTOMER: Refusal = Refusal::Malformed("customer");
@@ -32,8 +35,27 @@ impl Dispatcher {
         self.engine.health()
     }
 
+    /// Snapshots that the start passed over.
+    pub(crate) fn snapshots_passed_over(&self) -> &[String] {
+        self.engine.snapshots_passed_over()
+    }
+
     pub(crate) fn torn_tail(&self) -> Option<&str> {
         self.engine.torn_tail()
+    }
+
+    /// Events after `after`. Waits for files.
+    pub(crate) fn events(
+        &self,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Events, EventsError> {
+        self.engine.events(after, limit)
+    }
+
+    /// Is ready once there may be events after `after`.
+    pub(crate) fn events_ready(&self, after: EventId) -> EventsReady {
+        self.engine.events_ready(after)
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.
@@ -103,12 +125,8 @@ impl Dispatcher {
     /// What comes before `unknown_drop` in the order of checks, or that.
     #[cold]
     fn unknown_drop(&self, ask: &HoldAsk<'_>) -> Refusal {
-        let health = self.health();
-        match ask.check() {
-            Err(malformed) => malformed,
-            Ok(()) if health.disk_short || health.latched.is_some() => Refusal::Unavailable,
-            Ok(()) => Refusal::UnknownDrop,
-        }
+        let said = ask.check().and_then(|()| self.engine.admits_holds());
+        said.err().unwrap_or(Refusal::UnknownDrop)
     }
 
     /// Does something to the hold of that name, `confirm` it or anything else. A text that is no

@@ -41,8 +41,11 @@ impl Flusher {
         self.executed.store(0, Ordering::Relaxed);
         match self.engine.backlog() {
             0 => {}
-            // A failure latches the journal, and everybody who waits is told by that.
-            backlog if backlog < INLINE_FLUSH_RECORDS_MAX => _ = self.engine.flush(),
+            // A failure latches the journal, and everybody who waits is told by that. Where a disk
+            // is full a flush may wait for long, and refusals must not.
+            backlog if backlog < INLINE_FLUSH_RECORDS_MAX && !self.engine.flush_waits() => {
+                _ = self.engine.flush();
+            }
             _ => self.engine.flush_soon(),
         }
     }

@@ -99,8 +99,11 @@ impl Terms {
         let mut faults = Vec::new();
         self.line_faults(grant, &mut faults);
         self.gift_faults(grant, &mut faults);
-        if self.closes_at.is_some_and(|closes_at| closes_at <= at) {
-            faults.push(("T1", format!("granted at {at}, after the drop's closing instant")));
+        // What the clock showed: the record's own time may be later, after a clock that was ahead.
+        let granted_at = grant.expires_at.minus_ms(self.hold_ttl_ms);
+        if self.closes_at.is_some_and(|closes_at| closes_at <= granted_at) {
+            faults
+                .push(("T1", format!("granted at {granted_at}, after the drop's closing instant")));
         }
         if grant.customer.is_empty() {
             faults.push(("line", "granted to nobody".to_owned()));

@@ -244,6 +244,11 @@ impl Campaign {
     /// Every fault of the file, with its key; lines only for broken syntax.
     pub fn parse_json(json: &str) -> Result<Self, InvalidCampaign> {
         check_length(json)?;
+        Self::parse_recorded(json)
+    }
+
+    /// Reads what [`Campaign::to_json`] wrote: it may be longer than the file it came from.
+    pub(crate) fn parse_recorded(json: &str) -> Result<Self, InvalidCampaign> {
         let faults = Faults::default();
         let tree = json_tree::read(json)?;
         let campaign = read::campaign(&Field::root(&tree, &faults));

@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
+use super::feed::Feed;
 use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
-use super::recover::Recovered;
+use super::recover::{Origin, Recovered};
 use super::segment::{Supply, Writer};
 use super::storage::{FileName, Storage};
 use super::watermark::{Interest, Lead, Look, Watermark};
@@ -40,6 +41,8 @@ struct Disk {
     supply: Arc<Supply>,
     /// Why the journal latched.
     failure: Mutex<Option<io::Error>>,
+    feed: Feed,
+    incarnation: u32,
 }
 
 /// How a journal is to be written.
@@ -77,29 +80,37 @@ impl<B: Send + 'static> Journal<B> {
         let supply = Arc::new(supply);
         let mut batch = Batch {
             frame: vec![0; frame::HEAD],
-            first_sequence: found.vouched + 1,
+            first_sequence: found.vouched.sequence + 1,
             records: found.again_records + 1,
+            last_at: now.max(found.last_at),
         };
         batch.frame.extend_from_slice(&found.again);
-        let at = now.max(found.last_at);
+        let at = batch.last_at;
         Record::Resumed { now }.encode(at, &mut batch.frame);
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
         for id in found.blank {
-            opened.storage.remove(FileName::Segment(id))?; // gives back what a full disk needs for the next
+            // Gives back what a full disk needs for the next.
+            opened.storage.remove(FileName::Segment(id))?;
         }
         let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let incarnation = found.incarnation;
         let mut writer = Writer::after(
             Arc::clone(&supply),
             opened.durability,
             found.vouched,
-            found.checksum,
-            (found.epoch + 1, found.incarnation),
+            (found.epoch + 1, incarnation),
         );
         writer.begin(blank);
         writer.write(batch)?;
         writer.mark()?;
-        let disk = Disk { writer: Mutex::new(writer), supply, failure: Mutex::new(None) };
+        let disk = Disk {
+            writer: Mutex::new(writer),
+            supply,
+            failure: Mutex::new(None),
+            feed: Feed::new(Arc::clone(&opened.storage)),
+            incarnation,
+        };
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
@@ -108,18 +119,30 @@ impl<B: Send + 'static> Journal<B> {
         })
     }
 
-    /// Starts the committer and the thread that makes segments.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Vec<JoinHandle<()>>> {
-        let Some(disk) = &self.disk else { return Ok(Vec::new()) };
+    /// Starts the committer and the thread that makes segments; each goes to `threads` as soon as
+    /// it runs.
+    pub(crate) fn start(self: &Arc<Self>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
+        let Some(disk) = &self.disk else { return Ok(()) };
         let supply = Arc::clone(&disk.supply);
         let journal = Arc::clone(self);
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        Ok(vec![
-            named("jangteo-segments").spawn(move || supply.keep_ready())?,
-            named("jangteo-commit").spawn(move || {
-                journal.watermark.serve(&|lead| journal.commit(lead));
-            })?,
-        ])
+        threads.push(named("jangteo-segments").spawn(move || supply.keep_ready())?);
+        threads.push(named("jangteo-commit").spawn(move || {
+            journal.watermark.serve(&|lead| journal.commit(lead));
+        })?);
+        Ok(())
+    }
+
+    /// Where the journal lies, if it has a disk behind it.
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.disk.as_ref().map(|disk| disk.supply.storage())
+    }
+
+    /// The end of the journal, if it was stopped with everything in it vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        let writer = self.disk.as_ref()?.writer.try_lock()?;
+        let end = writer.end().filter(|_| !self.gate.is_latched())?;
+        (end.sequence == self.last_sequence()).then_some(end)
     }
 
     /// Lets a command enter, or says why not. Nothing enters any more if the command panics while
@@ -199,6 +222,16 @@ impl<B: Send + 'static> Journal<B> {
         self.last_sequence().saturating_sub(self.watermark.durable())
     }
 
+    /// The journal to be read, and its incarnation; `None` without a disk.
+    pub(crate) fn feed(&self) -> Option<(&Feed, u32)> {
+        self.disk.as_ref().map(|disk| (&disk.feed, disk.incarnation))
+    }
+
+    /// The last durable sequence.
+    pub(crate) fn durable(&self) -> u64 {
+        self.watermark.durable()
+    }
+
     /// Writes and flushes the open batch, or a marker if there is none.
     fn commit(&self, lead: Lead<'_>) {
         let Some(disk) = &self.disk else { return lead.publish(u64::MAX >> 1) };
@@ -243,6 +276,12 @@ impl<B: Send + 'static> Journal<B> {
         let start = disk.supply.segment_bytes();
         let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD).saturating_add(start);
         self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
+    }
+
+    /// Whether a commit would wait for a segment to be made.
+    pub(crate) fn flush_waits(&self) -> bool {
+        let bytes = self.append.open_bytes();
+        self.disk.as_ref().is_some_and(|disk| !disk.supply.has_ready(bytes))
     }
 
     /// Asks for prepared segments for `bytes` of records, within reason.

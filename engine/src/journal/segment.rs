@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
+use super::recover::{Origin, Place};
 use super::storage::{FileName, Storage, StorageFile, write_all};
 use crate::fault::{Fault, planted};
 use crate::limits::PREPARED_SEGMENTS_MAX;
@@ -34,6 +35,20 @@ pub(crate) struct Blank {
     id: u64,
     file: Box<dyn StorageFile>,
     bytes: u64,
+}
+
+impl Blank {
+    /// Adds zeros up to `bytes` and syncs them.
+    fn lengthen(&mut self, bytes: u64) -> io::Result<()> {
+        let zeros = vec![0; SLICE_BYTES.min(usize::try_from(bytes).unwrap_or(SLICE_BYTES))];
+        while self.bytes < bytes {
+            let left = usize::try_from(bytes - self.bytes).unwrap_or(usize::MAX).min(zeros.len());
+            write_all(&*self.file, zeros.get(..left).unwrap_or(&zeros), self.bytes)?;
+            self.file.sync()?;
+            self.bytes += left as u64;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -107,36 +122,26 @@ impl Supply {
     /// Makes the first segment of a start on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
     pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
-        self.make_now(bytes.max(self.segment_bytes.min(FIRST_BYTES)))
-    }
-
-    /// Makes a blank segment of `bytes` on this thread.
-    fn make_now(&self, bytes: u64) -> io::Result<Blank> {
         let id = {
             let mut pool = self.pool.lock();
             pool.next_id += 1;
             pool.next_id - 1
         };
-        self.make(id, bytes)
+        self.make(id, bytes.max(self.segment_bytes.min(FIRST_BYTES)))
     }
 
     fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
-        let made = self.storage.create(FileName::Segment(id)).and_then(|file| {
-            let zeros = vec![0; SLICE_BYTES.min(usize::try_from(bytes).unwrap_or(SLICE_BYTES))];
-            let mut at = 0;
-            while at < bytes {
-                let left = usize::try_from(bytes - at).unwrap_or(usize::MAX).min(zeros.len());
-                write_all(&*file, zeros.get(..left).unwrap_or(&zeros), at)?;
-                file.sync()?;
-                at += left as u64;
+        // What could not be created may be somebody else's.
+        let file = self.storage.create(FileName::Segment(id))?;
+        let mut blank = Blank { id, file, bytes: 0 };
+        match blank.lengthen(bytes).and_then(|()| self.storage.sync_directory()) {
+            Ok(()) => Ok(blank),
+            Err(error) => {
+                // Gives the room back; a leftover is only zeros.
+                let _ = self.storage.remove(FileName::Segment(id));
+                Err(error)
             }
-            self.storage.sync_directory()?;
-            Ok(Blank { id, file, bytes })
-        });
-        if made.is_err() {
-            let _ = self.storage.remove(FileName::Segment(id)); // gives the room back; a leftover is only zeros
         }
-        made
     }
 
     /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
@@ -158,6 +163,12 @@ impl Supply {
             }
             self.changed.wait(&mut pool);
         }
+    }
+
+    /// Whether a batch of `bytes`, and a marker, can be written without waiting for a segment.
+    pub(crate) fn has_ready(&self, bytes: u64) -> bool {
+        let pool = self.pool.lock();
+        !pool.ready.is_empty() || pool.current_left >= bytes + 2 * frame::SECTOR as u64
     }
 
     /// Asks for blank segments of `bytes` together, from now on.
@@ -184,6 +195,10 @@ impl Supply {
         self.changed.notify_all();
     }
 
+    pub(crate) const fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
     pub(crate) const fn segment_bytes(&self) -> u64 {
         self.segment_bytes
     }
@@ -203,8 +218,8 @@ pub(crate) struct Writer {
     offset: u64,
     epoch: u32,
     incarnation: u32,
-    /// Checksum of the last frame.
-    previous: u32,
+    /// The end of the last frame with records.
+    last: Origin,
     /// Last sequence written, and last one flushed.
     written: u64,
     flushed: u64,
@@ -216,12 +231,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer that goes on after sequence `written`, whose frame had the checksum `previous`.
+    /// A writer that goes on after the frame that ends at `last`.
     pub(crate) fn after(
         supply: Arc<Supply>,
         durability: Durability,
-        written: u64,
-        previous: u32,
+        last: Origin,
         (epoch, incarnation): (u32, u32),
     ) -> Self {
         Self {
@@ -231,9 +245,9 @@ impl Writer {
             offset: 0,
             epoch,
             incarnation,
-            previous,
-            written,
-            flushed: written,
+            last,
+            written: last.sequence,
+            flushed: last.sequence,
             unflushed_bytes: 0,
             vouched: true,
             spare: Vec::new(),
@@ -252,8 +266,17 @@ impl Writer {
     /// Whatever the medium says: nothing written since the last flush is known after that (J4).
     pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
         let bytes = batch.frame.len() - frame::HEAD;
-        self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
+        let checksum = self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
         self.written = batch.first_sequence + u64::from(batch.records) - 1;
+        let segment = self.segment.as_ref().map_or(0, |segment| segment.id);
+        self.last = Origin {
+            sequence: self.written,
+            at: batch.last_at,
+            checksum,
+            epoch: self.epoch,
+            incarnation: self.incarnation,
+            end: Place { segment, offset: self.offset },
+        };
         self.vouched = false;
         if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
             self.flush()?;
@@ -271,11 +294,16 @@ impl Writer {
             self.flush()?;
         }
         if !self.vouched {
-            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?;
+            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?; // no link of the chain
             self.flush()?;
             self.vouched = true;
         }
         Ok(())
+    }
+
+    /// The end of everything written, if all of it is vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        (self.vouched && self.flushed == self.written).then_some(self.last)
     }
 
     /// Whether [`Writer::mark`] has anything to do.
@@ -289,7 +317,7 @@ impl Writer {
         first_sequence: u64,
         records: u32,
         length: usize,
-    ) -> io::Result<()> {
+    ) -> io::Result<u32> {
         let length = u32::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let needed = (bytes.len().next_multiple_of(frame::SECTOR)) as u64;
         self.roll(needed)?;
@@ -302,18 +330,15 @@ impl Writer {
             records,
             bytes: length,
             durable_up_to: self.flushed,
-            previous: self.previous,
+            previous: self.last.checksum,
         };
         let checksum = frame::seal(&mut bytes, &head);
-        if records > 0 {
-            self.previous = checksum; // a marker is no link of the chain
-        }
         write_all(&*segment.file, &bytes, self.offset)?;
         self.offset += needed;
         self.unflushed_bytes += needed;
         self.supply.pool.lock().current_left = segment.bytes - self.offset;
         self.spare = bytes;
-        Ok(())
+        Ok(checksum)
     }
 
     /// Goes on to the next segment if this one has no room for `needed` bytes.
@@ -324,11 +349,8 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let blank = if needed > self.supply.segment_bytes {
-            self.supply.make_now(needed)? // one batch that needs a segment of its own
-        } else {
-            self.supply.take().ok_or(io::ErrorKind::StorageFull)?
-        };
+        let mut blank = self.supply.take().ok_or(io::ErrorKind::StorageFull)?;
+        blank.lengthen(needed)?; // a batch may be longer than a segment
         self.begin(blank);
         Ok(())
     }

@@ -195,12 +195,16 @@ impl Watermark {
         }
     }
 
-    /// Lets [`Watermark::serve`] return once nothing is demanded.
+    /// Lets [`Watermark::serve`] return once nothing is demanded, and wakes everybody who left a
+    /// waker: what they wait for may never be appended.
     pub(crate) fn stop(&self) {
         let mut waiting = self.waiting.lock();
         waiting.stopping = true;
+        let wakers = std::mem::take(&mut waiting.wakers);
         self.demanded.notify_all();
         self.moved.notify_all();
+        drop(waiting);
+        wakers.into_values().for_each(Waker::wake);
     }
 
     /// Moves the word from `waiting`'s lock, ends the leadership, and wakes who is concerned.
@@ -302,6 +306,17 @@ mod tests {
         let wait = || watermark.wait(1, &|_lead| panic!("planted"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait)).is_err());
         assert_eq!(watermark.look(1), Look::Unknown);
+    }
+
+    #[test]
+    fn whoever_waits_for_what_never_comes_is_woken_at_the_end() {
+        let watermark = Watermark::at(5);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        assert_eq!(watermark.register(6, &mut None, &waker, Interest::Watch), Look::NotYet);
+        watermark.stop();
+        assert_eq!(count.0.load(StdOrdering::SeqCst), 1);
+        assert!(watermark.is_stopping());
     }
 
     #[test]

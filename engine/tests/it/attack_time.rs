@@ -36,8 +36,9 @@ fn a_hold_behind_an_older_one_expires_in_time() {
 #[test]
 fn a_clock_that_once_jumped_ahead_never_ends_a_drop_that_is_open() {
     let clock = clock();
-    let options = Engine::options().durability(Durability::Memory).clock(clock.clone());
-    let engine = options.background(false).open().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let options = Engine::options().data(directory.path()).clock(clock.clone());
+    let engine = options.segment_bytes(1 << 20).background(false).open().unwrap();
     clock.step(30 * 86_400_000);
     engine.tick();
     // Something is recorded while the clock is wrong: here another campaign, next year's.
@@ -73,6 +74,8 @@ stock = 5
     assert_eq!(sale.phase(), Phase::Open);
     let answer = hold(&sale, "c-1", "k");
     assert!(answer.is_ok(), "{:?}, while {:?}", answer.err(), sale.phase());
+    drop((sale, engine));
+    assert_eq!(audit_directory(directory.path()).unwrap().violations, []);
 }
 
 /// A manual clock that lets another thread's call happen at the worst moment: just after a step

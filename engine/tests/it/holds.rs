@@ -136,3 +136,18 @@ fn confirming_and_releasing_happen_once() {
     assert!(matches!(sale.confirm(&other.id, "p"), Err(Refusal::WrongState)));
     assert!(matches!(sale.extend(&other.id), Err(Refusal::WrongState)));
 }
+
+#[test]
+fn a_customer_at_the_limit_is_shown_what_counts_and_nothing_older() {
+    let (_engine, sale, _) = open_sale("limit_per_customer = 2", &one_item(9));
+    let old = hold(&sale, "c-1", "old").unwrap();
+    for n in 0..50 {
+        let churned = hold(&sale, "c-1", &format!("k-{n}")).unwrap();
+        sale.release(&churned.id).unwrap().wait().unwrap();
+    }
+    let new = hold(&sale, "c-1", "new").unwrap();
+    sale.confirm(&new.id, "p").unwrap().wait().unwrap();
+    let Err(Refusal::LimitReached(holds)) = hold(&sale, "c-1", "more") else { panic!("limit") };
+    let ids: Vec<_> = holds.wait().unwrap().iter().map(|hold| hold.id).collect();
+    assert_eq!(ids, [new.id, old.id]);
+}

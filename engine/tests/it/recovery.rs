@@ -103,3 +103,21 @@ fn a_flipped_bit_in_the_middle_refuses_to_start() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn the_longest_campaign_that_is_taken_can_be_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let text = |length: usize| -> String {
+        let title = "\"".repeat(length); // each is escaped twice over in the record
+        let item = |n: usize| {
+            format!("[[items]]\nsku='s-{n}'\ntitle='{title}'\nseller='{title}'\nprice=1\nstock=1\n")
+        };
+        (0..1_000).map(item).collect()
+    };
+    let engine = open(directory.path(), &clock).unwrap();
+    engine.put(campaign("", &text(200))).unwrap();
+    drop(engine);
+    let engine = open(directory.path(), &clock).unwrap();
+    assert_eq!(engine.sale("t-1").unwrap().view().0.items.unwrap().len(), 1_000);
+}

@@ -11,12 +11,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use jangteo::Timestamp;
 use jangteo::limits::AREA_MAX;
+use jangteo::{Timestamp, check_customer};
 use ring::{hmac, signature};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, Visitor};
 
-use crate::command::check_customer;
 use crate::limits::{HMAC_SECRET_BYTES_MIN, TOKEN_TEXT_MAX};
 
 /// A key that tokens are verified with. Debug shows nothing secret.

@@ -1,6 +1,5 @@
 //! `jangteo check`: is a campaign file good, and what does it mean?
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,7 @@ use jangteo::{
 };
 use serde::Serialize;
 
+use super::campaign_file::CampaignFile;
 use super::{Exit, Failure};
 
 /// What `check` is told.
@@ -100,19 +100,7 @@ impl Check {
 }
 
 fn check(path: &Path, now: Timestamp) -> Result<Checked, Failure> {
-    let bytes = fs::read(path).map_err(|error| Failure::io(path.display(), &error))?;
-    let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let parsed = match String::from_utf8(bytes) {
-        Ok(text) if is_json => Campaign::parse_json(&text).map_err(|invalid| invalid.faults),
-        Ok(text) => Campaign::parse(&text).map_err(|invalid| invalid.faults),
-        Err(error) => {
-            let valid = error.utf8_error().valid_up_to();
-            let before = error.as_bytes().iter().take(valid).filter(|byte| **byte == b'\n').count();
-            let line = u32::try_from(before + 1).unwrap_or(u32::MAX);
-            let detail = "is not UTF-8".to_owned();
-            Err(vec![CampaignFault { line, column: 1, key: String::new(), detail }])
-        }
-    };
+    let parsed = CampaignFile::read(path)?.campaign;
     let file = path.display().to_string();
     Ok(match parsed {
         Ok(campaign) => Checked {

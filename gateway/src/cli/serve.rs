@@ -12,6 +12,7 @@ use jangteo_gateway::{Service, Tls};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
+use super::campaign_file::CampaignFile;
 use super::signals::{on_hangup, stop_signal};
 use super::{Exit, Failure};
 
@@ -83,6 +84,9 @@ impl Serve {
         let engine = Engine::options().data(&config.data).durability(config.durability).open()?;
         if let Some(place) = engine.torn_tail() {
             tracing::warn!("a batch that nobody was told of was cut short: {place}");
+        }
+        for place in engine.snapshots_passed_over() {
+            tracing::warn!("a snapshot could not be read and was passed over: {place}");
         }
         put_campaigns(&engine, &self.campaign)?;
         tell_access(&config, &access, tls.is_some());
@@ -189,14 +193,12 @@ fn put_campaigns(engine: &Engine, files: &[PathBuf]) -> Result<(), Failure> {
     let mut good = Vec::new();
     let mut faults = Vec::new();
     for file in files {
-        let text = std::fs::read_to_string(file);
-        let text = text.map_err(|error| Failure::io(file.display(), &error))?;
-        match Campaign::parse(&text) {
+        let CampaignFile { campaign, claimed_id } = CampaignFile::read(file)?;
+        match campaign {
             Ok(campaign) => good.push((file, campaign)),
-            Err(invalid) => {
-                let shown =
-                    invalid.faults.iter().map(|fault| format!("{}:{fault}", file.display()));
-                if claimed_id(&text).is_some_and(|id| is_remembered(engine, id)) {
+            Err(found) => {
+                let shown = found.iter().map(|fault| format!("{}:{fault}", file.display()));
+                if claimed_id.is_some_and(|id| is_remembered(engine, &id)) {
                     shown.for_each(|fault| tracing::error!("{fault}"));
                     tracing::warn!("{}: the recorded campaign is kept", file.display());
                 } else {
@@ -223,35 +225,4 @@ fn put(engine: &Engine, file: &Path, campaign: Campaign) -> Result<(), Failure> 
 
 fn is_remembered(engine: &Engine, campaign: &str) -> bool {
     engine.sales().iter().any(|sale| sale.campaign().id == campaign)
-}
-
-/// The campaign id that a file claims, read although the file as a whole cannot be.
-fn claimed_id(text: &str) -> Option<&str> {
-    let table = text.lines().map(str::trim).skip_while(|line| *line != "[campaign]").skip(1);
-    let mut keys = table.take_while(|line| !line.starts_with('['));
-    keys.find_map(|line| {
-        let value = line.strip_prefix("id")?.trim_start().strip_prefix('=')?.trim_start();
-        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
-        value.get(1..)?.split_once(quote).map(|(id, _)| id)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_id_of_a_broken_file_is_still_found() {
-        let table = [
-            ("[campaign]\nid = \"a-1\" # x\ntitle=", Some("a-1")),
-            ("[schedule]\nid = \"no\"\n[campaign]\n  id='b'\n", Some("b")),
-            ("[campaign]\nidea = \"no\"\nid = \"c\"", Some("c")),
-            ("[campaign]\n[items]\nid = \"no\"", None),
-            ("id = \"no\"", None),
-            ("[campaign]\nid = no", None),
-        ];
-        for (text, id) in table {
-            assert_eq!(claimed_id(text), id, "{text}");
-        }
-    }
 }

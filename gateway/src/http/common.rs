@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::events;
 use super::head::{REQUEST_ID, check_accept, request_id};
 use super::problem::{PROBLEM, Problem};
 use crate::access::Caller;
@@ -46,8 +47,10 @@ pub(super) fn check(app: &App, head: &request::Parts) -> Result<Caller, Problem>
     if let Some(why) = app.access.refuses(&head.uri, &head.headers) {
         return Err(Problem::new(Code::Forbidden, why));
     }
-    if head.uri.path().starts_with("/v1/") {
-        check_accept(&head.headers)?;
+    match head.uri.path() {
+        events::PATH => check_accept(&head.headers, &events::KINDS)?,
+        path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"])?,
+        _ => {}
     }
     let now = || app.dispatcher.now();
     app.access.caller(&head.headers, now).map_err(Problem::malformed)

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jangteo::{Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp};
+use jangteo::{EventId, EventsError, Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp};
 use serde::Serialize;
 
 use crate::access::Denied;
@@ -20,8 +20,8 @@ pub(super) struct Problem {
     detail: Cow<'static, str>,
     members: Members,
     retry_after_s: Option<u64>,
-    /// What a credential has to be like.
-    challenge: Option<&'static str>,
+    /// Whether there was a credential, and it was not valid.
+    unknown_credential: bool,
 }
 
 /// What some codes say besides.
@@ -33,6 +33,8 @@ struct Members {
     opens_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holds: Option<Vec<HoldRef>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<EventId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,7 +72,7 @@ impl Problem {
             detail: detail.into(),
             members: Members::default(),
             retry_after_s,
-            challenge: None,
+            unknown_credential: false,
         }
     }
 
@@ -115,6 +117,23 @@ impl Problem {
     }
 }
 
+impl From<EventsError> for Problem {
+    fn from(error: EventsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EventsError::Gone { first } => {
+                let members = Members { first: Some(first), ..Members::default() };
+                Self { members, ..Self::new(Code::EventsGone, detail) }
+            }
+            EventsError::NotKept => Self::new(Code::NotFound, detail),
+            _ => {
+                tracing::error!("the event feed: {detail}");
+                Self::new(Code::Unavailable, "the journal could not be read")
+            }
+        }
+    }
+}
+
 impl From<OutcomeUnknown> for Problem {
     fn from(unknown: OutcomeUnknown) -> Self {
         Self::new(Code::OutcomeUnknown, unknown.to_string())
@@ -123,18 +142,15 @@ impl From<OutcomeUnknown> for Problem {
 
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
-        let (code, detail, challenge) = match denied {
+        let (code, detail) = match denied {
             Denied::Unauthenticated => {
-                let detail = "Authorization: a key's secret or a token is needed";
-                (Code::Unauthenticated, detail, Some("Bearer realm=\"jangteo\""))
+                (Code::Unauthenticated, "Authorization: a key's secret or a token is needed")
             }
-            Denied::Unknown => {
-                let challenge = "Bearer realm=\"jangteo\", error=\"invalid_token\"";
-                (Code::Unauthenticated, "Authorization: not a valid credential", Some(challenge))
-            }
-            Denied::Call(why) | Denied::Subject(why) => (Code::Forbidden, why, None),
+            Denied::Unknown => (Code::Unauthenticated, "Authorization: not a valid credential"),
+            Denied::Call(why) | Denied::Subject(why) => (Code::Forbidden, why),
         };
-        Self { challenge, ..Self::new(code, detail) }
+        let unknown_credential = denied == Denied::Unknown;
+        Self { unknown_credential, ..Self::new(code, detail) }
     }
 }
 
@@ -158,12 +174,19 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Some(challenge) = self.challenge {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if self.code == Code::Unauthenticated {
+            let challenge = if self.unknown_credential { CHALLENGE_UNKNOWN } else { CHALLENGE };
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
         }
         response
     }
 }
+
+/// What kind of credential is needed.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"jangteo\"");
+/// Likewise, since the one there was is not valid.
+const CHALLENGE_UNKNOWN: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"jangteo\", error=\"invalid_token\"");
 
 /// The media type of every error.
 pub(super) const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");

@@ -5,6 +5,7 @@ mod clients;
 mod commands;
 mod configuration;
 mod credentials;
+mod events;
 mod faulty;
 mod http_holds;
 mod http_requests;

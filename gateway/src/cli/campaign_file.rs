@@ -1,0 +1,81 @@
+//! A campaign file on disk: TOML, or JSON where its name ends in `.json`.
+
+use std::fs;
+use std::path::Path;
+
+use jangteo::{Campaign, CampaignFault};
+
+use super::Failure;
+
+/// A file, read.
+#[derive(Debug)]
+pub(super) struct CampaignFile {
+    /// The campaign, or every fault.
+    pub(super) campaign: Result<Campaign, Vec<CampaignFault>>,
+    /// The id that the file claims, also where it is faulty as a whole.
+    pub(super) claimed_id: Option<String>,
+}
+
+impl CampaignFile {
+    /// Reads the file; a faulty one is no failure yet.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        let bytes = fs::read(path).map_err(|error| Failure::io(path.display(), &error))?;
+        let suffix = path.extension();
+        let is_json = suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"));
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let fault = not_utf8(error.as_bytes(), error.utf8_error().valid_up_to());
+                return Ok(Self { campaign: Err(vec![fault]), claimed_id: None });
+            }
+        };
+        let (campaign, claimed_id) = if is_json {
+            (Campaign::parse_json(&text), claimed_in_json(&text))
+        } else {
+            (Campaign::parse(&text), claimed_in_toml(&text).map(str::to_owned))
+        };
+        Ok(Self { campaign: campaign.map_err(|invalid| invalid.faults), claimed_id })
+    }
+}
+
+fn not_utf8(bytes: &[u8], valid: usize) -> CampaignFault {
+    let before = bytes.iter().take(valid).filter(|byte| **byte == b'\n').count();
+    let line = u32::try_from(before + 1).unwrap_or(u32::MAX);
+    CampaignFault { line, column: 1, key: String::new(), detail: "is not UTF-8".to_owned() }
+}
+
+fn claimed_in_json(text: &str) -> Option<String> {
+    let value: serde_json::Value = serde_json::from_str(text).ok()?;
+    Some(value.get("campaign")?.get("id")?.as_str()?.to_owned())
+}
+
+fn claimed_in_toml(text: &str) -> Option<&str> {
+    let table = text.lines().map(str::trim).skip_while(|line| *line != "[campaign]").skip(1);
+    let mut keys = table.take_while(|line| !line.starts_with('['));
+    keys.find_map(|line| {
+        let value = line.strip_prefix("id")?.trim_start().strip_prefix('=')?.trim_start();
+        let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+        value.get(1..)?.split_once(quote).map(|(id, _)| id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_broken_file_is_still_found() {
+        let table = [
+            ("[campaign]\nid = \"a-1\" # x\ntitle=", Some("a-1")),
+            ("[schedule]\nid = \"no\"\n[campaign]\n  id='b'\n", Some("b")),
+            ("[campaign]\nidea = \"no\"\nid = \"c\"", Some("c")),
+            ("[campaign]\n[items]\nid = \"no\"", None),
+            ("id = \"no\"", None),
+            ("[campaign]\nid = no", None),
+        ];
+        for (text, id) in table {
+            assert_eq!(claimed_in_toml(text), id, "{text}");
+        }
+        assert_eq!(claimed_in_json(r#"{"campaign":{"id":"a-1"}}"#).as_deref(), Some("a-1"));
+    }
+}
