@@ -69,6 +69,8 @@ mod replay;
 mod request;
 mod sale;
 mod settle;
+#[cfg(all(test, jangteo_shuttle))]
+mod shuttle_models;
 mod snapshot;
 mod stock;
 mod sync;

@@ -55,10 +55,21 @@ pub const ROWS_MAX: u32 = 1 << 28;
 /// at the opening instant would otherwise cost more than the grants themselves.
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
+/// Under a model checker a batch is full after a few records.
+const FULL_UNDER_CHECK: Option<usize> = if cfg!(jangteo_loom) {
+    Some(80)
+} else if cfg!(jangteo_shuttle) {
+    Some(144)
+} else {
+    None
+};
+
 /// Records waiting in the open batch above which new holds are answered `overloaded`, in bytes.
-pub const OPEN_BATCH_BYTES: usize = if cfg!(jangteo_loom) { 80 } else { 16 << 20 };
+pub const OPEN_BATCH_BYTES: usize =
+    if let Some(bytes) = FULL_UNDER_CHECK { bytes } else { 16 << 20 };
 /// Likewise for confirms, releases and extensions: they come before new holds.
-pub const OPEN_BATCH_BYTES_FIRST: usize = if cfg!(jangteo_loom) { 96 } else { 24 << 20 };
+pub const OPEN_BATCH_BYTES_FIRST: usize =
+    if let Some(bytes) = FULL_UNDER_CHECK { bytes + 16 } else { 24 << 20 };
 const _: () = assert!(OPEN_BATCH_BYTES < OPEN_BATCH_BYTES_FIRST);
 
 /// Size of one journal segment unless set otherwise, in bytes.

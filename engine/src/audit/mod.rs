@@ -19,7 +19,7 @@ mod history;
 mod layout;
 mod online;
 #[cfg(test)]
-#[cfg(not(jangteo_loom))]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
 mod planted;
 mod report;
 mod terms;

@@ -27,6 +27,7 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use crate::fault::{Fault, planted};
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, wait_on};
 
 const LATCHED: u64 = 1 << 63;
@@ -110,7 +111,7 @@ impl Watermark {
             if self.look(sequence) != Look::NotYet {
                 continue; // moved before the lock was ours
             }
-            if waiting.leading {
+            if waiting.leading && !planted(Fault::SecondLeader) {
                 drop(wait_on(&self.moved, waiting));
             } else {
                 waiting.leading = true;
@@ -182,11 +183,14 @@ impl Watermark {
             if waiting.leading {
                 waiting = wait_on(&self.moved, waiting);
             } else if waiting.demanded {
-                waiting.demanded = false;
+                waiting.demanded = planted(Fault::DemandSwallowed);
                 waiting.leading = true;
                 drop(waiting);
                 commit(Lead { watermark: self, ended: false });
                 waiting = self.waiting.lock();
+                if planted(Fault::DemandSwallowed) {
+                    waiting.demanded = false;
+                }
             } else if waiting.stopping {
                 return;
             } else {
@@ -220,9 +224,12 @@ impl Watermark {
         waiting.leading = false;
         let latched = self.word.load(Ordering::Relaxed) & LATCHED != 0;
         let undecided = if latched { u64::MAX } else { self.durable() + 1 };
+        let undecided = undecided - u64::from(planted(Fault::WakerLeftBehind));
         let still = waiting.wakers.split_off(&(undecided, 0));
         let wakers = std::mem::replace(&mut waiting.wakers, still);
-        self.moved.notify_all();
+        if !planted(Fault::LostWake) {
+            self.moved.notify_all();
+        }
         if waiting.demanded || waiting.stopping {
             self.demanded.notify_all();
         }
@@ -259,7 +266,7 @@ impl Drop for Lead<'_> {
     }
 }
 
-#[cfg(all(test, not(jangteo_loom)))]
+#[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
 mod tests {
     use super::*;
     use std::cell::Cell;

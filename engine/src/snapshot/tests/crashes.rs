@@ -69,14 +69,14 @@ fn a_crash_while_an_engine_ends_with_a_snapshot_loses_nothing() {
 #[test]
 fn an_engine_stores_what_is_worth_it_when_it_ends_and_never_what_failed() {
     let mut work = Work::new(23);
-    let engine = work.open(50);
+    let engine = work.open(20);
     work.run(&engine, 100);
     drop(engine);
     let made = snapshots(&work.medium).unwrap();
     assert_eq!(made.len(), 1);
-    drop(work.open(50));
+    drop(work.open(20));
     assert_eq!(snapshots(&work.medium).unwrap(), made, "a start alone is not worth it");
-    let engine = work.open(50);
+    let engine = work.open(20);
     work.run(&engine, 100);
     work.medium.die_after(0);
     drop(engine);

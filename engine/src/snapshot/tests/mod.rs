@@ -24,6 +24,10 @@ impl Sink for Vec<u8> {
 /// whole journal.
 fn state(storage: &dyn Storage, with_snapshots: bool) -> (Origin, Vec<u8>) {
     let vouched = vouched_beside(storage, Origin::default()).unwrap();
+    state_at(storage, vouched, with_snapshots)
+}
+
+fn state_at(storage: &dyn Storage, vouched: u64, with_snapshots: bool) -> (Origin, Vec<u8>) {
     let from = if with_snapshots { newest(storage).unwrap() } else { Loaded::default() };
     let (replay, origin) = replay_to(storage, from, vouched, &()).unwrap();
     let mut bytes = Vec::new();
@@ -33,7 +37,9 @@ fn state(storage: &dyn Storage, with_snapshots: bool) -> (Origin, Vec<u8>) {
 
 /// However it is read, the directory comes to the same.
 fn assert_same_state(storage: &dyn Storage, what: &str) {
-    let (whole, shortened) = (state(storage, false), state(storage, true));
+    // An engine may be writing its next marker.
+    let vouched = vouched_beside(storage, Origin::default()).unwrap();
+    let [whole, shortened] = [false, true].map(|with| state_at(storage, vouched, with));
     assert_eq!(whole.0, shortened.0, "{what}");
     let differs = whole.1.iter().zip(&shortened.1).position(|(a, b)| a != b);
     assert!(whole.1 == shortened.1, "{what}: differs at {differs:?}");
