@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod exit;
 mod health;
+mod key;
 mod serve;
 mod signals;
 mod snapshot;
@@ -34,6 +35,8 @@ enum Command {
     Serve(serve::Serve),
     /// Validate campaign files and print what they mean
     Check(check::Check),
+    /// Make a key: print its secret once, and its stanza for the configuration
+    Key(key::NewKey),
     /// Recompute every invariant of a data directory from its journal
     Audit(audit::Audit),
     /// Store what a data directory's journal comes to, so that the next start is short
@@ -58,6 +61,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Key(key) => key.run(),
         Command::Audit(audit) => audit.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Backup(backup) => backup.run(),
