@@ -11,6 +11,8 @@ mod audit;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod pending;
