@@ -201,7 +201,7 @@ impl Engine {
     /// The drop that a hold belongs to. Whether the hold exists, only the drop can tell.
     #[must_use]
     pub fn sale_of(&self, hold: &HoldId) -> Option<Sale> {
-        self.0.core.sales.read().get(hold.sale() as usize).cloned()
+        self.sale_at(hold.sale())
     }
 
     /// All drops, by opening instant, then id.
@@ -254,6 +254,15 @@ impl Engine {
     pub fn health(&self) -> Health {
         let journal = &self.0.core.shared.journal;
         Health { latched: journal.failure(), disk_short: journal.is_short() }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.core.shared
+    }
+
+    /// The drop of that index, current or not.
+    pub(crate) fn sale_at(&self, index: u32) -> Option<Sale> {
+        self.0.core.sales.read().get(index as usize).cloned()
     }
 
     /// Snapshots that the start found damaged or incomplete and passed over, newest first: file,

@@ -46,6 +46,18 @@ pub enum Fault {
     GrantAfterClose,
     /// A number is looked up before the append, so that two grants can get the same one.
     NumberBeforeAppend,
+    /// What was appended during a flush is published with what the flush covered.
+    PublishTooFar,
+    /// A thread leads although another one does.
+    SecondLeader,
+    /// Threads that wait for the leader are not woken when he ends.
+    LostWake,
+    /// The waker of the last record that a flush covers is not called.
+    WakerLeftBehind,
+    /// A flush that is asked for while the committer flushes is forgotten.
+    DemandSwallowed,
+    /// A failed write or flush does not latch.
+    LatchForgotten,
     /// Recovery trusts what nothing vouches for and does not write it again.
     TrustPageCache,
     /// Recovery cuts the journal at any bad batch.

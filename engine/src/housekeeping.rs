@@ -94,9 +94,13 @@ impl EngineCore {
         let mut shards: Vec<_> = sales.iter().flat_map(|sale| sale.0.shards()).collect();
         let step_ms = self.shared.clock.resync();
         let now = self.shared.clock.now();
-        let appended = self.shared.journal.append(now, Room::Own, |book, _| {
+        let appended = self.shared.journal.append(now, Room::Own, |book, stamp| {
             // Where nothing is live nothing moves, and a clock may be wrong for long.
-            if book.holds_live() > 0 { Ok(Record::Stepped { step_ms }) } else { Err(()) }
+            if book.holds_live() == 0 {
+                return Err(());
+            }
+            book.step(stamp.sequence, step_ms);
+            Ok(Record::Stepped { step_ms })
         });
         if appended.is_ok() {
             shards.iter_mut().for_each(|shard| shard.stepped(step_ms));

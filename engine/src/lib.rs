@@ -50,6 +50,7 @@ mod catalogue;
 mod clock;
 mod engine;
 mod error;
+mod events;
 pub mod fault;
 mod goods;
 mod grant;
@@ -68,6 +69,8 @@ mod replay;
 mod request;
 mod sale;
 mod settle;
+#[cfg(all(test, jangteo_shuttle))]
+mod shuttle_models;
 mod snapshot;
 mod stock;
 mod sync;
@@ -81,6 +84,9 @@ pub use campaign::{
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{Engine, Health};
 pub use error::{Corruption, Error, OutcomeUnknown};
+pub use events::{
+    BadEventId, Event, EventData, EventId, EventKind, Events, EventsError, EventsReady,
+};
 pub use hold::{Hold, HoldGift, HoldLine, HoldState, Money};
 pub use ids::{BadHoldId, HoldId, Slot};
 pub use journal::{Directory, Durability, FileName, Storage, StorageFile};

@@ -122,6 +122,7 @@ impl Replay {
             Record::Stepped { step_ms } => {
                 let shards = self.sales.iter_mut().flat_map(|sale| &mut sale.shards);
                 shards.for_each(|shard| shard.stepped(*step_ms));
+                self.book.step(sequence, *step_ms);
                 Ok(())
             }
             Record::Campaign { first_sale, json } => self.put(*first_sale, json),

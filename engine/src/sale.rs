@@ -14,7 +14,7 @@ use crate::buyers::Shard;
 use crate::campaign::{Campaign, Occurrence};
 use crate::clock::Clock;
 use crate::goods::Goods;
-use crate::hold::Hold;
+use crate::hold::{Hold, HoldState};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Record;
 use crate::journal::{Journal, Room, Stamp};
@@ -190,6 +190,23 @@ impl Sale {
         let sequence = shard.row(row).last_sequence;
         let hold = self.view_row(shard, self.0.shard_of(shard.buyer_hash(row)), row);
         Pending::new(&self.0.shared.journal, sequence, hold)
+    }
+
+    /// The hold at `slot` as it is now, durable or not; but granted when that was said to have been
+    /// at the record `sequence`: a step of the wall clock moves the grant of a live hold along with
+    /// its deadline.
+    pub(crate) fn at(&self, slot: Slot, sequence: u64) -> Option<Hold> {
+        if usize::from(slot.shard) >= SHARDS {
+            return None;
+        }
+        // Steps are recorded with all shards locked, so none comes between.
+        let shard = self.0.shard_if_made(slot.shard)?;
+        let last_sequence = shard.all().nth(slot.row as usize)?.last_sequence;
+        let mut hold = self.view_row(&shard, slot.shard, slot.row);
+        let until = if hold.state == HoldState::Held { u64::MAX } else { last_sequence };
+        let step_ms = self.0.shared.journal.read(|book, _| book.stepped(sequence, until));
+        hold.created_at = hold.created_at.moved_ms(step_ms.saturating_neg());
+        Some(hold)
     }
 
     fn view_row(&self, shard: &Shard, shard_index: u8, row: u32) -> Hold {

@@ -11,7 +11,7 @@ use crate::access::Access;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
 use crate::flushing::{Flusher, Flushing};
-use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT};
+use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT, EVENT_READERS_MAX};
 
 /// See the module. Owns one atomic counter: numbers of connections and requests, relaxed.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) drain: Drain,
     pub(crate) started_at: Timestamp,
+    /// Room for requests for events.
+    pub(crate) event_readers: Arc<Semaphore>,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
@@ -35,6 +37,7 @@ impl App {
             dispatcher: Dispatcher::new(engine),
             access,
             drain,
+            event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),

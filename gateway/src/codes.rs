@@ -26,6 +26,7 @@ pub(crate) enum Code {
     NotOpen,
     Paused,
     Closed,
+    EventsGone,
     KeyReused,
     Internal,
     Overloaded,
@@ -60,7 +61,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 26] = [
+static TABLE: [Row; 27] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed from here"),
     row(Code::AreaNotServed,        "area_not_served",        403, "NOAREA",      false, "The drop does not deliver there"),
@@ -81,6 +82,7 @@ static TABLE: [Row; 26] = [
     row(Code::NotOpen,              "not_open",               409, "NOTOPEN",     true,  "The drop has not opened yet"),
     row(Code::Paused,               "paused",                 409, "PAUSED",      true,  "The drop is paused"),
     row(Code::Closed,               "closed",                 410, "CLOSED",      false, "The drop is closed"),
+    row(Code::EventsGone,           "events_gone",            410, "ERR",         false, "Events after that place are not kept"),
     row(Code::KeyReused,            "key_reused",             422, "KEYREUSED",   false, "The key was used for another request"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
@@ -141,7 +143,7 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 13] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 14] = [
         (400, "ERR", &["malformed"], false),
         (403, "", &["forbidden", "area_not_served"], false),
         (404, "", &["unknown_drop", "unknown_sku", "unknown_hold", "not_found"], false),
@@ -153,6 +155,7 @@ mod tests {
         (409, "", &["sold_out", "limit_reached", "conflict", "expired", "wrong_state"], false),
         (409, "", &["not_open", "paused"], true),
         (410, "CLOSED", &["closed"], false),
+        (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];

@@ -4,8 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jangteo::{
-    Engine, Health, Hold, HoldId, HoldRequest, Pending, Refusal, Sale, SaleView, Timestamp,
-    check_customer, check_payment,
+    Engine, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId, HoldRequest, Pending,
+    Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
 };
 
 use crate::command::{Answer, Command, Filter, Refused};
@@ -38,6 +38,20 @@ impl Dispatcher {
 
     pub(crate) fn torn_tail(&self) -> Option<&str> {
         self.engine.torn_tail()
+    }
+
+    /// Events after `after`. Waits for files.
+    pub(crate) fn events(
+        &self,
+        after: Option<EventId>,
+        limit: usize,
+    ) -> Result<Events, EventsError> {
+        self.engine.events(after, limit)
+    }
+
+    /// Is ready once there may be events after `after`.
+    pub(crate) fn events_ready(&self, after: EventId) -> EventsReady {
+        self.engine.events_ready(after)
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.

@@ -93,7 +93,8 @@ fn sell(data: &Path, holds: u32) -> Result<(), Box<dyn Error>> {
         let (customer, key) = (format!("c-{hold:010}"), format!("k-{hold:014}"));
         let request = HoldRequest::new(&customer).line("a", 1).key(&key);
         let granted = sale.hold(&request);
-        granted.map_err(|refusal| format!("hold {hold}: {}", refusal.code()))?;
+        let _durable_with_its_batch =
+            granted.map_err(|refusal| format!("hold {hold}: {}", refusal.code()))?;
         if hold % BATCH == BATCH - 1 {
             engine.flush()?;
         }

@@ -1,14 +1,16 @@
 //! Reads a data directory and lets the witness judge it.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use super::layout::layout;
 use super::report::{DirectoryAudit, Violation};
 use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::journal::record::Record;
 use crate::journal::recover::{patiently, read_beside};
-use crate::journal::{Directory, Storage, segments};
+use crate::journal::{Directory, Storage};
 use crate::snapshot::{self, Compared};
 
 /// Recomputes every invariant from the journal in the data directory `path`.
@@ -29,8 +31,16 @@ use crate::snapshot::{self, Compared};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> {
-    let storage = Directory::unlocked(&path.as_ref().join("journal"))?;
-    patiently(|| audit(&storage))
+    beside(path.as_ref(), |storage| audit(&**storage))
+}
+
+/// Reads the journal in the data directory `path`, beside an engine that may be running on it.
+pub(super) fn beside<T>(
+    path: &Path,
+    read: impl Fn(&Arc<dyn Storage>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let storage: Arc<dyn Storage> = Arc::new(Directory::unlocked(&path.join("journal"))?);
+    patiently(|| read(&storage))
 }
 
 fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
@@ -38,6 +48,7 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let mut see =
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);
     let read = read_beside(storage, &mut see)?;
+    let (files, starts) = layout(storage)?;
     let (drops, mut violations) = witness.verdict();
     // A journal that breaks a rule need not come to anything.
     let beside = violations.is_empty().then(|| snapshot::compare(storage)).transpose()?;
@@ -51,13 +62,15 @@ fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let last_sequence = read.last_sequence();
     Ok(DirectoryAudit {
         ok: violations.is_empty(),
-        segments: segments(storage)?.len() as u64,
+        segments: files.len() as u64,
         batches: read.batches,
         records: last_sequence,
         epochs: read.epoch,
         incarnation: read.incarnation,
         last_sequence,
         last_at: read.last_at,
+        starts,
+        files,
         snapshots_unreadable: unreadable,
         torn_tail: read.torn.map(|place| place.describe(storage)),
         drops,

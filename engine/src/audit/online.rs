@@ -270,7 +270,7 @@ fn compare(good: &Good, count: &Count, recount: &Count) -> Compared {
 }
 
 #[cfg(test)]
-#[cfg(not(jangteo_loom))]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
 mod tests {
     use super::*;
     use crate::journal::Room;

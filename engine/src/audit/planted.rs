@@ -240,6 +240,7 @@ fn a_grant_outside_the_open_phase_shows() {
     assert_eq!(planted("", vec![late.clone()]), []);
     assert_eq!(planted("", vec![closed.clone(), late]), [(5, "T1")]);
     assert_eq!(planted("", vec![closed.clone(), closed]), [(5, "phase")]);
+    let one = Grant { expires_at: Timestamp::from_ms(closes_ms + 10 * MINUTE_MS), ..one };
     let after = (closes_ms, Record::Granted { sale: 0, grant: one });
     assert_eq!(planted("", vec![after]), [(4, "T1")], "before its Closed, after its instant");
     assert_eq!(planted("", vec![(OPENS_MS, Record::Opened { sale: 0 })]), [(4, "phase")]);

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
-
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
+use super::feed::Feed;
 use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
@@ -21,8 +20,10 @@ use super::storage::{FileName, Storage};
 use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
+use crate::fault::{Fault, planted};
 use crate::limits::{PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
 use crate::refusal::Refusal;
+use crate::sync::Mutex;
 
 /// The journal of one engine, and the book that its appends move.
 #[derive(Debug)]
@@ -40,6 +41,8 @@ struct Disk {
     supply: Arc<Supply>,
     /// Why the journal latched.
     failure: Mutex<Option<io::Error>>,
+    feed: Feed,
+    incarnation: u32,
 }
 
 /// How a journal is to be written.
@@ -87,19 +90,27 @@ impl<B: Send + 'static> Journal<B> {
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
         for id in found.blank {
-            opened.storage.remove(FileName::Segment(id))?; // gives back what a full disk needs for the next
+            // Gives back what a full disk needs for the next.
+            opened.storage.remove(FileName::Segment(id))?;
         }
-        let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let blank = supply.make_now(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let incarnation = found.incarnation;
         let mut writer = Writer::after(
             Arc::clone(&supply),
             opened.durability,
             found.vouched,
-            (found.epoch + 1, found.incarnation),
+            (found.epoch + 1, incarnation),
         );
         writer.begin(blank);
         writer.write(batch)?;
         writer.mark()?;
-        let disk = Disk { writer: Mutex::new(writer), supply, failure: Mutex::new(None) };
+        let disk = Disk {
+            writer: Mutex::new(writer),
+            supply,
+            failure: Mutex::new(None),
+            feed: Feed::new(Arc::clone(&opened.storage)),
+            incarnation,
+        };
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
@@ -111,14 +122,13 @@ impl<B: Send + 'static> Journal<B> {
     /// Starts the committer and the thread that makes segments; each goes to `threads` as soon as
     /// it runs.
     pub(crate) fn start(self: &Arc<Self>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
-        let Some(disk) = &self.disk else { return Ok(()) };
-        let supply = Arc::clone(&disk.supply);
-        let journal = Arc::clone(self);
+        if self.disk.is_none() {
+            return Ok(());
+        }
+        let [segments, commits] = [Arc::clone(self), Arc::clone(self)];
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        threads.push(named("jangteo-segments").spawn(move || supply.keep_ready())?);
-        threads.push(named("jangteo-commit").spawn(move || {
-            journal.watermark.serve(&|lead| journal.commit(lead));
-        })?);
+        threads.push(named("jangteo-segments").spawn(move || segments.prepare())?);
+        threads.push(named("jangteo-commit").spawn(move || commits.serve())?);
         Ok(())
     }
 
@@ -132,6 +142,18 @@ impl<B: Send + 'static> Journal<B> {
         let writer = self.disk.as_ref()?.writer.try_lock()?;
         let end = writer.end().filter(|_| !self.gate.is_latched())?;
         (end.sequence == self.last_sequence()).then_some(end)
+    }
+
+    /// Makes segments ahead of need, until [`Journal::stop`]. Runs on its own thread.
+    pub(crate) fn prepare(&self) {
+        if let Some(disk) = &self.disk {
+            disk.supply.keep_ready();
+        }
+    }
+
+    /// Flushes whenever somebody asks for it, until [`Journal::stop`]. Runs on its own thread.
+    pub(crate) fn serve(&self) {
+        self.watermark.serve(&|lead| self.commit(lead));
     }
 
     /// Lets a command enter, or says why not. Nothing enters any more if the command panics while
@@ -211,6 +233,16 @@ impl<B: Send + 'static> Journal<B> {
         self.last_sequence().saturating_sub(self.watermark.durable())
     }
 
+    /// The journal to be read, and its incarnation; `None` without a disk.
+    pub(crate) fn feed(&self) -> Option<(&Feed, u32)> {
+        self.disk.as_ref().map(|disk| (&disk.feed, disk.incarnation))
+    }
+
+    /// The last durable sequence.
+    pub(crate) fn durable(&self) -> u64 {
+        self.watermark.durable()
+    }
+
     /// Writes and flushes the open batch, or a marker if there is none.
     fn commit(&self, lead: Lead<'_>) {
         let Some(disk) = &self.disk else { return lead.publish(u64::MAX >> 1) };
@@ -231,7 +263,9 @@ impl<B: Send + 'static> Journal<B> {
         drop(writer);
         match written {
             // INVARIANT(J1): the watermark moves after the flush, and every answer waits for it.
+            Ok(()) if planted(Fault::PublishTooFar) => lead.publish(self.last_sequence()),
             Ok(()) => lead.publish(last),
+            Err(_) if planted(Fault::LatchForgotten) => lead.publish(self.watermark.durable()),
             Err(error) => {
                 // IMPORTANT: the gate first, so that nothing enters once the watermark is latched.
                 self.gate.latch();

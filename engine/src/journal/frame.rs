@@ -110,14 +110,14 @@ pub(crate) fn claimed_bytes(bytes: &[u8]) -> usize {
     (HEAD + length as usize).next_multiple_of(SECTOR)
 }
 
-/// Likewise, if the front of `bytes` looks like the head of a frame of that segment at all.
-pub(crate) fn plausible_bytes(bytes: &[u8], segment: u64) -> Option<usize> {
-    let id = bytes.get(8..)?.first_chunk::<8>()?;
-    let fits = bytes.starts_with(&MAGIC) && u64::from_le_bytes(*id) == segment;
-    fits.then(|| claimed_bytes(bytes))
+/// The head at the front of `bytes`, if it can be one of this segment, whatever the checksum says:
+/// enough to go on to the next frame.
+pub(crate) fn peek(bytes: &[u8], segment: u64) -> Option<Head> {
+    head_of(bytes, segment).map(|(head, _)| head)
 }
 
-fn valid(bytes: &[u8], segment: u64) -> Option<Seen<'_>> {
+/// The head at the front of `bytes`, and the checksum that it claims.
+fn head_of(bytes: &[u8], segment: u64) -> Option<(Head, u32)> {
     let front = bytes.get(..HEAD)?;
     let u16_at = |at| front.get(at..at + 2)?.try_into().ok().map(u16::from_le_bytes);
     let u32_at = |at| front.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
@@ -135,14 +135,18 @@ fn valid(bytes: &[u8], segment: u64) -> Option<Seen<'_>> {
         durable_up_to: u64_at(40)?,
         previous: u32_at(48)?,
     };
-    let checksum = u32_at(CHECKSUM_AT)?;
+    // A sequence starts at 1; with 0 a marker's "record before" would not exist.
+    (head.first_sequence != 0).then_some((head, u32_at(CHECKSUM_AT)?))
+}
+
+fn valid(bytes: &[u8], segment: u64) -> Option<Seen<'_>> {
+    let (head, checksum) = head_of(bytes, segment)?;
     let frame = bytes.get(..head.frame_bytes())?;
     let (before, from_checksum) = frame.split_at_checked(CHECKSUM_AT)?;
     let (_, after) = from_checksum.split_at_checked(4)?;
     let computed =
         crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(before), &[0; 4]), after);
-    // A sequence starts at 1; with 0 a marker's "record before" would not exist.
-    if computed != checksum || head.first_sequence == 0 {
+    if computed != checksum {
         return None;
     }
     let records = frame.get(HEAD..HEAD + head.bytes as usize)?;

@@ -24,6 +24,7 @@
 pub(crate) mod append;
 mod commit;
 mod durability;
+pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod gate;
 pub(crate) mod record;
@@ -39,5 +40,5 @@ pub use durability::Durability;
 pub(crate) use gate::Class;
 pub(crate) use scan::read_at;
 pub use storage::{Directory, FileName, Storage, StorageFile};
-pub(crate) use storage::{segments, snapshots, write_all};
+pub(crate) use storage::{read_from, segments, snapshots, write_all};
 pub(crate) use watermark::{Interest, Look};

@@ -233,7 +233,7 @@ pub(crate) fn read_beside(
 }
 
 /// The head of a segment's first frame, if that is valid.
-fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
+pub(super) fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
     let file = storage.open(FileName::Segment(id))?;
     let first_sector = read_front(&*file, SECTOR)?;
     let bytes = read_front(&*file, frame::claimed_bytes(&first_sector))?;

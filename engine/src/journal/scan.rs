@@ -106,7 +106,7 @@ impl Reader<'_> {
         let mut bytes = vec![0; left.min(WINDOW_BYTES)];
         let read = read_at(self.file, &mut bytes, self.at)?;
         bytes.truncate(read);
-        let whole = frame::plausible_bytes(&bytes, self.segment).unwrap_or(0);
+        let whole = frame::peek(&bytes, self.segment).map(|head| head.frame_bytes()).unwrap_or(0);
         if read == WINDOW_BYTES && (read + 1..=left).contains(&whole) {
             bytes.resize(whole, 0);
             let (_, rest) = bytes.split_at_mut(read);
@@ -150,7 +150,8 @@ impl Reader<'_> {
 
     /// Whether what begins here may be a frame that goes on behind the window.
     fn goes_on(&self, rest: &[u8], place: u64) -> bool {
-        let whole = frame::plausible_bytes(rest, self.segment).unwrap_or(SECTOR);
+        let whole =
+            frame::peek(rest, self.segment).map(|head| head.frame_bytes()).unwrap_or(SECTOR);
         whole > rest.len() && place + whole as u64 <= self.length
     }
 }

@@ -9,8 +9,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
@@ -18,11 +16,12 @@ use super::recover::{Origin, Place};
 use super::storage::{FileName, Storage, StorageFile, write_all};
 use crate::fault::{Fault, planted};
 use crate::limits::PREPARED_SEGMENTS_MAX;
+use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
 const SLICE_BYTES: usize = 1 << 20;
-/// Length of the first segment of a start, unless segments are shorter anyway.
+/// Length of a segment made where it is needed at once, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
@@ -93,7 +92,7 @@ impl Supply {
         let mut pool = self.pool.lock();
         while !pool.stopping {
             if pool.ready.len() >= pool.want {
-                self.changed.wait(&mut pool);
+                pool = wait_on(&self.changed, pool);
                 continue;
             }
             let id = pool.next_id;
@@ -112,16 +111,16 @@ impl Supply {
                     pool.failed = Some(error.kind());
                     self.changed.notify_all();
                     if !pool.stopping {
-                        self.changed.wait_for(&mut pool, RETRY);
+                        pool = wait_at_most(&self.changed, &self.pool, pool, RETRY);
                     }
                 }
             }
         }
     }
 
-    /// Makes the first segment of a start on this thread: a short one, so that an engine that is
+    /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
-    pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
+    pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
         let id = {
             let mut pool = self.pool.lock();
             pool.next_id += 1;
@@ -144,13 +143,18 @@ impl Supply {
         }
     }
 
-    /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
-    fn take(&self) -> Option<Blank> {
+    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if the
+    /// engine stops first.
+    fn take(&self, last: u64) -> Option<Blank> {
         let mut pool = self.pool.lock();
         loop {
-            if let Some(blank) = pool.ready.pop_front() {
+            while let Some(blank) = pool.ready.pop_front() {
                 self.changed.notify_all();
-                return Some(blank);
+                if blank.id > last {
+                    return Some(blank);
+                }
+                // IMPORTANT: reading back goes by number, and a later one has been filled already.
+                let _ = self.storage.remove(FileName::Segment(blank.id)); // it is only zeros
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
             let hopeless = |kind| {
@@ -161,7 +165,7 @@ impl Supply {
             if pool.stopping || pool.failed.is_some_and(hopeless) {
                 return None;
             }
-            self.changed.wait(&mut pool);
+            pool = wait_on(&self.changed, pool);
         }
     }
 
@@ -349,8 +353,16 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let mut blank = self.supply.take().ok_or(io::ErrorKind::StorageFull)?;
-        blank.lengthen(needed)?; // a batch may be longer than a segment
+        let last = self.segment.as_ref().map_or(0, |segment| segment.id);
+        let blank = match self.supply.take(last) {
+            Some(mut blank) => {
+                blank.lengthen(needed)?; // a batch may be longer than a segment
+                blank
+            }
+            // Nobody makes them any more, and what is still under way must not fail on a sound
+            // disk.
+            None => self.supply.make_now(needed)?,
+        };
         self.begin(blank);
         Ok(())
     }

@@ -132,9 +132,15 @@ pub(crate) fn write_all(
 
 /// Reads the first `most` bytes of a segment, or all if it is shorter.
 pub(crate) fn read_front(file: &dyn StorageFile, most: usize) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(file.length()?).map_err(|_| io::ErrorKind::InvalidData)?;
+    read_from(file, 0, most)
+}
+
+/// Reads `most` bytes of a segment from `offset` on, or what there is of them.
+pub(crate) fn read_from(file: &dyn StorageFile, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+    let length = file.length()?.saturating_sub(offset);
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidData)?;
     let mut bytes = vec![0; length.min(most)];
-    let read = read_at(file, &mut bytes, 0)?;
+    let read = read_at(file, &mut bytes, offset)?;
     bytes.truncate(read);
     Ok(bytes)
 }

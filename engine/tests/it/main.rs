@@ -11,6 +11,10 @@ mod audit;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
+mod events_disk;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod holds;

@@ -28,7 +28,7 @@ impl Snapshot {
             eprintln!("jangteo: priority is as usual: {error}"); // slower for others, not wrong
         }
         let made = snapshot_directory(&self.directory).map_err(|error| match error {
-            Error::Io(error) => Failure::io(directory, &error),
+            Error::Io(error) => Failure::io(&directory, &error),
             Error::InUse => {
                 let why = "another snapshot is being made";
                 Failure::new(Exit::InUse, format!("{directory}: {why}"))

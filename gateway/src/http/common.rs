@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::events;
 use super::head::{REQUEST_ID, check_accept, request_id};
 use super::problem::{PROBLEM, Problem};
 use crate::app::App;
@@ -44,7 +45,11 @@ pub(super) fn check(app: &App, head: &request::Parts) -> Result<(), Problem> {
     if let Some(why) = app.access.refuses(&head.headers) {
         return Err(Problem::new(Code::Forbidden, why));
     }
-    if head.uri.path().starts_with("/v1/") { check_accept(&head.headers) } else { Ok(()) }
+    match head.uri.path() {
+        events::PATH => check_accept(&head.headers, &events::KINDS),
+        path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"]),
+        _ => Ok(()),
+    }
 }
 
 /// The error of a library in our own form.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jangteo::{Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp};
+use jangteo::{EventId, EventsError, Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp};
 use serde::Serialize;
 
 use crate::app::App;
@@ -30,6 +30,8 @@ struct Members {
     opens_at: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     holds: Option<Vec<HoldRef>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<EventId>,
 }
 
 #[derive(Debug, Serialize)]
@@ -102,6 +104,23 @@ impl Problem {
             _ => Members::default(),
         };
         Self { members, ..plain }
+    }
+}
+
+impl From<EventsError> for Problem {
+    fn from(error: EventsError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EventsError::Gone { first } => {
+                let members = Members { first: Some(first), ..Members::default() };
+                Self { members, ..Self::new(Code::EventsGone, detail) }
+            }
+            EventsError::NotKept => Self::new(Code::NotFound, detail),
+            _ => {
+                tracing::error!("the event feed: {detail}");
+                Self::new(Code::Unavailable, "the journal could not be read")
+            }
+        }
     }
 }
 

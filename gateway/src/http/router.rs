@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use jangteo::Engine;
 
 use super::common::{Common, check};
-use super::{audit, drops, health, hold, holds};
+use super::{audit, drops, events, health, hold, holds};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -33,6 +33,7 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
         .route("/v1/drops/{drop}", get(drops::one))
         .route("/v1/drops/{drop}/holds", get(holds::find).post(holds::post))
         .route("/v1/drops/{drop}/audit", get(audit::get))
+        .route(events::PATH, get(events::get))
         .route("/v1/holds/{hold}", get(hold::get))
         .route("/v1/holds/{hold}/confirm", post(hold::confirm))
         .route("/v1/holds/{hold}/release", post(hold::release))

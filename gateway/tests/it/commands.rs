@@ -158,6 +158,43 @@ fn audit_counts_what_the_journal_holds_running_or_stopped() {
 }
 
 #[test]
+fn audit_explains_files_starts_and_one_hold() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let engine = sold(directory.path());
+    let sale = engine.sale("m-1").unwrap();
+    let hold = sale.find("c-secret").wait().unwrap().remove(0);
+    let id = hold.id.to_string();
+    let (code, out, err) = jangteo(&["audit", path]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let rows: Vec<Vec<_>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert!(rows.iter().any(|row| row.starts_with(&["1", "1", "1", "0"])), "a start: {out}");
+    let segment = rows.iter().find(|row| row.iter().any(|c| c.ends_with("001.segment"))).unwrap();
+    assert_eq!(segment[1..3], ["1", "1"], "{out}");
+
+    let (code, out, err) = jangteo(&["audit", path, "--hold", &id]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with(&format!("hold {id}: number 1 of m-1, 1 x onion")), "{out}");
+    let rows: Vec<Vec<_>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    let steps: Vec<_> = rows.iter().filter(|row| row.len() > 4 && row.contains(&"byte")).collect();
+    assert_eq!(steps.iter().map(|row| row[2]).collect::<Vec<_>>(), ["granted", "confirmed"]);
+    assert_eq!(steps.iter().map(|row| row[3]).collect::<Vec<_>>(), ["held", "confirmed"]);
+    let (_, json, _) = jangteo(&["audit", path, "--hold", &id, "--json"]);
+    let found: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&found["hold"], &found["ok"]), (&id.as_str().into(), &true.into()));
+    assert_eq!(found["steps"][1]["what"], "confirmed");
+    assert!(found["steps"][1]["offset"].as_u64().unwrap() > 0);
+    for text in [out, json] {
+        assert!(!text.contains("c-secret"), "{text}");
+    }
+    let strange = format!("{}{}", &id[..25], if id.ends_with('0') { '1' } else { '0' });
+    let (code, out, err) = jangteo(&["audit", path, "--hold", &strange]);
+    assert_eq!((code, out.as_str()), (64, ""));
+    assert!(err.contains(&format!("there is no hold {strange}")), "{err}");
+    assert_eq!(jangteo(&["audit", path, "--hold", "x"]).0, 64);
+}
+
+#[test]
 fn audit_names_file_and_byte_of_what_is_damaged() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();

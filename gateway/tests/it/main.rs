@@ -3,6 +3,7 @@
 
 mod clients;
 mod commands;
+mod events;
 mod faulty;
 mod http_holds;
 mod http_requests;

@@ -7,8 +7,8 @@ use super::super::section::{Kind, Writer};
 use crate::Timestamp;
 use crate::ids::Slot;
 use crate::journal::frame;
-use crate::journal::recover::{Origin, Place};
 use crate::journal::record::{Grant, Line, Record};
+use crate::journal::recover::{Origin, Place};
 
 const PAGE: &str = include_str!("../../../../docs/journal-format.md");
 
