@@ -15,6 +15,8 @@ mod events_disk;
 #[cfg(test)]
 mod full;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod pending;
