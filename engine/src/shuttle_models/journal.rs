@@ -105,7 +105,8 @@ impl Scene {
         let disk = Disk::new();
         let storage = Arc::new(Mounted(Arc::clone(&disk)));
         let found = read(&*storage, &mut |_, _, _| Ok(()));
-        let opened = Opened { storage, segment_bytes, durability: Durability::Synced };
+        let opened =
+            Opened { storage, segment_bytes, durability: Durability::Synced, threaded: true };
         let journal =
             Journal::resume(&opened, found, Timestamp::default(), Book::default()).unwrap();
         disk.arm(plan.fault, plan.full, FULL + plan.tasks);
