@@ -62,15 +62,15 @@ pub fn calls() -> Result<u64, Violation> {
     Ok(run.storage.calls())
 }
 
-/// Runs with these calls failing; then the process is killed, in one run of two with its machine.
+/// Runs with these calls failing; then the process is killed, or the machine loses power.
 ///
 /// # Errors
 /// What was found.
-pub fn fail(planned: &[(u64, Trouble)]) -> Result<Faults, Violation> {
+pub fn fail(planned: &[(u64, Trouble)], power: bool) -> Result<Faults, Violation> {
     let mut run = Run::new(planned);
-    let played = run.play().and_then(|()| run.after(planned));
+    let played = run.play().and_then(|()| run.after(power));
     played.map_err(|violation| Violation {
-        text: format!("{planned:?}: {}", violation.text),
+        text: format!("{planned:?}, power lost: {power}: {}", violation.text),
         ..violation
     })?;
     let happened = run.storage.happened();
@@ -174,10 +174,9 @@ impl Run {
         judge(&mut self.shadow, &exchange)
     }
 
-    fn after(&mut self, planned: &[(u64, Trouble)]) -> Result<(), Violation> {
-        let call = planned.first().map_or(0, |(call, _)| *call);
-        if call.is_multiple_of(2) {
-            self.storage.lose_power(&mut Rng::stream(call, 5), 40);
+    fn after(&mut self, power: bool) -> Result<(), Violation> {
+        if power {
+            self.storage.lose_power(&mut Rng::stream(self.storage.calls(), 5), 40);
         } else {
             self.storage.kill();
         }

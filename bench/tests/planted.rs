@@ -105,7 +105,7 @@ fn run(hunt: Hunt, seed: u64) -> Result<(), Violation> {
         Hunt::IoFaults => (1..=8).try_for_each(|n| {
             let all = Trouble::TOLD.iter();
             all.map(|&trouble| (8 * seed + n, trouble))
-                .try_for_each(|planned| io_faults::fail(&[planned]).map(|_| ()))
+                .try_for_each(|planned| io_faults::fail(&[planned], true).map(|_| ()))
         }),
         Hunt::BitFlips => {
             let journal = Journal::of(8 << 10, true)?;

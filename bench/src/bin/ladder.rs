@@ -154,14 +154,14 @@ fn fail(pairs: u64, threads: u64) -> Result<(), String> {
         let place = usize::try_from(number % ways).unwrap_or(0);
         Trouble::TOLD.get(place).copied().unwrap_or(Trouble::Eio)
     };
-    let run = |planned: &[(u64, Trouble)]| {
-        io_faults::fail(planned).map_err(|violation| violation.to_string())
+    let run = |planned: &[(u64, Trouble)], power: bool| {
+        io_faults::fail(planned, power).map_err(|violation| violation.to_string())
     };
     let mut sum = Faults::default();
     trials(
-        0..=calls * ways - 1,
+        0..=2 * calls * ways - 1,
         threads,
-        |number| run(&[(number / ways + 1, trouble(number))]),
+        |number| run(&[(number / 2 / ways + 1, trouble(number / 2))], number % 2 == 0),
         |_, faults| {
             sum = sum.plus(&faults);
             Ok(())
@@ -173,7 +173,7 @@ fn fail(pairs: u64, threads: u64) -> Result<(), String> {
         let pair = |number| {
             let mut rng = Rng::stream(number, 11);
             let mut one = || (rng.draw() % calls + 1, trouble(rng.draw()));
-            run(&[one(), one()])
+            run(&[one(), one()], number % 2 == 0)
         };
         trials(1..=pairs, threads, pair, |_, faults| {
             both = both.plus(&faults);

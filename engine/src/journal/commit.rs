@@ -109,6 +109,7 @@ impl<B: Send + 'static> Journal<B> {
         writer.begin(blank);
         if planted(Fault::TailNotFlushed) {
             writer.write_unflushed(batch)?;
+            writer.believe();
         } else {
             writer.write(batch)?;
             writer.mark()?;
