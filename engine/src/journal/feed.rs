@@ -10,8 +10,8 @@
 //! 3. On the way heads are believed, so that frames are passed by without being read. The frame
 //!    that is handed out is whole and right.
 //!
-//! A segment is known by its first head. Within it some frames are remembered as they are passed, so
-//! that going on where somebody left off does not begin at its front again.
+//! A segment is known by its first head. Within it some frames are remembered as they are passed,
+//! so that going on where somebody left off does not begin at its front again.
 
 use std::io;
 use std::sync::Arc;

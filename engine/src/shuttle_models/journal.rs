@@ -101,7 +101,8 @@ impl Scene {
         let disk = Disk::new();
         let storage = Arc::new(Mounted(Arc::clone(&disk)));
         let found = recover(&*storage, &mut |_, _, _| Ok(())).unwrap();
-        let opened = Opened { storage, segment_bytes, durability: Durability::Synced };
+        let opened =
+            Opened { storage, segment_bytes, durability: Durability::Synced, threaded: true };
         let journal =
             Journal::resume(&opened, found, Timestamp::default(), Book::default()).unwrap();
         disk.arm(plan.fault, plan.full, FULL + plan.tasks);

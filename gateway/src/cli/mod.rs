@@ -6,11 +6,13 @@ mod campaign_file;
 mod check;
 mod demo;
 mod exit;
+mod health;
 mod key;
 mod serve;
 mod signals;
 mod snapshot;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -68,7 +70,8 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("jangteo: {failure}");
+            // The exit code says it as well, where nothing can be printed.
+            _ = writeln!(io::stderr(), "jangteo: {failure}");
             failure.exit().into()
         }
     }

@@ -2,17 +2,18 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use jangteo::{Campaign, Durability, Engine, Error};
+use jangteo::{Durability, Engine};
 use jangteo_gateway::access::{Access, Keyring, LastKey};
 use jangteo_gateway::config::{Config, Flags};
 use jangteo_gateway::{Service, Tls};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
-use super::campaign_file::CampaignFile;
+use super::campaign_file::put_campaigns;
+use super::health::HealthLog;
 use super::signals::{on_hangup, stop_signal};
 use super::{Exit, Failure};
 
@@ -81,29 +82,38 @@ impl Serve {
         let (stopped, reloads) =
             signals.map_err(|error: io::Error| Failure::io("signals", &error))?;
 
-        let engine = Engine::options().data(&config.data).durability(config.durability).open()?;
+        let opened = Engine::options().data(&config.data).durability(config.durability).open();
+        let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
         if let Some(place) = engine.torn_tail() {
             tracing::warn!("a batch that nobody was told of was cut short: {place}");
         }
         for place in engine.snapshots_passed_over() {
             tracing::warn!("a snapshot could not be read and was passed over: {place}");
         }
-        put_campaigns(&engine, &self.campaign)?;
+        put_campaigns(&engine, &config.data, &self.campaign)?;
         tell_access(&config, &access, tls.is_some());
         let (http, resp) = (config.http, config.resp);
         let service = Service::start_encrypted(engine.clone(), http, resp, access, tls)
             .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
         report(&config, &service).map_err(|error| Failure::io("standard output", &error))?;
 
+        let mut health = HealthLog::of(&engine);
         runtime.block_on(async {
             tokio::select! {
                 () = stopped => {}
                 () = reloads => {}
+                () = health.watch() => {}
             }
         });
         tracing::info!("stopping");
         service.stop();
-        engine.flush().map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
+        let flushed = engine.flush();
+        health.look();
+        if let Some(failure) = engine.health().latched {
+            let what = format!("{}: the journal failed: {failure}", config.data.display());
+            return Err(Failure::new(Exit::Io, what));
+        }
+        flushed.map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
         Ok(Exit::Done)
     }
 }
@@ -172,8 +182,10 @@ fn report(config: &Config, service: &Service) -> io::Result<()> {
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A program that has a subscriber already keeps it.
+    // A program that has a subscriber already keeps it. A line that cannot be written, say because
+    // the log's disk is full, is lost: to complain of it on the same stderr would be a panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = log.log_internal_errors(false);
     _ = log.with_ansi(io::stderr().is_terminal()).try_init();
 }
 
@@ -184,45 +196,4 @@ fn raise_descriptors() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the number of open files");
     }
-}
-
-/// Puts the campaigns of these files. A bad file of a campaign that the directory remembers is
-/// logged, so that a bad edit never stops a restart; any other is a failure, and then nothing is
-/// put.
-fn put_campaigns(engine: &Engine, files: &[PathBuf]) -> Result<(), Failure> {
-    let mut good = Vec::new();
-    let mut faults = Vec::new();
-    for file in files {
-        let CampaignFile { campaign, claimed_id } = CampaignFile::read(file)?;
-        match campaign {
-            Ok(campaign) => good.push((file, campaign)),
-            Err(found) => {
-                let shown = found.iter().map(|fault| format!("{}:{fault}", file.display()));
-                if claimed_id.is_some_and(|id| is_remembered(engine, &id)) {
-                    shown.for_each(|fault| tracing::error!("{fault}"));
-                    tracing::warn!("{}: the recorded campaign is kept", file.display());
-                } else {
-                    faults.extend(shown);
-                }
-            }
-        }
-    }
-    if !faults.is_empty() {
-        return Err(Failure::new(Exit::Data, faults.join("\n")));
-    }
-    good.into_iter().try_for_each(|(file, campaign)| put(engine, file, campaign))
-}
-
-fn put(engine: &Engine, file: &Path, campaign: Campaign) -> Result<(), Failure> {
-    match engine.put(campaign) {
-        Err(error @ Error::Conflict { .. }) => {
-            tracing::error!("{}: {error}; the recorded campaign is kept", file.display());
-            Ok(())
-        }
-        done => Ok(done?),
-    }
-}
-
-fn is_remembered(engine: &Engine, campaign: &str) -> bool {
-    engine.sales().iter().any(|sale| sale.campaign().id == campaign)
 }

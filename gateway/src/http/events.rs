@@ -1,8 +1,8 @@
 //! `/v1/events`: everything that happened, as a batch or as a stream of server-sent events.
 //!
-//! A stream is a task that reads a piece of the feed, hands it to the connection, and waits: for the
-//! connection to take it, then for the journal. Files are read on a thread for such work. A reader
-//! that takes nothing for long is cut, and goes on with the last id it saw.
+//! A stream is a task that reads a piece of the feed, hands it to the connection, and waits: for
+//! the connection to take it, then for the journal. Files are read on a thread for such work. A
+//! reader that takes nothing for long is cut, and goes on with the last id it saw.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};

@@ -22,5 +22,6 @@ mod secrecy;
 mod shop;
 mod tls;
 mod tokens;
+mod torture;
 mod unknown;
 mod wire;

@@ -35,6 +35,18 @@ repeats = "FREQ=DAILY;COUNT=2"
     )
 }
 
+/// The file of campaign `id` with one drop of 100,000 units, which opens at an instant of this
+/// machine's clock, in Unix seconds.
+pub(crate) fn campaign_at(id: &str, opens_s: i64, schedule: &str, rules: &str) -> String {
+    const SEOUL_S: i64 = 9 * 3_600;
+    let local = chrono::DateTime::from_timestamp(opens_s + SEOUL_S, 0).unwrap();
+    let opens = local.format("%Y-%m-%dT%H:%M:%S").to_string();
+    campaign_file(rules, &items(&[("a", 100_000), ("b", 100_000)]))
+        .replace("id = \"t\"", &format!("id = \"{id}\""))
+        .replace("2020-04-29T10:00:00", &opens)
+        .replace("repeats = \"FREQ=DAILY;COUNT=2\"", schedule)
+}
+
 /// Items at 1,000 won.
 pub(crate) fn items(stock: &[(&str, u32)]) -> String {
     let item = |(sku, units): &(&str, u32)| {
