@@ -167,7 +167,8 @@ async fn stream(
 /// Says that the stream lives.
 const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
-/// Sends the first page and what comes after it, until the reader is gone, too slow, or may no more.
+/// Sends the first page and what comes after it, until the reader is gone, is too slow, or may
+/// read no more.
 async fn follow(
     app: &Arc<App>,
     headers: &HeaderMap,

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jangteo::{Durability, Engine};
+use jangteo::{Durability, Engine, Options};
 use jangteo_gateway::Tls;
 use jangteo_gateway::access::{Access, Key, Keyring, Scope, TokenKey};
 use ring::hmac;
@@ -74,11 +74,14 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     pub(crate) fn open(rules: &str, items: &str, tls: Option<Tls>) -> Self {
+        Self::with(Engine::options().durability(Durability::Memory), rules, items, tls)
+    }
+
+    pub(crate) fn with(options: Options, rules: &str, items: &str, tls: Option<Tls>) -> Self {
         let (shop_key, sell) = Key::generate("shop", Scope::Sell).unwrap();
         let (boss_key, operate) = Key::generate("boss", Scope::Operate).unwrap();
         let keyring = Keyring::new(vec![shop_key, boss_key], token_keys()).unwrap();
         let access = Access::by(keyring);
-        let options = Engine::options().durability(Durability::Memory);
         let file = campaign_file(rules, items);
         let shop = Shop::guarded(options, OPENS_MS, &file, access.clone(), tls);
         Self { shop, access, sell, operate }
