@@ -44,6 +44,8 @@ pub(crate) struct Page {
 pub(crate) struct Book {
     pages: Vec<Page>,
     holds_live: u64,
+    /// Steps of the wall clock that live holds followed: sequence, and milliseconds.
+    steps: Vec<(u64, i64)>,
 }
 
 /// What happened to a hold, as the book sees it.
@@ -72,9 +74,31 @@ impl Book {
         self.pages.push(page);
     }
 
+    /// Puts a page in the place of one on which nothing had happened yet.
+    pub(crate) fn restore(&mut self, sale: u32, page: Page) {
+        self.holds_live = self.holds_live.saturating_add(page.holds_live);
+        *self.page_mut(sale) = page;
+    }
+
     /// Holds of all sales that keep units and may yet end.
     pub(crate) const fn holds_live(&self) -> u64 {
         self.holds_live
+    }
+
+    /// The wall clock was stepped, and live holds followed.
+    pub(crate) fn step(&mut self, sequence: u64, step_ms: i64) {
+        self.steps.push((sequence, step_ms));
+    }
+
+    /// Those steps, in their order.
+    pub(crate) fn steps(&self) -> &[(u64, i64)] {
+        &self.steps
+    }
+
+    /// By how many milliseconds the clock was stepped after the record `after`, up to `until`.
+    pub(crate) fn stepped(&self, after: u64, until: u64) -> i64 {
+        let between = self.steps.iter().filter(|(at, _)| (after + 1..=until).contains(at));
+        between.fold(0, |sum, (_, step_ms)| sum.saturating_add(*step_ms))
     }
 
     /// The sales with such holds, by index.

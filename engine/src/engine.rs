@@ -17,14 +17,15 @@ use crate::error::Error;
 use crate::housekeeping::{self, Stop};
 use crate::ids::HoldId;
 use crate::journal::record::{CAMPAIGN_RECORD_MAX, Record};
-use crate::journal::recover::recover;
-use crate::journal::{Class, Journal, Look, Opened, Room, Storage};
+use crate::journal::recover::{Extent, recover};
+use crate::journal::{Class, Journal, Look, Opened, Room, Storage, snapshots};
 use crate::limits::SALES_MAX;
 use crate::options::Options;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
 use crate::replay::{Replay, Replayed};
 use crate::sale::{Sale, Shared};
+use crate::snapshot::{self, Loaded};
 
 /// A flash-sale engine. Cheap to clone; any number of threads may use it at once.
 ///
@@ -43,17 +44,68 @@ struct Running {
 pub(crate) struct EngineCore {
     pub(crate) shared: Arc<Shared>,
     /// Every drop ever put, by index.
-    sales: RwLock<Vec<Sale>>,
+    pub(crate) sales: RwLock<Vec<Sale>>,
     /// The drops that are current, by name: looked up by every command on every thread, changed
     /// when a campaign is put.
     by_id: DashMap<Box<str>, Sale>,
     /// Campaigns with their first sale; locked while one is put.
-    campaigns: Mutex<Vec<(u32, CampaignRecord)>>,
+    pub(crate) campaigns: Mutex<Vec<(u32, CampaignRecord)>>,
     /// Ends the time-keeping thread.
     pub(crate) stop: Stop,
     /// Held by whoever does what is due.
     pub(crate) ticking: Mutex<()>,
+    /// Where keys of hashes come from, if not from chance.
+    seed: Option<[u64; 2]>,
     torn: Option<String>,
+    passed_over: Vec<String>,
+    /// Records since the last snapshot that make another one worth it.
+    snapshot_after: u64,
+}
+
+/// What a start found.
+struct Reopened {
+    journal: Journal<Book>,
+    replay: Replay,
+    torn: Option<String>,
+    passed_over: Vec<String>,
+    /// Records that no snapshot stood for.
+    replayed: u64,
+}
+
+impl Reopened {
+    fn empty() -> Self {
+        let mut replay = Replay::default();
+        let journal = Journal::in_memory(std::mem::take(&mut replay.book));
+        Self { journal, replay, torn: None, passed_over: Vec::new(), replayed: 0 }
+    }
+
+    /// Reads the newest snapshot and what follows it, and writes again what nothing vouches for.
+    fn from(options: &Options, storage: &Arc<dyn Storage>) -> Result<Self, Error> {
+        let mut extent = Extent::all(&**storage)?;
+        extent.ahead = options.background;
+        let Loaded { mut replay, origin, passed_over } = snapshot::newest(&**storage)?;
+        extent.from = origin;
+        let mut apply =
+            |sequence: u64, at: Timestamp, record: &Record<'_>| replay.apply(sequence, at, record);
+        let found = recover(&**storage, extent, &mut apply)
+            .map_err(|error| error.beside_snapshots(&passed_over))?;
+        let torn = found.torn.map(|place| place.describe(&**storage));
+        let replayed = found.last_sequence() - origin.sequence;
+        // Not before: reading may have taken longer than the rest of a hold's time.
+        let now = options.clock.now();
+        let resumed = Record::Resumed { now };
+        let resumed_at = now.max(found.last_at);
+        replay.apply(0, resumed_at, &resumed).expect("resuming changes deadlines only");
+        replay.finish();
+        let opened = Opened {
+            storage: Arc::clone(storage),
+            segment_bytes: options.segment_bytes,
+            durability: options.durability,
+            threaded: options.background,
+        };
+        let journal = Journal::resume(&opened, found, now, std::mem::take(&mut replay.book))?;
+        Ok(Self { journal, replay, torn, passed_over, replayed })
+    }
 }
 
 /// How the engine is.
@@ -91,29 +143,9 @@ impl Engine {
         options: &Options,
         storage: Option<Arc<dyn Storage>>,
     ) -> Result<Self, Error> {
-        let mut replay = Replay::default();
-        let mut torn = None;
-        let journal = match storage {
-            None => Journal::in_memory(std::mem::take(&mut replay.book)),
-            Some(storage) => {
-                let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
-                    replay.apply(sequence, at, record)
-                };
-                let found = recover(&*storage, &mut apply)?;
-                torn = found.torn.map(|place| place.describe(&*storage));
-                // Not before: reading may have taken longer than the rest of a hold's time.
-                let now = options.clock.now();
-                let resumed_at = now.max(found.last_at);
-                let resumed = Record::Resumed { now };
-                replay.apply(0, resumed_at, &resumed).expect("resuming changes deadlines only");
-                replay.finish();
-                let opened = Opened {
-                    storage: Arc::clone(&storage),
-                    segment_bytes: options.segment_bytes,
-                    durability: options.durability,
-                };
-                Journal::resume(&opened, found, now, std::mem::take(&mut replay.book))?
-            }
+        let Reopened { journal, replay, torn, passed_over, replayed } = match storage {
+            None => Reopened::empty(),
+            Some(storage) => Reopened::from(options, &storage)?,
         };
         let seed = options.id_seed.map_or_else(secret, Ok)?;
         let shared = Arc::new(Shared {
@@ -129,18 +161,27 @@ impl Engine {
             campaigns: Mutex::new(replay.campaigns),
             stop: Stop::default(),
             ticking: Mutex::new(()),
+            seed: options.id_seed,
             torn,
+            passed_over,
+            snapshot_after: options.snapshot_after,
         });
         core.adopt(replay.sales);
         for (first, old) in core.campaigns.lock().iter() {
             core.list(old.indices(*first));
         }
         core.tick();
-        let mut threads = core.shared.journal.start()?;
+        // Whichever thread cannot be made, those that run are ended by the drop of this.
+        let mut running = Running { core, threads: Vec::new() };
+        let Running { core, threads } = &mut running;
+        core.shared.journal.start(threads)?;
         if options.background {
-            threads.push(housekeeping::start(&core)?);
+            threads.push(housekeeping::start(core)?);
+            if replayed >= options.snapshot_after {
+                threads.push(core.start_snapshot()?);
+            }
         }
-        Ok(Self(Arc::new(Running { core, threads })))
+        Ok(Self(Arc::new(running)))
     }
 
     /// Puts a campaign: its drops exist from now on. Putting the same one again changes nothing.
@@ -164,7 +205,7 @@ impl Engine {
     /// The drop that a hold belongs to. Whether the hold exists, only the drop can tell.
     #[must_use]
     pub fn sale_of(&self, hold: &HoldId) -> Option<Sale> {
-        self.0.core.sales.read().get(hold.sale() as usize).cloned()
+        self.sale_at(hold.sale())
     }
 
     /// All drops, by opening instant, then id.
@@ -201,7 +242,8 @@ impl Engine {
         }
     }
 
-    /// Asks the engine's committer thread to flush, and does not wait.
+    /// Asks the engine's committer thread to flush, and does not wait. Without
+    /// [threads](Options::background) it flushes on this one.
     pub fn flush_soon(&self) {
         self.0.core.shared.journal.demand();
     }
@@ -217,6 +259,22 @@ impl Engine {
     pub fn health(&self) -> Health {
         let journal = &self.0.core.shared.journal;
         Health { latched: journal.failure(), disk_short: journal.is_short() }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0.core.shared
+    }
+
+    /// The drop of that index, current or not.
+    pub(crate) fn sale_at(&self, index: u32) -> Option<Sale> {
+        self.0.core.sales.read().get(index as usize).cloned()
+    }
+
+    /// Snapshots that the start found damaged or incomplete and passed over, newest first: file,
+    /// byte and why. What they held was read from an older one or from the journal.
+    #[must_use]
+    pub fn snapshots_passed_over(&self) -> &[String] {
+        &self.0.core.passed_over
     }
 
     /// Whether a well-formed hold would be looked at, of whatever drop.
@@ -251,15 +309,14 @@ impl EngineCore {
         let old_indices: Vec<u32> =
             old_place.map(|(first, old)| old.indices(*first).collect()).unwrap_or_default();
         let occurrences = campaign.occurrences();
-        let put = CampaignRecord { campaign, occurrences, hash_key: secret()? };
+        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
+        let put = CampaignRecord { campaign, occurrences, hash_key: self.hash_key(first)? };
         let json = put.to_json();
         if json.len() > CAMPAIGN_RECORD_MAX {
             return Err(Error::TooMany("bytes in a campaign"));
         }
         let ticking = self.ticking.lock(); // no clock step falls between record and drops
         let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
-
-        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
         let drops = Replayed::drops_of(&put, first);
         let after = put.indices(first).last().map_or(first, |last| last + 1);
         if after > SALES_MAX {
@@ -341,8 +398,22 @@ impl EngineCore {
         }
     }
 
+    /// The drops that are current, in the order of their making: what is due at once happens in
+    /// the same order in every process.
     pub(crate) fn current(&self) -> Vec<Sale> {
-        self.by_id.iter().map(|entry| entry.value().clone()).collect()
+        let mut sales: Vec<Sale> = self.by_id.iter().map(|entry| entry.value().clone()).collect();
+        sales.sort_unstable_by_key(|sale| sale.0.index);
+        sales
+    }
+
+    /// The key that spreads the customers of a campaign whose first drop is `first`.
+    fn hash_key(&self, first: u32) -> Result<[u64; 2], Error> {
+        let Some([a, b]) = self.seed else { return secret() };
+        let words = [0_u8, 1].map(|word| {
+            let [c, d, e, f] = first.to_le_bytes();
+            SipHasher13::new_with_keys(a, b).hash(&[word, c, d, e, f])
+        });
+        Ok(words)
     }
 }
 
@@ -350,6 +421,31 @@ impl EngineCore {
 fn secret() -> Result<[u64; 2], Error> {
     let word = || getrandom::u64().map_err(|error| Error::Io(std::io::Error::other(error)));
     Ok([word()?, word()?])
+}
+
+impl EngineCore {
+    /// Starts a thread that makes a snapshot as another process would, since this start took long.
+    fn start_snapshot(self: &Arc<Self>) -> Result<JoinHandle<()>, Error> {
+        let engine = Arc::clone(self);
+        let maker = std::thread::Builder::new().name("jangteo-snapshot".to_owned());
+        Ok(maker.spawn(move || {
+            if let Some(storage) = engine.shared.journal.storage() {
+                // Without it the next start takes as long as this one did; nothing else is lost.
+                let _ = snapshot::make(&**storage, &engine.stop);
+            }
+        })?)
+    }
+
+    /// Stores everything in a snapshot, if all of it is durable and the next start would otherwise
+    /// have much to replay.
+    fn snapshot_at_end(&self) {
+        let journal = &self.shared.journal;
+        let (Some(storage), Some(end)) = (journal.storage(), journal.end()) else { return };
+        let last = snapshots(&**storage).ok().and_then(|all| all.last().copied()).unwrap_or(0);
+        if end.sequence.saturating_sub(last) >= self.snapshot_after {
+            let _ = snapshot::store(&**storage, end, &snapshot::Ended::new(self)); // as above
+        }
+    }
 }
 
 impl Drop for Running {
@@ -362,6 +458,7 @@ impl Drop for Running {
                 let _ = thread.join(); // a thread that panicked has latched the journal
             }
         }
+        self.core.snapshot_at_end();
     }
 }
 

@@ -31,7 +31,7 @@ pub enum Error {
 /// Where and how a journal is damaged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Corruption {
-    /// The segment's file.
+    /// The file.
     pub file: String,
     /// Byte of the file at which reading stopped.
     pub offset: u64,
@@ -44,6 +44,19 @@ pub struct Corruption {
 /// payment, and the answer will tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeUnknown;
+
+impl Error {
+    /// Says of a damaged journal which snapshots could not stand in for it.
+    pub(crate) fn beside_snapshots(mut self, passed_over: &[String]) -> Self {
+        if let Self::Corrupt(corruption) = &mut self {
+            for snapshot in passed_over {
+                corruption.why.push_str("; a snapshot cannot stand in for it: ");
+                corruption.why.push_str(snapshot);
+            }
+        }
+        self
+    }
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

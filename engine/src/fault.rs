@@ -46,10 +46,42 @@ pub enum Fault {
     GrantAfterClose,
     /// A number is looked up before the append, so that two grants can get the same one.
     NumberBeforeAppend,
+    /// What was appended during a flush is published with what the flush covered.
+    PublishTooFar,
+    /// A thread leads although another one does.
+    SecondLeader,
+    /// Threads that wait for the leader are not woken when he ends.
+    LostWake,
+    /// The waker of the last record that a flush covers is not called.
+    WakerLeftBehind,
+    /// A flush that is asked for while the committer flushes is forgotten.
+    DemandSwallowed,
+    /// A failed write or flush does not latch.
+    LatchForgotten,
     /// Recovery trusts what nothing vouches for and does not write it again.
     TrustPageCache,
     /// Recovery cuts the journal at any bad batch.
     TruncateAtCorruption,
+    /// A new segment's name is not made durable.
+    SkipDirectorySync,
+    /// A start of the engine writes under the epoch of the one before.
+    ReuseEpoch,
+    /// What recovery writes again is not flushed before answers are given.
+    TailNotFlushed,
+    /// A batch vouches for one record more than was flushed.
+    VouchTooFar,
+    /// A write that finds the disk full is taken for a good one.
+    FullDiskIsSuccess,
+    /// A flush that failed is tried again, and believed.
+    RetryFailedFlush,
+    /// A batch's checksum covers its first sector only.
+    ShortChecksum,
+    /// A step of the clock moves deadlines without a record.
+    StepNotRecorded,
+    /// A live hold gets no more time after a restart than it had left.
+    NoGraceAfterRestart,
+    /// No journal room is kept back for the end of live holds.
+    ReserveForgotten,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -3,6 +3,7 @@
 use crate::book::{Count, Moves};
 use crate::campaign::{Campaign, Stock};
 use crate::journal::record::{Line, Lines};
+use crate::limits::{ROWS_TOUCHED_MAX, SHARDS};
 use crate::stock::Cell;
 use crossbeam::utils::CachePadded;
 
@@ -103,6 +104,14 @@ impl Goods {
     /// Units of all limited items together: about how many holds to expect.
     pub(crate) fn units(&self) -> u64 {
         self.items().iter().filter_map(|good| good.units).map(u64::from).sum()
+    }
+
+    /// Rows that each shard needs for the whole stock, within reason. Customers spread like dice: six
+    /// deviations more than the mean leave no shard growing.
+    pub(crate) fn rows_expected(&self) -> usize {
+        let holds = usize::try_from(self.units()).unwrap_or(usize::MAX);
+        let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;
+        mean + 6 * mean.isqrt() + 8
     }
 
     /// What a hold moves: its lines, and the gifts of those lines that got theirs.

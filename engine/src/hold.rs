@@ -7,7 +7,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::Timestamp;
 use crate::buyers::{HoldRow, Shard};
 use crate::ids::HoldId;
-use crate::journal::record::Lines;
+use crate::journal::record::{Grant, Lines};
 use crate::sale::Sale;
 
 pub use crate::buyers::HoldState;
@@ -74,7 +74,7 @@ pub struct Money<'a> {
 impl Hold {
     pub(crate) fn view(sale: &Sale, shard: &Shard, row: &HoldRow, id: HoldId) -> Self {
         let (customer, key) = (shard.customer(row), shard.key(row));
-        let state = row.state;
+        let state = row.state();
         let expires = matches!(state, HoldState::Held | HoldState::Expired);
         let confirmed = state == HoldState::Confirmed;
         let payment = if confirmed { shard.payment(row) } else { "" };
@@ -87,8 +87,8 @@ impl Hold {
             number: row.number,
             state,
             created_at: row.created_at,
-            expires_at: expires.then_some(row.expires_at),
-            confirmed_at: confirmed.then_some(row.confirmed_at),
+            expires_at: expires.then_some(row.ends_at),
+            confirmed_at: confirmed.then_some(row.ends_at),
             replayed: false,
             sale: sale.clone(),
             lines: shard.lines(row),
@@ -97,6 +97,41 @@ impl Hold {
             key_length: u8::try_from(key.len()).expect("limits.rs bounds a key"),
             texts: texts.into_boxed_str(),
         }
+    }
+
+    /// The hold as its grant made it.
+    pub(crate) fn of_grant(sale: &Sale, grant: &Grant<'_>) -> Self {
+        let created_at = grant.expires_at.minus_ms(sale.campaign().rules.hold_ttl_ms);
+        let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
+        Self {
+            id: HoldId::new(sale.0.index, grant.slot, grant.random),
+            number: grant.number,
+            state,
+            created_at,
+            expires_at: (!grant.confirmed).then_some(grant.expires_at),
+            confirmed_at: grant.confirmed.then_some(created_at),
+            replayed: false,
+            sale: sale.clone(),
+            lines: grant.lines.clone(),
+            gifts: grant.gifts,
+            texts: [grant.customer, grant.key].concat().into_boxed_str(),
+            customer_length: u8::try_from(grant.customer.len()).expect("limits.rs bounds a name"),
+            key_length: u8::try_from(grant.key.len()).expect("limits.rs bounds a key"),
+        }
+    }
+
+    /// The hold as one of its records left it, whatever became of it since. `confirmed`: when, and
+    /// with which payment.
+    pub(crate) fn left(
+        self,
+        state: HoldState,
+        expires_at: Option<Timestamp>,
+        confirmed: Option<(Timestamp, &str)>,
+    ) -> Self {
+        let payment = confirmed.map_or("", |(_, payment)| payment);
+        let texts = [self.customer(), self.key().unwrap_or_default(), payment].concat();
+        let confirmed_at = confirmed.map(|(at, _)| at);
+        Self { state, expires_at, confirmed_at, texts: texts.into_boxed_str(), ..self }
     }
 
     /// The drop it belongs to.

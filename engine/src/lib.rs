@@ -42,6 +42,7 @@
 
 mod admission;
 pub mod audit;
+mod backup;
 mod book;
 mod buyers;
 mod campaign;
@@ -49,6 +50,7 @@ mod catalogue;
 mod clock;
 mod engine;
 mod error;
+mod events;
 pub mod fault;
 mod goods;
 mod grant;
@@ -67,10 +69,14 @@ mod replay;
 mod request;
 mod sale;
 mod settle;
+#[cfg(all(test, jangteo_shuttle))]
+mod shuttle_models;
+mod snapshot;
 mod stock;
 mod sync;
 mod view;
 
+pub use backup::{backup_directory, restore_directory};
 pub use campaign::{
     Campaign, Fault as CampaignFault, Gift, GiftRule, InvalidCampaign, Item, LedgerKind,
     LedgerRule, Occurrence, Rate, Reveal, Rules, Schedule, Share, Stock,
@@ -78,6 +84,9 @@ pub use campaign::{
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{Engine, Health};
 pub use error::{Corruption, Error, OutcomeUnknown};
+pub use events::{
+    BadEventId, Event, EventData, EventId, EventKind, Events, EventsError, EventsReady,
+};
 pub use hold::{Hold, HoldGift, HoldLine, HoldState, Money};
 pub use ids::{BadHoldId, HoldId, Slot};
 pub use journal::{Directory, Durability, FileName, Storage, StorageFile};
@@ -87,6 +96,7 @@ pub use phase::Phase;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;
+pub use snapshot::{SnapshotMade, make_snapshot, snapshot_directory};
 pub use view::{GiftView, ItemView, SaleView};
 
 #[cfg(doctest)]

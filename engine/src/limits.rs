@@ -55,10 +55,21 @@ pub const ROWS_MAX: u32 = 1 << 28;
 /// at the opening instant would otherwise cost more than the grants themselves.
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
+/// Under a model checker a batch is full after a few records.
+const FULL_UNDER_CHECK: Option<usize> = if cfg!(jangteo_loom) {
+    Some(80)
+} else if cfg!(jangteo_shuttle) {
+    Some(144)
+} else {
+    None
+};
+
 /// Records waiting in the open batch above which new holds are answered `overloaded`, in bytes.
-pub const OPEN_BATCH_BYTES: usize = if cfg!(jangteo_loom) { 80 } else { 16 << 20 };
+pub const OPEN_BATCH_BYTES: usize =
+    if let Some(bytes) = FULL_UNDER_CHECK { bytes } else { 16 << 20 };
 /// Likewise for confirms, releases and extensions: they come before new holds.
-pub const OPEN_BATCH_BYTES_FIRST: usize = if cfg!(jangteo_loom) { 96 } else { 24 << 20 };
+pub const OPEN_BATCH_BYTES_FIRST: usize =
+    if let Some(bytes) = FULL_UNDER_CHECK { bytes + 16 } else { 24 << 20 };
 const _: () = assert!(OPEN_BATCH_BYTES < OPEN_BATCH_BYTES_FIRST);
 
 /// Size of one journal segment unless set otherwise, in bytes.
@@ -77,6 +88,23 @@ pub const PREPARED_BYTES_MAX: u64 = 256 << 20;
 
 /// Segments prepared ahead, at most: each is an open file.
 pub const PREPARED_SEGMENTS_MAX: usize = 8;
+
+/// Events in one page of the feed, at most.
+pub const EVENTS_MAX: usize = 1_000;
+/// Records behind the events of one page, in bytes: a page with this many is complete. Without it
+/// a thousand campaigns could be asked for at once.
+pub const EVENTS_PAGE_BYTES: usize = 1 << 20;
+
+/// Distance between the frames of a segment whose places the feed remembers, in bytes: what is
+/// passed at most on the way to a record, against 16 bytes of memory each.
+pub const FEED_MARK_BYTES: u64 = 1 << 20;
+
+/// Snapshots kept: should the newest be damaged, the one before it still shortens a start.
+pub const SNAPSHOTS_KEPT: usize = 2;
+
+/// Records since the last snapshot that make another one worth its writing, unless set otherwise:
+/// reading back so many takes a few tenths of a second.
+pub const SNAPSHOT_AFTER_RECORDS: u64 = 500_000;
 
 /// A deadline is met within this time while the engine runs, in milliseconds.
 pub const EXPIRY_LAG_MS: u64 = 100;

@@ -7,7 +7,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::journal::{Directory, Durability, Storage};
-use crate::limits::SEGMENT_BYTES;
+use crate::limits::{SEGMENT_BYTES, SNAPSHOT_AFTER_RECORDS};
 
 /// Options of an engine, each with a safe default.
 ///
@@ -26,6 +26,7 @@ pub struct Options {
     pub(crate) segment_bytes: u64,
     pub(crate) background: bool,
     pub(crate) id_seed: Option<[u64; 2]>,
+    pub(crate) snapshot_after: u64,
 }
 
 impl Default for Options {
@@ -38,6 +39,7 @@ impl Default for Options {
             segment_bytes: SEGMENT_BYTES,
             background: true,
             id_seed: None,
+            snapshot_after: SNAPSHOT_AFTER_RECORDS,
         }
     }
 }
@@ -79,19 +81,33 @@ impl Options {
         self
     }
 
-    /// Whether a thread of the engine opens and closes drops, expires holds and watches the disk.
-    /// Without it, call [`Engine::tick`]: for simulations, which decide themselves when things
-    /// happen.
+    /// Whether the engine has threads of its own; it has unless set.
+    ///
+    /// Without them nothing happens but on the threads of its callers: whoever waits for an answer,
+    /// polls it or calls [`Engine::flush`] flushes the journal, whoever needs a segment makes it,
+    /// and only [`Engine::tick`] opens and closes drops, expires holds, flushes what nobody waits
+    /// for and watches the disk. For simulations, which decide themselves when things happen; one
+    /// thread, one [`seed`](Options::id_seed), one clock and one storage make every run alike.
     #[must_use]
     pub fn background(mut self, on: bool) -> Self {
         self.background = on;
         self
     }
 
-    /// Makes hold ids foreseeable: for simulations, whose every run of one seed must be alike.
+    /// Makes hold ids, and how a campaign's customers are spread, foreseeable: for simulations,
+    /// whose every run of one seed must be alike.
     #[must_use]
     pub fn id_seed(mut self, seed: [u64; 2]) -> Self {
         self.id_seed = Some(seed);
+        self
+    }
+
+    /// Records since the last snapshot that make another one worth its writing: at the end of the
+    /// engine, and beside it after a start that had to replay as many. [`u64::MAX`]: never;
+    /// [`SNAPSHOT_AFTER_RECORDS`] unless set.
+    #[must_use]
+    pub fn snapshot_after(mut self, records: u64) -> Self {
+        self.snapshot_after = records;
         self
     }
 

@@ -10,6 +10,7 @@ use crate::book::{Book, Page, Turn};
 use crate::buyers::Shard;
 use crate::campaign::{Campaign, Occurrence};
 use crate::catalogue::CampaignRecord;
+use crate::fault::{Fault, planted};
 use crate::goods::Goods;
 use crate::hold::HoldState;
 use crate::ids::Slot;
@@ -27,6 +28,8 @@ pub(crate) struct Replayed {
     pub(crate) occurrence: Occurrence,
     pub(crate) names: SipHasher13,
     pub(crate) goods: Goods,
+    /// For each item, whether units of it count for a limit of its own.
+    pub(crate) limited: Vec<bool>,
     /// None before the first grant.
     pub(crate) shards: Vec<Shard>,
     /// As of the end of the replay.
@@ -43,7 +46,9 @@ pub(crate) struct Replay {
 }
 
 /// Why a record cannot be: the journal is not one this engine wrote.
-type Impossible = &'static str;
+pub(crate) type Impossible = &'static str;
+
+const NO_SHARD: Impossible = "a shard that does not exist";
 
 impl Replayed {
     /// The drops of a campaign, the first of them at index `first`.
@@ -61,6 +66,7 @@ impl Replayed {
                 campaign: Arc::clone(&campaign),
                 occurrence: *occurrence,
                 names: SipHasher13::new_with_keys(put.hash_key[0], put.hash_key[1]),
+                limited: goods.items().iter().map(|item| item.limit != 0).collect(),
                 goods,
                 shards: Vec::new(),
                 page,
@@ -71,9 +77,20 @@ impl Replayed {
 
     fn shard(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
         if self.shards.is_empty() {
-            self.shards = (0..SHARDS).map(|_| Shard::default()).collect();
+            self.make_shards();
         }
-        self.shards.get_mut(usize::from(slot.shard)).ok_or("a shard that does not exist")
+        self.shards.get_mut(usize::from(slot.shard)).ok_or(NO_SHARD)
+    }
+
+    /// Rows to make room for in each shard, for the stock that can still be sold.
+    pub(crate) fn room(&self) -> usize {
+        self.goods.rows_expected()
+    }
+
+    #[cold]
+    fn make_shards(&mut self) {
+        let room = self.room();
+        self.shards = (0..SHARDS).map(|_| Shard::with_room(room)).collect();
     }
 
     /// The hold at `slot`, which must still be held.
@@ -82,7 +99,7 @@ impl Replayed {
         if slot.row as usize >= shard.rows() {
             return Err("a hold that does not exist");
         }
-        if shard.row(slot.row).state != HoldState::Held {
+        if shard.row(slot.row).state() != HoldState::Held {
             return Err("a change of a hold that is over");
         }
         Ok(shard)
@@ -106,6 +123,7 @@ impl Replay {
             Record::Stepped { step_ms } => {
                 let shards = self.sales.iter_mut().flat_map(|sale| &mut sale.shards);
                 shards.for_each(|shard| shard.stepped(*step_ms));
+                self.book.step(sequence, *step_ms);
                 Ok(())
             }
             Record::Campaign { first_sale, json } => self.put(*first_sale, json),
@@ -177,13 +195,16 @@ impl Replay {
         let moves = sale.goods.moves(&grant.lines, grant.gifts);
         let created_at = grant.expires_at.minus_ms(sale.campaign.rules.hold_ttl_ms);
         let (names, hash) = (sale.names, sale.names.hash(grant.customer.as_bytes()));
-        let limits: Vec<bool> = sale.goods.items().iter().map(|item| item.limit != 0).collect();
-        let limited = |item: u16| limits.get(usize::from(item)).copied().unwrap_or(false);
-        let shard = sale.shard(grant.slot)?;
+        if sale.shards.is_empty() {
+            sale.make_shards();
+        }
+        let (shards, limited) = (&mut sale.shards, &sale.limited);
+        let shard = shards.get_mut(usize::from(grant.slot.shard)).ok_or(NO_SHARD)?;
         if shard.next_row() != Some(grant.slot.row) {
             return Err("a hold out of its row");
         }
         let buyer = shard.buyer(grant.customer, hash);
+        let limited = |item: u16| limited.get(usize::from(item)) == Some(&true);
         shard.granted(&buyer, grant, created_at, stamp.sequence, &names, limited);
         let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
         self.turn_if_possible(index, &moves, turn)?;
@@ -204,10 +225,11 @@ impl Replay {
     ) -> Result<(), Impossible> {
         self.turn(sale, slot, Turn::Freed)?;
         let sale = self.sale(sale)?;
-        let limits: Vec<bool> = sale.goods.items().iter().map(|item| item.limit != 0).collect();
-        let limited = |item: u16| limits.get(usize::from(item)).copied().unwrap_or(false);
-        sale.held(slot)?.freed(slot.row, state, stamp, limited);
-        Ok(())
+        let limited = std::mem::take(&mut sale.limited);
+        let is_limited = |item: u16| limited.get(usize::from(item)) == Some(&true);
+        let freed = sale.held(slot).map(|shard| shard.freed(slot.row, state, stamp, is_limited));
+        sale.limited = limited;
+        freed
     }
 
     fn turn(&mut self, index: u32, slot: Slot, turn: Turn) -> Result<(), Impossible> {
@@ -228,10 +250,14 @@ impl Replay {
     ) -> Result<(), Impossible> {
         if matches!(turn, Turn::Held | Turn::Bought) {
             let page = self.book.page(sale);
-            let mut left: Vec<_> = page.goods.iter().map(crate::book::Count::available).collect();
-            for &(good, units) in moves {
-                if let Some(Some(left)) = left.get_mut(usize::from(good)) {
-                    *left = left.checked_sub(units).ok_or("more units than there are")?;
+            for (place, &(good, _)) in moves.iter().enumerate() {
+                // A gift may come with several lines.
+                let same = moves.iter().take(place + 1).filter(|(other, _)| *other == good);
+                let units: u64 = same.map(|(_, units)| u64::from(*units)).sum();
+                let count =
+                    page.goods.get(usize::from(good)).ok_or("a good that does not exist")?;
+                if count.available().is_some_and(|left| u64::from(left) < units) {
+                    return Err("more units than there are");
                 }
             }
         }
@@ -244,6 +270,7 @@ impl Replay {
     fn resumed(&mut self, now: Timestamp) {
         for sale in &mut self.sales {
             let grace_ms = sale.campaign.rules.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS);
+            let grace_ms = if planted(Fault::NoGraceAfterRestart) { 0 } else { grace_ms };
             if self.book.page(sale.index).holds_live > 0 {
                 sale.shards.iter_mut().for_each(|shard| shard.resumed(now.plus_ms(grace_ms)));
             }

@@ -14,15 +14,16 @@ use crate::buyers::Shard;
 use crate::campaign::{Campaign, Occurrence};
 use crate::clock::Clock;
 use crate::goods::Goods;
-use crate::hold::Hold;
+use crate::hold::{Hold, HoldState};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Record;
 use crate::journal::{Journal, Room, Stamp};
-use crate::limits::{HOLDS_LISTED_MAX, ROWS_TOUCHED_MAX, SHARDS};
+use crate::limits::{HOLDS_LISTED_MAX, SHARDS};
 use crate::pending::Pending;
 use crate::phase::{Phase, PhaseMirror};
 use crate::refusal::Refusal;
 use crate::replay::Replayed;
+use crate::snapshot;
 
 /// What all sales of an engine share.
 #[derive(Debug)]
@@ -70,7 +71,8 @@ pub(crate) struct SaleCore {
 
 impl Sale {
     pub(crate) fn new(shared: &Arc<Shared>, replayed: Replayed) -> Self {
-        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page } = replayed;
+        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page, .. } =
+            replayed;
         goods.restock(&page.goods);
         Self(Arc::new(SaleCore {
             shared: Arc::clone(shared),
@@ -190,6 +192,23 @@ impl Sale {
         Pending::new(&self.0.shared.journal, sequence, hold)
     }
 
+    /// The hold at `slot` as it is now, durable or not; but granted when that was said to have been
+    /// at the record `sequence`: a step of the wall clock moves the grant of a live hold along with
+    /// its deadline.
+    pub(crate) fn at(&self, slot: Slot, sequence: u64) -> Option<Hold> {
+        if usize::from(slot.shard) >= SHARDS {
+            return None;
+        }
+        // Steps are recorded with all shards locked, so none comes between.
+        let shard = self.0.shard_if_made(slot.shard)?;
+        let last_sequence = shard.all().nth(slot.row as usize)?.last_sequence;
+        let mut hold = self.view_row(&shard, slot.shard, slot.row);
+        let until = if hold.state == HoldState::Held { u64::MAX } else { last_sequence };
+        let step_ms = self.0.shared.journal.read(|book, _| book.stepped(sequence, until));
+        hold.created_at = hold.created_at.moved_ms(step_ms.saturating_neg());
+        Some(hold)
+    }
+
     fn view_row(&self, shard: &Shard, shard_index: u8, row: u32) -> Hold {
         let slot = Slot { shard: shard_index, row };
         let id = HoldId::new(self.0.index, slot, shard.row(row).random);
@@ -245,6 +264,12 @@ impl SaleCore {
         self.shards.get().into_iter().flatten().map(|shard| shard.lock())
     }
 
+    /// What a snapshot says of the drop besides its page and its buyers.
+    pub(crate) fn stored(&self) -> snapshot::Drop<'_> {
+        let Self { campaign, occurrence, names, .. } = self;
+        snapshot::Drop { campaign, occurrence, names }
+    }
+
     /// Whether an item has a limit of its own to count for.
     pub(crate) fn is_limited(&self, item: u16) -> bool {
         self.goods.get(item).limit != 0
@@ -257,11 +282,7 @@ impl SaleCore {
         if usize::from(*warmed) == SHARDS {
             return false;
         }
-        let holds = usize::try_from(self.goods.units()).unwrap_or(usize::MAX);
-        let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;
-        // Customers spread like dice: six deviations more than the mean leave no shard growing.
-        let rows = mean + 6 * mean.isqrt() + 8;
-        self.shard(*warmed).warm(rows);
+        self.shard(*warmed).warm(self.goods.rows_expected());
         *warmed += 1;
         true
     }

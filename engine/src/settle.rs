@@ -36,7 +36,7 @@ impl Sale {
         let payment = payment.unwrap_or_default();
         let _watch = self.0.shared.journal.pass(Class::Settle)?;
         let (mut shard, row) = self.locate(id)?;
-        match shard.row(row).state {
+        match shard.row(row).state() {
             HoldState::Held => {}
             HoldState::Confirmed if shard.payment(shard.row(row)) == payment => {
                 return Ok(self.answer(&shard, row));
@@ -65,7 +65,7 @@ impl Sale {
     pub fn release(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
         let _watch = self.0.shared.journal.pass(Class::Settle)?;
         let (mut shard, row) = self.locate(id)?;
-        match shard.row(row).state {
+        match shard.row(row).state() {
             HoldState::Held => {}
             HoldState::Confirmed if planted(Fault::ReleaseAfterConfirm) => {}
             HoldState::Released | HoldState::Expired => return Ok(self.answer(&shard, row)),
@@ -102,19 +102,19 @@ impl Sale {
         let (mut shard, row) = self.locate(id)?;
         let now = self.0.shared.clock.now();
         let hold = shard.row(row);
-        match hold.state {
+        match hold.state() {
             HoldState::Held => {}
             HoldState::Confirmed | HoldState::Released => return Err(Refusal::WrongState),
             HoldState::Expired => return Err(Refusal::Expired),
         }
         let ttl_ms = self.0.campaign().rules.hold_ttl_ms;
         let latest = hold.created_at.plus_ms(2 * ttl_ms);
-        let expires_at = now.plus_ms(ttl_ms).min(latest).max(hold.expires_at);
+        let expires_at = now.plus_ms(ttl_ms).min(latest).max(hold.ends_at);
         let sale = self.0.index;
         let stamp =
             self.0.shared.journal.append(now, Room::Own, |book, _| match book.page(sale).phase {
                 Phase::Closed | Phase::Settled => Err(Some(Refusal::Closed)),
-                _ if expires_at == hold.expires_at => Err(None),
+                _ if expires_at == hold.ends_at => Err(None),
                 _ => Ok(Record::Extended { sale, slot: id.slot(), expires_at }),
             });
         match stamp {

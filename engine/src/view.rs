@@ -81,16 +81,20 @@ impl Sale {
     #[must_use]
     pub fn view(&self) -> (SaleView, u64) {
         let (page, sequence) = self.page();
-        let sealed = self.is_sealed_in(page.phase);
+        (self.view_of(page.phase, self.is_sealed_in(page.phase), &page.goods), sequence)
+    }
+
+    /// The drop with this phase and these units.
+    pub(crate) fn view_of(&self, phase: Phase, sealed: bool, counts: &[Count]) -> SaleView {
         let goods = self.goods();
-        let (items, gifts) = page.goods.split_at(goods.items().len());
+        let (items, gifts) = counts.split_at(goods.items().len());
         let sold_out = !items.is_empty() && items.iter().all(|count| count.available() == Some(0));
-        let view = SaleView {
+        SaleView {
             id: self.id().to_owned(),
             campaign: self.campaign_id().to_owned(),
             title: self.campaign().title.clone(),
             currency: self.currency().to_owned(),
-            phase: page.phase,
+            phase,
             sealed,
             sold_out: sold_out && !sealed,
             opens_at: self.opens_at(),
@@ -98,8 +102,7 @@ impl Sale {
             shipping: self.campaign().rules.shipping,
             items: (!sealed).then(|| goods.items().iter().zip(items).map(item).collect()),
             gifts: (!sealed).then(|| goods.gifts().iter().zip(gifts).map(gift).collect()),
-        };
-        (view, sequence)
+        }
     }
 }
 

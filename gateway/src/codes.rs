@@ -7,6 +7,7 @@ use jangteo::Refusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Malformed,
+    Unauthenticated,
     Forbidden,
     AreaNotServed,
     UnknownDrop,
@@ -26,6 +27,7 @@ pub(crate) enum Code {
     NotOpen,
     Paused,
     Closed,
+    EventsGone,
     KeyReused,
     Internal,
     Overloaded,
@@ -60,9 +62,10 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 26] = [
+static TABLE: [Row; 28] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
-    row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed from here"),
+    row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
+    row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
     row(Code::AreaNotServed,        "area_not_served",        403, "NOAREA",      false, "The drop does not deliver there"),
     row(Code::UnknownDrop,          "unknown_drop",           404, "NODROP",      false, "There is no such drop"),
     row(Code::UnknownSku,           "unknown_sku",            404, "NOSKU",       false, "The drop has no such item"),
@@ -81,6 +84,7 @@ static TABLE: [Row; 26] = [
     row(Code::NotOpen,              "not_open",               409, "NOTOPEN",     true,  "The drop has not opened yet"),
     row(Code::Paused,               "paused",                 409, "PAUSED",      true,  "The drop is paused"),
     row(Code::Closed,               "closed",                 410, "CLOSED",      false, "The drop is closed"),
+    row(Code::EventsGone,           "events_gone",            410, "ERR",         false, "Events after that place are not kept"),
     row(Code::KeyReused,            "key_reused",             422, "KEYREUSED",   false, "The key was used for another request"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
@@ -90,7 +94,7 @@ static TABLE: [Row; 26] = [
 ];
 
 /// RESP words that stay errors although the client asked for `BRIEF`: they say nothing of the sale.
-const FAULTS: [&str; 4] = ["ERR", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
+const FAULTS: [&str; 6] = ["ERR", "NOAUTH", "NOPERM", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
 
 impl Code {
     /// The row of this code.
@@ -141,8 +145,9 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 13] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 15] = [
         (400, "ERR", &["malformed"], false),
+        (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
         (404, "", &["unknown_drop", "unknown_sku", "unknown_hold", "not_found"], false),
         (405, "ERR", &["method_not_allowed"], false),
@@ -153,6 +158,7 @@ mod tests {
         (409, "", &["sold_out", "limit_reached", "conflict", "expired", "wrong_state"], false),
         (409, "", &["not_open", "paused"], true),
         (410, "CLOSED", &["closed"], false),
+        (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];

@@ -1,18 +1,17 @@
 //! Reads a data directory and lets the witness judge it.
 
-use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::report::DirectoryAudit;
+use super::layout::layout;
+use super::report::{DirectoryAudit, Violation};
 use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
 use crate::journal::record::Record;
-use crate::journal::recover::read_beside;
-use crate::journal::{Directory, Storage, segments};
-
-/// How often to begin again when an engine that starts removes a blank segment under the reader.
-const ATTEMPTS: u32 = 5;
+use crate::journal::recover::{patiently, read_beside};
+use crate::journal::{Directory, Storage};
+use crate::snapshot::{self, Compared};
 
 /// Recomputes every invariant from the journal in the data directory `path`.
 ///
@@ -32,36 +31,51 @@ const ATTEMPTS: u32 = 5;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> {
-    let storage = Directory::read_only(&path.as_ref().join("journal"))?;
-    let mut attempt = 1;
-    loop {
-        match audit(&storage) {
-            Err(Error::Io(error))
-                if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
-            {
-                attempt += 1;
-            }
-            found => return found,
-        }
-    }
+    beside(path.as_ref(), |storage| audit_storage(&**storage))
 }
 
-fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
+/// Reads the journal in the data directory `path`, beside an engine that may be running on it.
+pub(super) fn beside<T>(
+    path: &Path,
+    read: impl Fn(&Arc<dyn Storage>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    let storage: Arc<dyn Storage> = Arc::new(Directory::unlocked(&path.join("journal"))?);
+    patiently(|| read(&storage))
+}
+
+/// Likewise from the journal in `storage`.
+///
+/// # Errors
+/// As [`audit_directory`].
+pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let mut witness = Witness::default();
     let mut see =
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);
     let read = read_beside(storage, &mut see)?;
-    let (drops, violations) = witness.verdict();
-    let last_sequence = read.vouched + u64::from(read.again_records);
+    let (files, starts) = layout(storage)?;
+    let (drops, mut violations) = witness.verdict();
+    // A journal that breaks a rule need not come to anything.
+    let beside = violations.is_empty().then(|| snapshot::compare(storage)).transpose()?;
+    let Compared { wrong, unreadable } = beside.unwrap_or_default();
+    violations.extend(wrong.into_iter().map(|(sequence, what)| Violation {
+        sequence,
+        drop: None,
+        rule: "snapshot",
+        what,
+    }));
+    let last_sequence = read.last_sequence();
     Ok(DirectoryAudit {
         ok: violations.is_empty(),
-        segments: segments(storage)?.len() as u64,
+        segments: files.len() as u64,
         batches: read.batches,
         records: last_sequence,
         epochs: read.epoch,
         incarnation: read.incarnation,
         last_sequence,
         last_at: read.last_at,
+        starts,
+        files,
+        snapshots_unreadable: unreadable,
         torn_tail: read.torn.map(|place| place.describe(storage)),
         drops,
         violations,

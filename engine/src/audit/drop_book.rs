@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::history::{HoldHistory, HoldUnits};
 use super::report::{Counted, DropAudit, Found, HoldAudit, HoldCounts, Units};
 use super::terms::Terms;
 use crate::Timestamp;
@@ -299,6 +300,33 @@ impl DropBook {
         for hold in self.holds.iter_mut().filter(|hold| hold.state == HoldState::Held) {
             hold.due_at = hold.due_at.max(fair);
         }
+    }
+
+    fn find(&self, id: HoldId) -> Option<&Entry> {
+        let place = self.by_slot.get(&id.slot())?;
+        self.holds.get(*place).filter(|hold| hold.id == id)
+    }
+
+    /// State and deadline of a hold.
+    pub(super) fn hold(&self, id: HoldId) -> Option<(HoldState, Timestamp)> {
+        self.find(id).map(|hold| (hold.state, hold.due_at))
+    }
+
+    /// What a hold is, without what happened to it.
+    pub(super) fn history(&self, id: HoldId) -> Option<HoldHistory> {
+        let hold = self.find(id)?;
+        let units = hold.moves.iter().filter_map(|&(good, quantity)| {
+            let sku = self.goods.get(good)?.sku.clone();
+            Some(HoldUnits { sku, quantity })
+        });
+        Some(HoldHistory {
+            hold: id,
+            drop: self.id.clone(),
+            number: hold.number,
+            units: units.collect(),
+            ok: true,
+            steps: Vec::new(),
+        })
     }
 
     /// What the drop comes to; `None` if another took its place.

@@ -10,19 +10,24 @@
 //!
 //! No text of an audit names a customer, a key or a payment: holds are named by their number.
 //!
-//! `directory -> witness -> drop_book -> report`; `online`.
+//! `directory -> witness -> drop_book -> report`, and `layout` for the files; `history`: one hold,
+//! record by record; `online`.
 
 mod directory;
 mod drop_book;
+mod history;
+mod layout;
 mod online;
 #[cfg(test)]
-#[cfg(not(jangteo_loom))]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
 mod planted;
 mod report;
 mod terms;
 mod witness;
 
-pub use directory::audit_directory;
+pub use directory::{audit_directory, audit_storage};
+pub use history::{HoldHistory, HoldStep, HoldUnits, audit_hold};
+pub use layout::{SegmentAudit, StartAudit};
 pub use report::{
     Audit, Compared, Counted, DirectoryAudit, DropAudit, HoldAudit, HoldCounts, Units, Violation,
 };

@@ -69,7 +69,7 @@ impl Sale {
                     number: hold.number,
                     customer: shard.customer(hold).to_owned(),
                     key: (!key.is_empty()).then(|| key.to_owned()),
-                    state: hold.state,
+                    state: hold.state(),
                     units,
                     granted_at: hold.created_at,
                 });
@@ -170,11 +170,11 @@ impl<'s> Recount<'s> {
         let mut by_buyer: HashMap<u32, u64> = HashMap::new();
         let mut by_item: HashMap<(u32, u16), u64> = HashMap::new();
         for (hold, row) in shard.all().zip(0..) {
-            self.states.count(hold.state);
+            self.states.count(hold.state());
             self.number(hold);
             let lines = shard.lines(hold);
             each(row, hold, lines.iter().map(|line| u64::from(line.quantity)).sum());
-            if !matches!(hold.state, HoldState::Held | HoldState::Confirmed) {
+            if !matches!(hold.state(), HoldState::Held | HoldState::Confirmed) {
                 by_buyer.entry(hold.buyer).or_default();
                 continue;
             }
@@ -185,7 +185,7 @@ impl<'s> Recount<'s> {
             }
             for (good, units) in self.sale.goods().moves(&lines, hold.gifts) {
                 let Some(count) = self.goods.get_mut(usize::from(good)) else { continue };
-                let held = hold.state == HoldState::Held;
+                let held = hold.state() == HoldState::Held;
                 *if held { &mut count.held } else { &mut count.sold } += u64::from(units);
             }
         }
@@ -270,7 +270,7 @@ fn compare(good: &Good, count: &Count, recount: &Count) -> Compared {
 }
 
 #[cfg(test)]
-#[cfg(not(jangteo_loom))]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
 mod tests {
     use super::*;
     use crate::journal::Room;

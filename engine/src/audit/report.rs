@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::layout::{SegmentAudit, StartAudit};
 use crate::Timestamp;
 use crate::hold::HoldState;
 use crate::ids::HoldId;
@@ -29,6 +30,12 @@ pub struct DirectoryAudit {
     pub last_sequence: u64,
     /// Time of the last record.
     pub last_at: Timestamp,
+    /// Every start that is to be seen.
+    pub starts: Vec<StartAudit>,
+    /// Every segment, in the order of writing.
+    pub files: Vec<SegmentAudit>,
+    /// Snapshots that cannot be read, or not yet: file, byte and why. A start passes them over.
+    pub snapshots_unreadable: Vec<String>,
     /// File and byte where a batch that was never acknowledged is cut short; beside a running
     /// engine, the batch that is being written.
     pub torn_tail: Option<String>,

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 
 use super::drop_book::{DropBook, End};
+use super::history::HoldHistory;
 use super::report::{DropAudit, Found, Violation};
 use crate::Timestamp;
 use crate::catalogue::CampaignRecord;
+use crate::hold::HoldState;
+use crate::ids::HoldId;
 use crate::journal::record::Record;
 
 #[derive(Debug, Default)]
@@ -87,6 +90,16 @@ impl Witness {
         for (occurrence, index) in put.occurrences.iter().zip(first_sale..) {
             self.drops.insert(index, DropBook::new(index, &put.campaign, occurrence));
         }
+    }
+
+    /// State and deadline of a hold, if it was granted.
+    pub(super) fn hold(&self, id: HoldId) -> Option<(HoldState, Timestamp)> {
+        self.drops.get(&id.sale())?.hold(id)
+    }
+
+    /// What a hold is, without what happened to it.
+    pub(super) fn history(&self, id: HoldId) -> Option<HoldHistory> {
+        self.drops.get(&id.sale())?.history(id)
     }
 
     /// The drops that are current, and everything that was wrong.

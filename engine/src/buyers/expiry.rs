@@ -7,12 +7,34 @@ use std::collections::BinaryHeap;
 use super::row::{HoldRow, HoldState};
 use crate::Timestamp;
 
+/// A deadline that does not come in the order of rows. Twelve bytes: time in two halves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Later {
+    high: u32,
+    low: u32,
+    row: u32,
+}
+
+impl Later {
+    fn new(at: Timestamp, row: u32) -> Reverse<Self> {
+        let [a, b, c, d, e, f, g, h] = at.as_ms().to_be_bytes();
+        let (high, low) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
+        Reverse(Self { high, low, row })
+    }
+
+    fn at(self) -> Timestamp {
+        Timestamp::from_ms((u64::from(self.high) << 32) | u64::from(self.low))
+    }
+}
+
+const _: () = assert!(size_of::<Later>() == 12);
+
 #[derive(Debug, Default)]
 pub(crate) struct Expiry {
     /// Rows before this one are over, or in the heap.
     cursor: u32,
-    later: BinaryHeap<Reverse<(Timestamp, u32)>>,
-    /// The latest deadline of any row so far.
+    later: BinaryHeap<Reverse<Later>>,
+    /// The latest deadline of any row so far that was not moved on its own.
     latest: Timestamp,
 }
 
@@ -20,29 +42,29 @@ impl Expiry {
     /// The next row whose hold is due at `now`, if any.
     pub(crate) fn due(&mut self, rows: &[HoldRow], now: Timestamp) -> Option<u32> {
         while let Some(row) = rows.get(self.cursor as usize) {
-            if row.state == HoldState::Held {
-                if row.expires_at <= now {
+            if row.state() == HoldState::Held {
+                if row.ends_at <= now {
                     self.cursor += 1;
                     return Some(self.cursor - 1);
                 }
-                if !row.extended {
+                if !row.is_extended() {
                     break; // whoever came later is due later
                 }
-                self.later.push(Reverse((row.expires_at, self.cursor)));
+                self.later.push(Later::new(row.ends_at, self.cursor));
             }
             self.cursor += 1;
         }
-        while let Some(&Reverse((at, index))) = self.later.peek() {
-            if now < at {
+        while let Some(&Reverse(next)) = self.later.peek() {
+            if now < next.at() {
                 return None;
             }
             self.later.pop();
-            let Some(row) = rows.get(index as usize) else { continue };
-            if row.state == HoldState::Held {
-                if row.expires_at <= now {
-                    return Some(index);
+            let Some(row) = rows.get(next.row as usize) else { continue };
+            if row.state() == HoldState::Held {
+                if row.ends_at <= now {
+                    return Some(next.row);
                 }
-                self.later.push(Reverse((row.expires_at, index)));
+                self.later.push(Later::new(row.ends_at, next.row));
             }
         }
         None
@@ -52,24 +74,32 @@ impl Expiry {
     /// between them, must not wait behind it.
     pub(crate) fn granted(&mut self, expires_at: Timestamp, row: u32) {
         if expires_at < self.latest {
-            self.later.push(Reverse((expires_at, row)));
+            self.later.push(Later::new(expires_at, row));
         } else {
             self.latest = expires_at;
         }
     }
 
-    /// Looks at every deadline anew: they were moved together.
+    /// Looks at every deadline anew: they were moved together, or read back.
     pub(crate) fn restart(&mut self, rows: &[HoldRow]) {
         *self = Self::default();
         for (row, index) in rows.iter().zip(0..) {
-            self.granted(row.expires_at, index);
+            if row.state() != HoldState::Held {
+                continue;
+            }
+            // Those that were moved on their own measure nobody who follows. The cursor meets them
+            // in time, unless it is held up by an elder that is due later.
+            if !row.is_extended() {
+                self.granted(row.ends_at, index);
+            } else if row.ends_at < self.latest {
+                self.later.push(Later::new(row.ends_at, index));
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::NONE;
     use super::*;
 
     fn at(ms: u64) -> Timestamp {
@@ -77,43 +107,24 @@ mod tests {
     }
 
     fn row(created_ms: u64, expires_ms: u64) -> HoldRow {
-        HoldRow {
-            random: 0,
-            created_at: at(created_ms),
-            expires_at: at(expires_ms),
-            confirmed_at: at(0),
-            last_sequence: 0,
-            number: 0,
-            buyer: 0,
-            previous: NONE,
-            lines: 0,
-            gifts: 0,
-            texts: 0,
-            payment: 0,
-            line_count: 1,
-            key_length: 0,
-            area_length: 0,
-            payment_length: 0,
-            extended: false,
-            state: HoldState::Held,
-        }
+        HoldRow { created_at: at(created_ms), ends_at: at(expires_ms), ..HoldRow::NOTHING }
     }
 
     #[test]
     fn holds_come_due_at_their_deadline_and_once() {
         let mut rows = vec![row(0, 10), row(1, 19), row(2, 12)];
-        rows[1].extended = true;
+        rows[1].set_extended();
         let mut expiry = Expiry::default();
         assert_eq!(expiry.due(&rows, at(9)), None);
         assert_eq!(expiry.due(&rows, at(10)), Some(0));
-        rows[0].state = HoldState::Expired;
+        rows[0].set_state(HoldState::Expired);
         assert_eq!(expiry.due(&rows, at(11)), None, "row 1 was extended to 19");
         assert_eq!(expiry.due(&rows, at(12)), Some(2));
-        rows[2].state = HoldState::Expired;
-        rows[1].expires_at = at(21);
+        rows[2].set_state(HoldState::Expired);
+        rows[1].ends_at = at(21);
         assert_eq!(expiry.due(&rows, at(19)), None, "and once more to 21");
         assert_eq!(expiry.due(&rows, at(21)), Some(1));
-        rows[1].state = HoldState::Expired;
+        rows[1].set_state(HoldState::Expired);
         assert_eq!(expiry.due(&rows, at(99)), None);
     }
 
@@ -122,9 +133,37 @@ mod tests {
         let mut rows = vec![row(0, 10), row(0, 30)];
         let mut expiry = Expiry::default();
         assert_eq!(expiry.due(&rows, at(10)), Some(0));
-        rows[0].state = HoldState::Expired;
+        rows[0].set_state(HoldState::Expired);
         assert_eq!(expiry.due(&rows, at(20)), None);
-        rows[1].state = HoldState::Confirmed;
+        rows[1].set_state(HoldState::Confirmed);
         assert_eq!(expiry.due(&rows, at(40)), None);
+    }
+
+    #[test]
+    fn after_a_restart_one_that_was_extended_waits_for_no_elder_that_is_due_later() {
+        let mut rows = vec![row(0, 90), row(1, 11)]; // the clock was put back between them
+        rows[1].set_extended();
+        let mut expiry = Expiry::default();
+        expiry.restart(&rows);
+        for (now, due) in [(10, None), (11, Some(1)), (89, None), (90, Some(0)), (99, None)] {
+            let found = expiry.due(&rows, at(now));
+            assert_eq!(found, due, "at {now}");
+            found.into_iter().for_each(|row| rows[row as usize].set_state(HoldState::Expired));
+        }
+    }
+
+    #[test]
+    fn after_a_restart_one_that_was_extended_holds_nobody_up() {
+        let mut rows = vec![row(0, 90), row(1, 11), row(2, 12), row(3, 5)];
+        rows[0].set_extended();
+        let mut expiry = Expiry::default();
+        expiry.restart(&rows);
+        assert_eq!(expiry.later.len(), 1, "only the one that is due before its elder");
+        for (now, due) in [(4, None), (5, Some(3)), (11, Some(1)), (12, Some(2)), (90, Some(0))] {
+            let found = expiry.due(&rows, at(now));
+            assert_eq!(found, due, "at {now}");
+            found.into_iter().for_each(|row| rows[row as usize].set_state(HoldState::Expired));
+        }
+        assert_eq!(expiry.due(&rows, at(99)), None);
     }
 }

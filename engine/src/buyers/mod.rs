@@ -7,7 +7,7 @@
 //! and a hold that is known by its id is found without a map: the id names shard and row.
 //!
 //! Everything is append-only and lies in the order of granting: rows, names, keys. A grant writes
-//! to a few places that the cache already holds, instead of allocating; a winner costs about 140
+//! to a few places that the cache already holds, instead of allocating; a winner costs about 150
 //! bytes. Rows stay for the life of the drop: keys and numbers are remembered that long.
 //!
 //! The hash key is part of the campaign's record, so that replaying the journal puts every hold
@@ -16,7 +16,9 @@
 mod expiry;
 mod row;
 mod shard;
+mod stored;
 
-pub(crate) use row::HoldRow;
 pub use row::HoldState;
+pub(crate) use row::{Buyer, HoldRow};
 pub(crate) use shard::{BuyerRef, Shard};
+pub(crate) use stored::{BUYER_BYTES, LINE_BYTES, Parts, ROW_BYTES};

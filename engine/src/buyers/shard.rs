@@ -13,6 +13,11 @@ use crate::journal::Stamp;
 use crate::journal::record::{Grant, Line, Lines};
 use crate::limits::{AREA_MAX, CUSTOMER_MAX, KEY_MAX, PAYMENT_MAX, ROWS_MAX};
 
+/// Bytes of names and keys to make room for ahead, for each hold.
+const TEXTS_EACH: usize = 32;
+/// Up to this many entries a table grows by doubling.
+const DOUBLED_MAX: usize = 4_096;
+
 /// A customer as asked for: the name, its hash, and the row if there is one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BuyerRef<'a> {
@@ -24,18 +29,18 @@ pub(crate) struct BuyerRef<'a> {
 /// See the module above.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    by_name: HashTable<u32>,
+    pub(super) by_name: HashTable<u32>,
     /// Holds with a key, but for each buyer's oldest: that one is looked at first anyway.
-    by_key: HashTable<u32>,
-    buyers: Vec<Buyer>,
-    rows: Vec<HoldRow>,
+    pub(super) by_key: HashTable<u32>,
+    pub(super) buyers: Vec<Buyer>,
+    pub(super) rows: Vec<HoldRow>,
     /// Names, keys, areas, payments, end to end.
-    texts: Vec<u8>,
+    pub(super) texts: Vec<u8>,
     /// Lines of the holds that have several.
-    lines: Vec<Line>,
+    pub(super) lines: Vec<Line>,
     /// Units of one item that one buyer has, where the item has a limit of its own.
-    units: HashMap<(u32, u16), u64>,
-    expiry: Expiry,
+    pub(super) units: HashMap<(u32, u16), u64>,
+    pub(super) expiry: Expiry,
 }
 
 impl Shard {
@@ -57,31 +62,28 @@ impl Shard {
             Buyer { hash: 0, name: 0, oldest: NONE, newest: NONE, units: 0, name_length: 0 };
         self.buyers.resize(rows, nobody);
         self.buyers.clear();
-        self.texts.resize(rows * 32, 0);
+        self.texts.resize(rows * TEXTS_EACH, 0);
         self.texts.clear();
-        let at = Timestamp::default();
-        let nothing = HoldRow {
-            random: 0,
-            created_at: at,
-            expires_at: at,
-            confirmed_at: at,
-            last_sequence: 0,
-            number: 0,
-            buyer: NONE,
-            previous: NONE,
-            lines: 0,
-            gifts: 0,
-            texts: 0,
-            payment: 0,
-            line_count: 0,
-            key_length: 0,
-            area_length: 0,
-            payment_length: 0,
-            extended: false,
-            state: HoldState::Released,
-        };
-        self.rows.resize(rows, nothing);
+        self.rows.resize(rows, HoldRow::NOTHING);
         self.rows.clear();
+    }
+
+    /// An empty shard with room for `rows` holds, not touched yet: for reading back.
+    pub(crate) fn with_room(rows: usize) -> Self {
+        let mut shard = Self::default();
+        shard.reserve(rows);
+        shard
+    }
+
+    /// Makes room for `rows` holds of as many buyers.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        let buyers = &self.buyers;
+        self.by_name.reserve(rows.saturating_sub(self.by_name.len()), |&row| {
+            buyers.get(row as usize).expect("a buyer once found stays").hash
+        });
+        self.buyers.reserve_exact(rows.saturating_sub(self.buyers.len()));
+        self.texts.reserve_exact((rows * TEXTS_EACH).saturating_sub(self.texts.len()));
+        self.rows.reserve_exact(rows.saturating_sub(self.rows.len()));
     }
 
     /// Looks the customer up.
@@ -155,13 +157,13 @@ impl Shard {
 
     /// The lines of a hold.
     pub(crate) fn lines(&self, row: &HoldRow) -> Lines {
-        if row.line_count == 1 {
+        if row.line_count() == 1 {
             let [a, b, c, d] = row.lines.to_le_bytes();
             let (item, quantity) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
             return Lines::from_slice(&[Line { item, quantity }]);
         }
         let from = row.lines as usize;
-        let lines = self.lines.get(from..from + usize::from(row.line_count));
+        let lines = self.lines.get(from..from + usize::from(row.line_count()));
         Lines::from_slice(lines.expect("lines once written stay"))
     }
 
@@ -181,7 +183,7 @@ impl Shard {
     }
 
     pub(crate) fn area(&self, row: &HoldRow) -> &str {
-        self.text(row.texts + u32::from(row.key_length), row.area_length)
+        self.text(row.texts + u32::from(row.key_length), row.area_length())
     }
 
     pub(crate) fn payment(&self, row: &HoldRow) -> &str {
@@ -204,7 +206,7 @@ impl Shard {
                 return None;
             }
             let hold = self.row(row);
-            let counts = matches!(hold.state, HoldState::Held | HoldState::Confirmed);
+            let counts = matches!(hold.state(), HoldState::Held | HoldState::Confirmed);
             if counts {
                 let sum = |line: &Line| u64::from(line.quantity);
                 units -= self.lines(hold).iter().map(sum).sum::<u64>();
@@ -250,11 +252,10 @@ impl Shard {
         let lines = self.push_lines(&grant.lines);
         let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
         let previous = self.buyer_row(buyer).newest;
-        self.rows.push(HoldRow {
+        let mut row = HoldRow {
             random: grant.random,
             created_at,
-            expires_at: grant.expires_at,
-            confirmed_at: created_at,
+            ends_at: if grant.confirmed { created_at } else { grant.expires_at },
             last_sequence: sequence,
             number: grant.number,
             buyer,
@@ -263,14 +264,17 @@ impl Shard {
             gifts: grant.gifts,
             texts,
             payment: 0,
-            line_count: length(grant.lines.len()),
             key_length: length(grant.key.len()),
-            area_length: length(grant.area.len()),
-            payment_length: 0,
-            extended: false,
-            state,
-        });
-        self.expiry.granted(grant.expires_at, index);
+            ..HoldRow::NOTHING
+        };
+        row.set_line_count(length(grant.lines.len()));
+        row.set_area_length(length(grant.area.len()));
+        row.set_state(state);
+        grow(&mut self.rows, 1);
+        self.rows.push(row);
+        if !grant.confirmed {
+            self.expiry.granted(grant.expires_at, index);
+        }
         if previous == NONE {
             self.buyer_mut(buyer).oldest = index;
         } else if !grant.key.is_empty() {
@@ -291,6 +295,7 @@ impl Shard {
         let name = self.push_text(buyer.name);
         let name_length = length(buyer.name.len());
         let hash = buyer.hash;
+        grow(&mut self.buyers, 1);
         self.buyers.push(Buyer { hash, name, oldest: NONE, newest: NONE, units: 0, name_length });
         let buyers = &self.buyers;
         self.by_name.insert_unique(hash, index, |&row| {
@@ -299,7 +304,7 @@ impl Shard {
         index
     }
 
-    fn index_key(&mut self, index: u32, buyer: u32, key: &str, names: &SipHasher13) {
+    pub(super) fn index_key(&mut self, index: u32, buyer: u32, key: &str, names: &SipHasher13) {
         let hash = self.key_hash(buyer, key, names);
         let mut by_key = std::mem::take(&mut self.by_key);
         by_key.insert_unique(hash, index, |&other| {
@@ -312,8 +317,8 @@ impl Shard {
     pub(crate) fn confirmed(&mut self, index: u32, payment: &str, stamp: Stamp) {
         let at = self.push_text(payment);
         let row = self.row_mut(index);
-        row.state = HoldState::Confirmed;
-        row.confirmed_at = stamp.at;
+        row.set_state(HoldState::Confirmed);
+        row.ends_at = stamp.at;
         row.payment = at;
         row.payment_length = length(payment.len());
         row.last_sequence = stamp.sequence;
@@ -328,7 +333,7 @@ impl Shard {
         limited: impl Fn(u16) -> bool,
     ) {
         let row = self.row_mut(index);
-        row.state = state;
+        row.set_state(state);
         row.last_sequence = stamp.sequence;
         let buyer = row.buyer;
         for line in self.lines(self.row(index)) {
@@ -342,24 +347,24 @@ impl Shard {
 
     pub(crate) fn extended(&mut self, index: u32, expires_at: Timestamp, stamp: Stamp) {
         let row = self.row_mut(index);
-        row.expires_at = expires_at;
-        row.extended = true;
+        row.ends_at = expires_at;
+        row.set_extended();
         row.last_sequence = stamp.sequence;
     }
 
     /// The engine was restarted: no live hold is due before `earliest`.
     pub(crate) fn resumed(&mut self, earliest: Timestamp) {
-        for row in self.rows.iter_mut().filter(|row| row.state == HoldState::Held) {
-            row.expires_at = row.expires_at.max(earliest);
+        for row in self.rows.iter_mut().filter(|row| row.state() == HoldState::Held) {
+            row.ends_at = row.ends_at.max(earliest);
         }
         self.expiry.restart(&self.rows);
     }
 
     /// The wall clock was stepped: what was left of each hold is left of it still.
     pub(crate) fn stepped(&mut self, step_ms: i64) {
-        for row in self.rows.iter_mut().filter(|row| row.state == HoldState::Held) {
+        for row in self.rows.iter_mut().filter(|row| row.state() == HoldState::Held) {
             row.created_at = row.created_at.moved_ms(step_ms);
-            row.expires_at = row.expires_at.moved_ms(step_ms);
+            row.ends_at = row.ends_at.moved_ms(step_ms);
         }
         self.expiry.restart(&self.rows);
     }
@@ -370,6 +375,7 @@ impl Shard {
 
     fn push_text(&mut self, text: &str) -> u32 {
         let at = u32::try_from(self.texts.len()).expect("a shard's texts stay below 4 GiB");
+        grow(&mut self.texts, text.len());
         self.texts.extend_from_slice(text.as_bytes());
         at
     }
@@ -383,6 +389,24 @@ impl Shard {
         let at = u32::try_from(self.lines.len()).expect("at most 20 lines for each of 2^28 rows");
         self.lines.extend_from_slice(lines);
         at
+    }
+}
+
+/// Makes room for `more`. What has been presized for the stock and is outgrown all the same grows by
+/// an eighth, not by half of it in waste.
+#[inline]
+fn grow<T>(table: &mut Vec<T>, more: usize) {
+    if table.capacity() - table.len() < more {
+        grow_slow(table, more);
+    }
+}
+
+#[cold]
+fn grow_slow<T>(table: &mut Vec<T>, more: usize) {
+    if table.len() < DOUBLED_MAX {
+        table.reserve(more);
+    } else {
+        table.reserve_exact(more.max(table.len() / 8));
     }
 }
 

@@ -51,7 +51,17 @@ enum Beneficiary<'a> {
 
 /// The text of [`Campaign::to_json`].
 pub(super) fn json(campaign: &Campaign) -> String {
-    let file = File {
+    serde_json::to_string(campaign).expect("texts and numbers always have a JSON form")
+}
+
+impl Serialize for Campaign {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        file(self).serialize(serializer)
+    }
+}
+
+fn file(campaign: &Campaign) -> File<'_> {
+    File {
         campaign: Head {
             id: &campaign.id,
             title: &campaign.title,
@@ -63,8 +73,7 @@ pub(super) fn json(campaign: &Campaign) -> String {
         items: &campaign.items,
         gifts: &campaign.gifts,
         ledger: campaign.ledger.iter().map(|rule| ledger(rule, campaign.time_zone)).collect(),
-    };
-    serde_json::to_string(&file).expect("texts and numbers always have a JSON form")
+    }
 }
 
 fn ledger(rule: &LedgerRule, time_zone: Tz) -> Ledger<'_> {

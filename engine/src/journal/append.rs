@@ -25,6 +25,8 @@ pub(crate) struct Batch {
     pub(crate) frame: Vec<u8>,
     pub(crate) first_sequence: u64,
     pub(crate) records: u32,
+    /// Time of the last record.
+    pub(crate) last_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -36,6 +38,8 @@ struct Open<B> {
     last_at: Timestamp,
     /// Journal room that new holds may still use, in bytes.
     room: u64,
+    /// Set while a record is made: if that panicked, book and batch are not to be trusted.
+    midway: bool,
 }
 
 /// The open batch, and the book whose every change is a record of it.
@@ -64,6 +68,7 @@ impl<B> Append<B> {
             records: 0,
             last_at,
             room: u64::MAX,
+            midway: false,
         };
         Self { open: Mutex::new(open), keeps }
     }
@@ -72,6 +77,10 @@ impl<B> Append<B> {
     /// or nothing at all, if `post` refuses.
     ///
     /// The record is durable once the watermark reaches the stamp's sequence.
+    ///
+    /// # Panics
+    /// If `post` does, and after that always: whoever passed the gate before it was latched must
+    /// not build on a book that was left half-moved.
     pub(crate) fn append<'r, E>(
         &self,
         gate: &Gate,
@@ -80,10 +89,19 @@ impl<B> Append<B> {
         post: impl FnOnce(&mut B, Stamp) -> Result<Record<'r>, E>,
     ) -> Result<Stamp, E> {
         let mut guard = self.open.lock();
+        // Ends before the guard does: the gate is latched before anybody else is let in.
+        let _watch = gate.watch();
         let open = &mut *guard;
+        assert!(!std::mem::replace(&mut open.midway, true), "an earlier append was broken off");
         let sequence = open.first_sequence + u64::from(open.records);
         let stamp = Stamp { sequence, at: now.max(open.last_at) };
-        let record = post(&mut open.book, stamp)?;
+        let record = match post(&mut open.book, stamp) {
+            Ok(record) => record,
+            Err(refused) => {
+                open.midway = false;
+                return Err(refused);
+            }
+        };
         open.last_at = stamp.at;
         if self.keeps {
             open.records += 1;
@@ -100,21 +118,24 @@ impl<B> Append<B> {
         } else {
             open.first_sequence += 1;
         }
+        open.midway = false;
         Ok(stamp)
     }
 
-    /// Takes the open batch and leaves `spare` (emptied) in its place. `None` if it is empty.
+    /// Takes the open batch and leaves `spare` (emptied) in its place. `None` if it is empty, or if
+    /// the making of a record was broken off.
     pub(crate) fn take(&self, gate: &Gate, spare: &mut Vec<u8>) -> Option<Batch> {
         spare.clear();
         spare.resize(frame::HEAD, 0);
         let mut open = self.open.lock();
-        if open.records == 0 {
+        if open.records == 0 || open.midway {
             return None;
         }
         let batch = Batch {
             frame: std::mem::replace(&mut open.frame, std::mem::take(spare)),
             first_sequence: open.first_sequence,
             records: open.records,
+            last_at: open.last_at,
         };
         open.first_sequence += u64::from(batch.records);
         open.records = 0;
@@ -147,7 +168,7 @@ impl<B> Append<B> {
     }
 }
 
-#[cfg(all(test, not(jangteo_loom)))]
+#[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
 mod tests {
     use super::*;
 
@@ -185,6 +206,29 @@ mod tests {
         assert!(batch.frame.len() > frame::HEAD);
         assert!(append.take(&gate, &mut spare).is_none());
         assert_eq!(append.last_sequence(), 9);
+    }
+
+    #[test]
+    fn after_a_panic_nothing_is_appended_and_nothing_is_written() {
+        use super::super::gate::Class;
+        let append = Append::new(0_u32, 1, Timestamp::default(), true);
+        let gate = Gate::open();
+        append.append(&gate, Timestamp::default(), Room::Own, post).unwrap();
+        let broken = |what: &'static str| {
+            let appended = std::panic::AssertUnwindSafe(|| {
+                append.append(&gate, Timestamp::default(), Room::Own, |_, _| {
+                    assert!(what.is_empty(), "{what}");
+                    post(&mut 0, Stamp { sequence: 0, at: Timestamp::default() })
+                })
+            });
+            std::panic::catch_unwind(appended).unwrap_err()
+        };
+        broken("an invariant");
+        assert!(gate.is_latched() && gate.pass(Class::Settle).is_err());
+        // One that passed the gate before.
+        let why = broken("");
+        assert_eq!(why.downcast_ref(), Some(&"an earlier append was broken off"));
+        assert!(append.take(&gate, &mut Vec::new()).is_none());
     }
 
     #[test]

@@ -8,21 +8,22 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::thread::JoinHandle;
 
-use parking_lot::Mutex;
-
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
+use super::feed::Feed;
 use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
-use super::recover::Recovered;
+use super::recover::{Origin, Recovered};
 use super::segment::{Supply, Writer};
 use super::storage::{FileName, Storage};
 use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
+use crate::fault::{Fault, planted};
 use crate::limits::{PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
 use crate::refusal::Refusal;
+use crate::sync::Mutex;
 
 /// The journal of one engine, and the book that its appends move.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Journal<B> {
     append: Append<B>,
     gate: Gate,
     watermark: Watermark,
+    /// Whether threads flush and make segments; without them whoever needs it does so.
+    threaded: bool,
     /// `None` without a disk behind it.
     disk: Option<Disk>,
 }
@@ -40,6 +43,8 @@ struct Disk {
     supply: Arc<Supply>,
     /// Why the journal latched.
     failure: Mutex<Option<io::Error>>,
+    feed: Feed,
+    incarnation: u32,
 }
 
 /// How a journal is to be written.
@@ -48,6 +53,7 @@ pub(crate) struct Opened {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) segment_bytes: u64,
     pub(crate) durability: Durability,
+    pub(crate) threaded: bool,
 }
 
 impl<B: Send + 'static> Journal<B> {
@@ -57,6 +63,7 @@ impl<B: Send + 'static> Journal<B> {
             append: Append::new(book, 1, Timestamp::default(), false),
             gate: Gate::open(),
             watermark: Watermark::at(u64::MAX >> 1),
+            threaded: false,
             disk: None,
         }
     }
@@ -73,15 +80,17 @@ impl<B: Send + 'static> Journal<B> {
         book: B,
     ) -> Result<Self, Error> {
         let storage = Arc::clone(&opened.storage);
-        let supply = Supply::new(storage, opened.segment_bytes, found.next_segment);
+        let supply =
+            Supply::new(storage, opened.segment_bytes, found.next_segment, opened.threaded);
         let supply = Arc::new(supply);
         let mut batch = Batch {
             frame: vec![0; frame::HEAD],
-            first_sequence: found.vouched + 1,
+            first_sequence: found.vouched.sequence + 1,
             records: found.again_records + 1,
+            last_at: now.max(found.last_at),
         };
         batch.frame.extend_from_slice(&found.again);
-        let at = now.max(found.last_at);
+        let at = batch.last_at;
         Record::Resumed { now }.encode(at, &mut batch.frame);
         let next_sequence = batch.first_sequence + u64::from(batch.records);
 
@@ -89,38 +98,77 @@ impl<B: Send + 'static> Journal<B> {
             // Gives back what a full disk needs for the next.
             opened.storage.remove(FileName::Segment(id))?;
         }
-        let blank = supply.make_first(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let blank = supply.make_now(2 * batch.frame.len() as u64 + frame::SECTOR as u64)?;
+        let incarnation = found.incarnation;
         let mut writer = Writer::after(
             Arc::clone(&supply),
             opened.durability,
             found.vouched,
-            found.checksum,
-            (found.epoch + 1, found.incarnation),
+            (found.epoch + u32::from(!planted(Fault::ReuseEpoch)), incarnation),
         );
         writer.begin(blank);
-        writer.write(batch)?;
-        writer.mark()?;
-        let disk = Disk { writer: Mutex::new(writer), supply, failure: Mutex::new(None) };
+        if planted(Fault::TailNotFlushed) {
+            writer.write_unflushed(batch)?;
+            writer.believe();
+        } else {
+            writer.write(batch)?;
+            writer.mark()?;
+        }
+        let disk = Disk {
+            writer: Mutex::new(writer),
+            supply,
+            failure: Mutex::new(None),
+            feed: Feed::new(Arc::clone(&opened.storage)),
+            incarnation,
+        };
+        let watermark = Watermark::at(next_sequence - 1);
+        if !opened.threaded {
+            watermark.stop(); // nobody will serve: whoever waits or polls leads
+        }
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
-            watermark: Watermark::at(next_sequence - 1),
+            watermark,
+            threaded: opened.threaded,
             disk: Some(disk),
         })
     }
 
-    /// Starts the committer and the thread that makes segments.
-    pub(crate) fn start(self: &Arc<Self>) -> io::Result<Vec<JoinHandle<()>>> {
-        let Some(disk) = &self.disk else { return Ok(Vec::new()) };
-        let supply = Arc::clone(&disk.supply);
-        let journal = Arc::clone(self);
+    /// Starts the committer and the thread that makes segments, if threads are wanted; each goes to
+    /// `threads` as soon as it runs.
+    pub(crate) fn start(self: &Arc<Self>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
+        if self.disk.is_none() || !self.threaded {
+            return Ok(());
+        }
+        let [segments, commits] = [Arc::clone(self), Arc::clone(self)];
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        Ok(vec![
-            named("jangteo-segments").spawn(move || supply.keep_ready())?,
-            named("jangteo-commit").spawn(move || {
-                journal.watermark.serve(&|lead| journal.commit(lead));
-            })?,
-        ])
+        threads.push(named("jangteo-segments").spawn(move || segments.prepare())?);
+        threads.push(named("jangteo-commit").spawn(move || commits.serve())?);
+        Ok(())
+    }
+
+    /// Where the journal lies, if it has a disk behind it.
+    pub(crate) fn storage(&self) -> Option<&Arc<dyn Storage>> {
+        self.disk.as_ref().map(|disk| disk.supply.storage())
+    }
+
+    /// The end of the journal, if it was stopped with everything in it vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        let writer = self.disk.as_ref()?.writer.try_lock()?;
+        let end = writer.end().filter(|_| !self.gate.is_latched())?;
+        (end.sequence == self.last_sequence()).then_some(end)
+    }
+
+    /// Makes segments ahead of need, until [`Journal::stop`]. Runs on its own thread.
+    pub(crate) fn prepare(&self) {
+        if let Some(disk) = &self.disk {
+            disk.supply.keep_ready();
+        }
+    }
+
+    /// Flushes whenever somebody asks for it, until [`Journal::stop`]. Runs on its own thread.
+    pub(crate) fn serve(&self) {
+        self.watermark.serve(&|lead| self.commit(lead));
     }
 
     /// Lets a command enter, or says why not. Nothing enters any more if the command panics while
@@ -190,14 +238,28 @@ impl<B: Send + 'static> Journal<B> {
         self.watermark.is_stopping()
     }
 
-    /// Asks the committer thread to flush what is there.
+    /// Asks the committer thread to flush what is there; without threads, does so.
     pub(crate) fn demand(&self) {
         self.watermark.demand();
+        if !self.threaded && self.disk.is_some() {
+            // Returns once nothing is demanded: the watermark has been told that nobody serves.
+            self.watermark.serve(&|lead| self.commit(lead));
+        }
     }
 
     /// Records appended and not yet durable.
     pub(crate) fn backlog(&self) -> u64 {
         self.last_sequence().saturating_sub(self.watermark.durable())
+    }
+
+    /// The journal to be read, and its incarnation; `None` without a disk.
+    pub(crate) fn feed(&self) -> Option<(&Feed, u32)> {
+        self.disk.as_ref().map(|disk| (&disk.feed, disk.incarnation))
+    }
+
+    /// The last durable sequence.
+    pub(crate) fn durable(&self) -> u64 {
+        self.watermark.durable()
     }
 
     /// Writes and flushes the open batch, or a marker if there is none.
@@ -220,7 +282,9 @@ impl<B: Send + 'static> Journal<B> {
         drop(writer);
         match written {
             // INVARIANT(J1): the watermark moves after the flush, and every answer waits for it.
+            Ok(()) if planted(Fault::PublishTooFar) => lead.publish(self.last_sequence()),
             Ok(()) => lead.publish(last),
+            Err(_) if planted(Fault::LatchForgotten) => lead.publish(self.watermark.durable()),
             Err(error) => {
                 // IMPORTANT: the gate first, so that nothing enters once the watermark is latched.
                 self.gate.latch();
@@ -240,8 +304,12 @@ impl<B: Send + 'static> Journal<B> {
         if !idle || !marked {
             self.demand();
         }
+        if !self.gate.is_latched() {
+            disk.supply.prepare();
+        }
         // Beside what live holds need to end, the next start needs a segment.
         let start = disk.supply.segment_bytes();
+        let live_holds = if planted(Fault::ReserveForgotten) { 0 } else { live_holds };
         let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD).saturating_add(start);
         self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
     }

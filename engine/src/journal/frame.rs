@@ -20,6 +20,8 @@
 //! A frame starts on a sector boundary and fills whole sectors, so writing one never touches a
 //! sector that an earlier flush made durable.
 
+use crate::fault::{Fault, planted};
+
 /// A frame fills whole sectors of this many bytes.
 pub(crate) const SECTOR: usize = 512;
 /// Bytes before the records.
@@ -76,11 +78,17 @@ pub(crate) fn seal(frame: &mut Vec<u8>, head: &Head) -> u32 {
     fields.resize(HEAD, 0);
     let (front, _) = frame.split_at_mut(HEAD);
     front.copy_from_slice(&fields);
-    let checksum = crc32c::crc32c(frame);
+    let checksum = crc32c::crc32c(covered(frame));
     let (_, from_checksum) = frame.split_at_mut(CHECKSUM_AT);
     let (place, _) = from_checksum.split_at_mut(4);
     place.copy_from_slice(&checksum.to_le_bytes());
     checksum
+}
+
+/// The bytes of a frame that its checksum covers: all.
+fn covered(frame: &[u8]) -> &[u8] {
+    let most = if planted(Fault::ShortChecksum) { SECTOR } else { frame.len() };
+    frame.get(..most).unwrap_or(frame)
 }
 
 /// What stands at the start of some bytes.
@@ -110,7 +118,14 @@ pub(crate) fn claimed_bytes(bytes: &[u8]) -> usize {
     (HEAD + length as usize).next_multiple_of(SECTOR)
 }
 
-fn valid(bytes: &[u8], segment: u64) -> Option<Seen<'_>> {
+/// The head at the front of `bytes`, if it can be one of this segment, whatever the checksum says:
+/// enough to go on to the next frame.
+pub(crate) fn peek(bytes: &[u8], segment: u64) -> Option<Head> {
+    head_of(bytes, segment).map(|(head, _)| head)
+}
+
+/// The head at the front of `bytes`, and the checksum that it claims.
+fn head_of(bytes: &[u8], segment: u64) -> Option<(Head, u32)> {
     let front = bytes.get(..HEAD)?;
     let u16_at = |at| front.get(at..at + 2)?.try_into().ok().map(u16::from_le_bytes);
     let u32_at = |at| front.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
@@ -128,14 +143,18 @@ fn valid(bytes: &[u8], segment: u64) -> Option<Seen<'_>> {
         durable_up_to: u64_at(40)?,
         previous: u32_at(48)?,
     };
-    let checksum = u32_at(CHECKSUM_AT)?;
+    // A sequence starts at 1; with 0 a marker's "record before" would not exist.
+    (head.first_sequence != 0).then_some((head, u32_at(CHECKSUM_AT)?))
+}
+
+fn valid(bytes: &[u8], segment: u64) -> Option<Seen<'_>> {
+    let (head, checksum) = head_of(bytes, segment)?;
     let frame = bytes.get(..head.frame_bytes())?;
-    let (before, from_checksum) = frame.split_at_checked(CHECKSUM_AT)?;
+    let (before, from_checksum) = covered(frame).split_at_checked(CHECKSUM_AT)?;
     let (_, after) = from_checksum.split_at_checked(4)?;
     let computed =
         crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(before), &[0; 4]), after);
-    // A sequence starts at 1; with 0 a marker's "record before" would not exist.
-    if computed != checksum || head.first_sequence == 0 {
+    if computed != checksum {
         return None;
     }
     let records = frame.get(HEAD..HEAD + head.bytes as usize)?;

@@ -131,7 +131,7 @@ fn pass_slow(bits: u8, class: Class) -> Result<(), Refusal> {
     }
 }
 
-#[cfg(all(test, not(jangteo_loom)))]
+#[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
 mod tests {
     use super::*;
 

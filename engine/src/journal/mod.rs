@@ -19,15 +19,17 @@
 //! - **J6** An answer that names a hold waits for that hold's last record.
 //!
 //! `append -> commit -> segment -> storage`, and back by `watermark`. Formats: [`frame`] (batches)
-//! and [`record`]. Reading back: [`recover`].
+//! and [`record`]. Reading back: [`scan`] (frames, in windows) and [`recover`] (which of them count).
 
 pub(crate) mod append;
 mod commit;
 mod durability;
+pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod gate;
 pub(crate) mod record;
 pub(crate) mod recover;
+mod scan;
 mod segment;
 mod storage;
 pub(crate) mod watermark;
@@ -36,6 +38,7 @@ pub(crate) use append::{Room, Stamp};
 pub(crate) use commit::{Journal, Opened};
 pub use durability::Durability;
 pub(crate) use gate::Class;
-pub(crate) use storage::segments;
+pub(crate) use scan::read_at;
 pub use storage::{Directory, FileName, Storage, StorageFile};
+pub(crate) use storage::{read_from, segments, snapshots, write_all};
 pub(crate) use watermark::{Interest, Look};

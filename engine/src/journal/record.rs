@@ -157,6 +157,11 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// How long the record at the start of `bytes` says it is: enough to go on to the next one.
+    pub(crate) fn length(bytes: &[u8]) -> usize {
+        bytes.first_chunk().map_or(0, |&[a, b, c]| u32::from_le_bytes([a, b, c, 0]) as usize)
+    }
+
     /// Reads the record at the start of `bytes`; also its time and its length.
     pub(crate) fn decode(bytes: &'a [u8]) -> Result<(Timestamp, Self, usize), BadRecord> {
         let mut head = Cursor(bytes);
@@ -332,7 +337,7 @@ mod tests {
             let at = Timestamp::from_ms(1_588_122_000_123);
             let mut bytes = Vec::new();
             let length = record.encode(at, &mut bytes);
-            assert_eq!(length, bytes.len());
+            assert_eq!((length, Record::length(&bytes)), (bytes.len(), length));
             assert_eq!(Record::decode(&bytes), Ok((at, record.clone(), length)));
             for cut in 0..length {
                 assert_eq!(Record::decode(&bytes[..cut]), Err(BadRecord), "{record:?} at {cut}");

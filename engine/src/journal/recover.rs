@@ -11,14 +11,19 @@
 //!    the place of everything at or after its first sequence in older segments.
 //! 5. What was read but not vouched for is kept aside, to be *written again*: after a crash of the
 //!    process or a failed flush, a read that succeeds proves nothing about the disk.
-//! 6. Beside a running engine the bytes change under the reader, so a later frame may be seen and
+//! 6. A snapshot stands for the records up to its sequence: reading begins behind the frame that
+//!    ends with it. What a snapshot's name says was vouched for before the snapshot was made, so it
+//!    must be found even if the snapshot cannot be read.
+//! 7. Beside a running engine the bytes change under the reader, so a later frame may be seen and
 //!    an earlier one not. There only what was vouched for before reading began must be found whole.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 
 use super::frame::{self, Head, SECTOR, Seen};
 use super::record::Record;
-use super::storage::{FileName, Storage, read_all, read_front, segments};
+use super::scan::{self, Part, Piece, Window};
+use super::storage::{FileName, Storage, read_front, segments, snapshots};
 use crate::Timestamp;
 use crate::error::{Corruption, Error};
 use crate::fault::{Fault, planted};
@@ -26,12 +31,12 @@ use crate::fault::{Fault, planted};
 /// What a journal holds, besides the records handed out.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
-    /// Last sequence that a later frame vouches for, and the checksum of its frame.
-    pub(crate) vouched: u64,
-    pub(crate) checksum: u32,
+    /// The last record that a later frame vouches for, and where its frame ends.
+    pub(crate) vouched: Origin,
     /// Records after that, as bytes, and how many.
     pub(crate) again: Vec<u8>,
     pub(crate) again_records: u32,
+    /// Of the last start that is seen.
     pub(crate) epoch: u32,
     pub(crate) incarnation: u32,
     /// Frames with records that count.
@@ -44,6 +49,35 @@ pub(crate) struct Recovered {
     pub(crate) torn: Option<Place>,
 }
 
+impl Recovered {
+    /// Sequence of the last record handed out.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.vouched.sequence + u64::from(self.again_records)
+    }
+}
+
+/// The end of a frame with records: where reading can go on if what was before is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// The frame's last record; 0 before the first one.
+    pub(crate) sequence: u64,
+    /// That record's time.
+    pub(crate) at: Timestamp,
+    /// The frame's checksum, epoch and incarnation.
+    pub(crate) checksum: u32,
+    pub(crate) epoch: u32,
+    pub(crate) incarnation: u32,
+    /// The first byte after it; segment 0 before the first record.
+    pub(crate) end: Place,
+}
+
+impl Default for Origin {
+    fn default() -> Self {
+        let end = Place { segment: 0, offset: 0 };
+        Self { sequence: 0, at: Timestamp::default(), checksum: 0, epoch: 0, incarnation: 1, end }
+    }
+}
+
 /// A byte of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -53,7 +87,7 @@ pub(crate) struct Place {
 
 impl Place {
     /// What to call its file in messages to people.
-    fn file(self, storage: &dyn Storage) -> String {
+    pub(crate) fn file(self, storage: &dyn Storage) -> String {
         storage.describe(FileName::Segment(self.segment))
     }
 
@@ -66,15 +100,127 @@ impl Place {
 /// Called for each record that counts: sequence, time, record.
 pub(crate) type Apply<'a> = dyn FnMut(u64, Timestamp, &Record<'_>) -> Result<(), &'static str> + 'a;
 
-/// Reads all of `storage` and hands every record that counts to `apply`, in order.
+/// How much of a journal to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    /// Where to begin.
+    pub(crate) from: Origin,
+    /// What is known to have been durable.
+    pub(crate) vouched_min: u64,
+    /// Frames that vouch for more than this are not believed.
+    pub(crate) vouched_max: u64,
+    /// Whether a second thread may read ahead.
+    pub(crate) ahead: bool,
+}
+
+impl Extent {
+    /// Everything, on this thread.
+    pub(crate) fn all(storage: &dyn Storage) -> io::Result<Self> {
+        let (from, vouched_min) = (Origin::default(), named_by_snapshots(storage)?);
+        Ok(Self { from, vouched_min, vouched_max: u64::MAX, ahead: false })
+    }
+}
+
+/// The highest sequence that a snapshot, readable or not, has in its name (rule 6).
+fn named_by_snapshots(storage: &dyn Storage) -> io::Result<u64> {
+    Ok(snapshots(storage)?.last().copied().unwrap_or(0))
+}
+
+/// Reads the journal and hands every record that counts to `apply`, in order.
 ///
 /// # Errors
 /// [`Error::Corrupt`] with file and byte; [`Error::Io`].
-pub(crate) fn recover(storage: &dyn Storage, apply: &mut Apply<'_>) -> Result<Recovered, Error> {
-    read(storage, u64::MAX, apply)
+pub(crate) fn recover(
+    storage: &dyn Storage,
+    extent: Extent,
+    apply: &mut Apply<'_>,
+) -> Result<Recovered, Error> {
+    let from = extent.from;
+    let ids: Vec<u64> =
+        segments(storage)?.into_iter().filter(|id| *id >= from.end.segment).collect();
+    if from.end.segment != 0 && ids.first() != Some(&from.end.segment) {
+        let why = format!("missing: a snapshot goes on here, after record {}", from.sequence);
+        let (file, offset) = (from.end.file(storage), from.end.offset);
+        return Err(Error::Corrupt(Corruption { file, offset, why }));
+    }
+    let mut reading = Reading {
+        storage,
+        apply,
+        vouched_max: extent.vouched_max,
+        next: from.sequence + 1,
+        previous: from.checksum,
+        stopped: None,
+        tail: VecDeque::new(),
+        vouched: extent.vouched_min.clamp(from.sequence, extent.vouched_max.max(from.sequence)),
+        segments: Vec::with_capacity(ids.len()),
+        blank: ids.iter().copied().filter(|id| *id != from.end.segment).collect(),
+        found: Recovered {
+            vouched: from,
+            epoch: from.epoch,
+            incarnation: from.incarnation,
+            last_at: from.at,
+            next_segment: ids.last().map_or(1, |last| last + 1),
+            ..Recovered::default()
+        },
+    };
+    let heads = ids.iter().map(|&id| first_head(storage, id)).collect::<io::Result<Vec<_>>>()?;
+    for (place, &id) in ids.iter().enumerate() {
+        let later = heads.iter().skip(place + 1).flatten();
+        let epoch = heads.get(place).copied().flatten().map_or(0, |head| head.epoch);
+        let replaced = later.filter(|head| head.epoch > epoch).map(|head| head.first_sequence);
+        reading.segments.push((id, replaced.min().unwrap_or(u64::MAX)));
+    }
+    let part = |&id: &u64| {
+        let from = if id == from.end.segment { from.end.offset } else { 0 };
+        Part { segment: id, from }
+    };
+    let parts: Vec<Part> = ids.iter().map(part).collect();
+    scan::each(storage, &parts, extent.ahead, &mut |window| reading.window(&window))?;
+    reading.finish(ids.last().copied())
 }
 
-/// Likewise, while an engine may be writing to `storage` (rule 6).
+/// How often to begin again when an engine that starts removes a blank segment under the reader.
+const ATTEMPTS: u32 = 5;
+
+/// Reads beside an engine, and again if a file went away meanwhile.
+///
+/// # Errors
+/// Those of the last attempt.
+pub(crate) fn patiently<T>(mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+    let mut attempt = 1;
+    loop {
+        match read() {
+            Err(Error::Io(error))
+                if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// The last record that is vouched for at this moment, while an engine may be writing to `storage`
+/// (rule 7).
+///
+/// # Errors
+/// [`Error::Io`].
+pub(crate) fn vouched_beside(storage: &dyn Storage, from: Origin) -> Result<u64, Error> {
+    let mut vouched = named_by_snapshots(storage)?.max(from.sequence);
+    let ids = segments(storage)?.into_iter().filter(|id| *id >= from.end.segment);
+    let parts: Vec<Part> = ids.map(|segment| Part { segment, from: 0 }).collect();
+    scan::each(storage, &parts, false, &mut |window| {
+        for (_, piece) in window.pieces {
+            if let Piece::Frame { head, .. } = piece {
+                vouched = vouched.max(head.durable_up_to);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(vouched)
+}
+
+/// As [`recover`], of all of a journal that an engine may be writing to (rule 7).
 ///
 /// # Errors
 /// As [`recover`]; also [`Error::Io`] if an engine that starts removes a blank segment meanwhile.
@@ -82,56 +228,12 @@ pub(crate) fn read_beside(
     storage: &dyn Storage,
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, Error> {
-    let mut vouched = 0;
-    for id in segments(storage)? {
-        let bytes = read_all(&*storage.open(FileName::Segment(id))?)?;
-        let mut offset = 0;
-        while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
-            offset += match frame::look(rest, id) {
-                Seen::Frame { head, .. } => {
-                    vouched = vouched.max(head.durable_up_to);
-                    head.frame_bytes()
-                }
-                Seen::Nothing | Seen::Bad => SECTOR,
-            };
-        }
-    }
-    read(storage, vouched, apply)
-}
-
-/// Reads it, believing no frame that vouches for more than `vouched_max`.
-fn read(
-    storage: &dyn Storage,
-    vouched_max: u64,
-    apply: &mut Apply<'_>,
-) -> Result<Recovered, Error> {
-    let ids = segments(storage)?;
-    let mut reading = Reading {
-        storage,
-        apply,
-        vouched_max,
-        next: 1,
-        previous: 0,
-        stopped: None,
-        tail: Vec::new(),
-        found: Recovered { incarnation: 1, next_segment: 1, ..Recovered::default() },
-    };
-    let mut heads = Vec::with_capacity(ids.len());
-    for &id in &ids {
-        heads.push(first_head(storage, id)?);
-        reading.found.next_segment = id + 1;
-    }
-    for (place, &id) in ids.iter().enumerate() {
-        let later = heads.iter().skip(place + 1).flatten();
-        let epoch = heads.get(place).copied().flatten().map_or(0, |head| head.epoch);
-        let replaced = later.filter(|head| head.epoch > epoch).map(|head| head.first_sequence);
-        reading.segment(id, replaced.min().unwrap_or(u64::MAX))?;
-    }
-    reading.finish(ids.last().copied())
+    let vouched_max = vouched_beside(storage, Origin::default())?;
+    recover(storage, Extent { vouched_max, ..Extent::all(storage)? }, apply)
 }
 
 /// The head of a segment's first frame, if that is valid.
-fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
+pub(super) fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
     let file = storage.open(FileName::Segment(id))?;
     let first_sector = read_front(&*file, SECTOR)?;
     let bytes = read_front(&*file, frame::claimed_bytes(&first_sector))?;
@@ -143,10 +245,9 @@ fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
 
 /// A frame whose records were handed out, though nothing vouches for it yet.
 struct Tail {
-    last_sequence: u64,
+    origin: Origin,
     records: u32,
     bytes: Vec<u8>,
-    checksum: u32,
 }
 
 struct Reading<'a, 'f> {
@@ -157,34 +258,28 @@ struct Reading<'a, 'f> {
     previous: u32,
     /// Where reading stopped, and why.
     stopped: Option<(Place, &'static str)>,
-    tail: Vec<Tail>,
+    tail: VecDeque<Tail>,
+    /// Every record up to this one was durable.
+    vouched: u64,
+    /// Each segment, and from which sequence on its frames no longer count.
+    segments: Vec<(u64, u64)>,
+    blank: BTreeSet<u64>,
     found: Recovered,
 }
 
 impl Reading<'_, '_> {
-    /// Reads one segment, whose frames from sequence `replaced` on no longer count.
-    fn segment(&mut self, id: u64, replaced: u64) -> Result<(), Error> {
-        let bytes = read_all(&*self.storage.open(FileName::Segment(id))?)?;
-        let mut offset = 0;
-        let mut blank = true;
-        while let Some(rest) = bytes.get(offset..).filter(|rest| !rest.is_empty()) {
-            let place = Place { segment: id, offset: offset as u64 };
-            match frame::look(rest, id) {
-                Seen::Nothing => offset += SECTOR,
-                Seen::Bad => {
-                    self.stop(place, "no valid batch");
-                    blank = false;
-                    offset += SECTOR;
-                }
-                Seen::Frame { head, records, checksum } => {
-                    blank = false;
-                    self.frame(place, &head, records, checksum, replaced)?;
-                    offset += head.frame_bytes();
+    fn window(&mut self, window: &Window) -> Result<(), Error> {
+        let (segment, replaced) = *self.segments.get(window.part).expect("a window of a segment");
+        self.blank.remove(&segment);
+        for (offset, piece) in &window.pieces {
+            let place = Place { segment, offset: *offset };
+            match piece {
+                Piece::Bad => self.stop(place, "no valid batch"),
+                Piece::Frame { head, records, checksum } => {
+                    let records = window.bytes.get(records.clone()).unwrap_or_default();
+                    self.frame(place, head, records, *checksum, replaced)?;
                 }
             }
-        }
-        if blank {
-            self.found.blank.push(id);
         }
         Ok(())
     }
@@ -232,12 +327,12 @@ impl Reading<'_, '_> {
         if head.records > 0 {
             self.previous = checksum;
             self.found.batches += 1;
-            self.tail.push(Tail {
-                last_sequence: head.last_sequence(),
-                records: head.records,
-                bytes: records.to_vec(),
-                checksum,
-            });
+            let Head { epoch, incarnation, .. } = *head;
+            let end = Place { offset: place.offset + head.frame_bytes() as u64, ..place };
+            let (sequence, at) = (head.last_sequence(), self.found.last_at);
+            let origin = Origin { sequence, at, checksum, epoch, incarnation, end };
+            let tail = Tail { origin, records: head.records, bytes: records.to_vec() };
+            self.tail.push_back(tail);
         }
         Ok(())
     }
@@ -253,11 +348,15 @@ impl Reading<'_, '_> {
 
     /// Everything up to `sequence` was durable (rule 2).
     fn vouch(&mut self, sequence: u64) {
-        self.found.vouched = self.found.vouched.max(sequence.min(self.vouched_max));
-        let vouched = self.found.vouched;
-        while let Some(first) = self.tail.first().filter(|tail| tail.last_sequence <= vouched) {
-            self.found.checksum = first.checksum;
-            self.tail.remove(0);
+        self.vouched = self.vouched.max(sequence.min(self.vouched_max));
+        self.settle();
+    }
+
+    /// Lets go of the frames that are vouched for.
+    fn settle(&mut self) {
+        let vouched = self.vouched;
+        while let Some(first) = self.tail.pop_front_if(|tail| tail.origin.sequence <= vouched) {
+            self.found.vouched = first.origin;
         }
     }
 
@@ -267,23 +366,24 @@ impl Reading<'_, '_> {
     }
 
     fn finish(mut self, last_segment: Option<u64>) -> Result<Recovered, Error> {
+        self.settle();
         if planted(Fault::TruncateAtCorruption) {
-            self.found.vouched = self.found.vouched.min(self.next - 1);
+            self.vouched = self.vouched.min(self.next - 1);
         }
         if planted(Fault::TrustPageCache) {
-            (self.found.vouched, self.found.checksum) = (self.next - 1, self.previous);
-            self.tail.clear();
+            self.vouched = self.next - 1;
+            self.settle();
         }
         // INVARIANT(J3): what was vouched for has been read, or the engine does not start.
-        if self.found.vouched >= self.next {
+        if self.vouched >= self.next {
             let end = Place { segment: last_segment.unwrap_or(0), offset: 0 };
             let (place, why) = self.stopped.unwrap_or((end, "the journal ends"));
-            let why =
-                format!("{why}: records {} to {} were durable", self.next, self.found.vouched);
+            let why = format!("{why}: records {} to {} were durable", self.next, self.vouched);
             let file = place.file(self.storage);
             return Err(Error::Corrupt(Corruption { file, offset: place.offset, why }));
         }
         self.found.torn = self.stopped.map(|(place, _)| place);
+        self.found.blank = self.blank.into_iter().collect();
         for tail in &self.tail {
             self.found.again.extend_from_slice(&tail.bytes);
             self.found.again_records += tail.records;

@@ -9,19 +9,19 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
-
 use super::Durability;
 use super::append::Batch;
 use super::frame::{self, Head};
+use super::recover::{Origin, Place};
 use super::storage::{FileName, Storage, StorageFile, write_all};
 use crate::fault::{Fault, planted};
 use crate::limits::PREPARED_SEGMENTS_MAX;
+use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
 const SLICE_BYTES: usize = 1 << 20;
-/// Length of the first segment of a start, unless segments are shorter anyway.
+/// Length of a segment made where it is needed at once, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
 /// On a full disk segments may be shorter, down to this part of the usual length.
 const SMALLEST_PART: u64 = 64;
@@ -71,12 +71,19 @@ struct Pool {
 pub(crate) struct Supply {
     storage: Arc<dyn Storage>,
     segment_bytes: u64,
+    /// Whether a thread keeps segments ready; without it whoever needs one makes it.
+    threaded: bool,
     pool: Mutex<Pool>,
     changed: Condvar,
 }
 
 impl Supply {
-    pub(crate) fn new(storage: Arc<dyn Storage>, segment_bytes: u64, next_id: u64) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        segment_bytes: u64,
+        next_id: u64,
+        threaded: bool,
+    ) -> Self {
         let pool = Pool {
             ready: VecDeque::new(),
             next_id,
@@ -86,7 +93,7 @@ impl Supply {
             impatient: false,
             stopping: false,
         };
-        Self { storage, segment_bytes, pool: Mutex::new(pool), changed: Condvar::new() }
+        Self { storage, segment_bytes, threaded, pool: Mutex::new(pool), changed: Condvar::new() }
     }
 
     /// Keeps enough blank segments ready until [`Supply::stop`]. Runs on its own thread.
@@ -94,13 +101,11 @@ impl Supply {
         let mut pool = self.pool.lock();
         while !pool.stopping {
             if pool.ready.len() >= pool.want {
-                self.changed.wait(&mut pool);
+                pool = wait_on(&self.changed, pool);
                 continue;
             }
-            let id = pool.next_id;
-            pool.next_id += 1;
             drop(pool);
-            let made = self.make_largest(id);
+            let made = self.make_largest(self.next_id());
             pool = self.pool.lock();
             match made {
                 Ok(blank) => {
@@ -113,22 +118,37 @@ impl Supply {
                     pool.failed = Some(error.kind());
                     self.changed.notify_all();
                     if !pool.stopping {
-                        self.changed.wait_for(&mut pool, RETRY);
+                        pool = wait_at_most(&self.changed, &self.pool, pool, RETRY);
                     }
                 }
             }
         }
     }
 
-    /// Makes the first segment of a start on this thread: a short one, so that an engine that is
-    /// started again and again does not fill the disk with segments it hardly used.
-    pub(crate) fn make_first(&self, bytes: u64) -> io::Result<Blank> {
-        let id = {
-            let mut pool = self.pool.lock();
-            pool.next_id += 1;
-            pool.next_id - 1
+    /// Without a thread for it: makes one of the segments that are to be ready, if any is missing.
+    pub(crate) fn prepare(&self) {
+        let wanted = {
+            let pool = self.pool.lock();
+            !self.threaded && pool.ready.len() < pool.want
         };
-        self.make(id, bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+        if wanted {
+            let made = self.make_largest(self.next_id());
+            let mut pool = self.pool.lock();
+            pool.failed = made.as_ref().err().map(io::Error::kind);
+            pool.ready.extend(made);
+        }
+    }
+
+    /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
+    /// started again and again does not fill the disk with segments it hardly used.
+    pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
+        self.make(self.next_id(), bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+    }
+
+    fn next_id(&self) -> u64 {
+        let mut pool = self.pool.lock();
+        pool.next_id += 1;
+        pool.next_id - 1
     }
 
     /// Makes a blank segment, of the usual size or a half, a quarter ... of it: on a full disk the
@@ -154,7 +174,10 @@ impl Supply {
         // What could not be created may be somebody else's.
         let file = self.storage.create(FileName::Segment(id))?;
         let mut blank = Blank { id, file, bytes: 0 };
-        match blank.lengthen(bytes).and_then(|()| self.storage.sync_directory()) {
+        let listed = || {
+            if planted(Fault::SkipDirectorySync) { Ok(()) } else { self.storage.sync_directory() }
+        };
+        match blank.lengthen(bytes).and_then(|()| listed()) {
             Ok(()) => Ok(blank),
             Err(error) => {
                 // Gives the room back; a leftover is only zeros.
@@ -164,20 +187,25 @@ impl Supply {
         }
     }
 
-    /// Takes a blank segment, waiting for one if need be. `None` if the engine stops first.
-    fn take(&self) -> Option<Blank> {
+    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if nobody
+    /// makes them, or the engine stops first.
+    fn take(&self, last: u64) -> Option<Blank> {
         let mut pool = self.pool.lock();
         loop {
-            if let Some(blank) = pool.ready.pop_front() {
+            while let Some(blank) = pool.ready.pop_front() {
                 self.changed.notify_all();
-                return Some(blank);
+                if blank.id > last {
+                    return Some(blank);
+                }
+                // IMPORTANT: reading back goes by number, and a later one has been filled already.
+                let _ = self.storage.remove(FileName::Segment(blank.id)); // it is only zeros
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
             let hopeless = |kind| pool.impatient || !is_full(kind);
-            if pool.stopping || pool.failed.is_some_and(hopeless) {
+            if pool.stopping || !self.threaded || pool.failed.is_some_and(hopeless) {
                 return None;
             }
-            self.changed.wait(&mut pool);
+            pool = wait_on(&self.changed, pool);
         }
     }
 
@@ -212,6 +240,10 @@ impl Supply {
         self.changed.notify_all();
     }
 
+    pub(crate) const fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
+    }
+
     pub(crate) const fn segment_bytes(&self) -> u64 {
         self.segment_bytes
     }
@@ -236,8 +268,8 @@ pub(crate) struct Writer {
     offset: u64,
     epoch: u32,
     incarnation: u32,
-    /// Checksum of the last frame.
-    previous: u32,
+    /// The end of the last frame with records.
+    last: Origin,
     /// Last sequence written, and last one flushed.
     written: u64,
     flushed: u64,
@@ -249,12 +281,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// A writer that goes on after sequence `written`, whose frame had the checksum `previous`.
+    /// A writer that goes on after the frame that ends at `last`.
     pub(crate) fn after(
         supply: Arc<Supply>,
         durability: Durability,
-        written: u64,
-        previous: u32,
+        last: Origin,
         (epoch, incarnation): (u32, u32),
     ) -> Self {
         Self {
@@ -264,9 +295,9 @@ impl Writer {
             offset: 0,
             epoch,
             incarnation,
-            previous,
-            written,
-            flushed: written,
+            last,
+            written: last.sequence,
+            flushed: last.sequence,
             unflushed_bytes: 0,
             vouched: true,
             spare: Vec::new(),
@@ -284,14 +315,34 @@ impl Writer {
     /// # Errors
     /// Whatever the medium says: nothing written since the last flush is known after that (J4).
     pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
-        let bytes = batch.frame.len() - frame::HEAD;
-        self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
-        self.written = batch.first_sequence + u64::from(batch.records) - 1;
-        self.vouched = false;
+        self.write_unflushed(batch)?;
         if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
             self.flush()?;
         }
         Ok(())
+    }
+
+    /// Writes a batch, which the next flush makes durable.
+    pub(crate) fn write_unflushed(&mut self, batch: Batch) -> io::Result<()> {
+        let bytes = batch.frame.len() - frame::HEAD;
+        let checksum = self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
+        self.written = batch.first_sequence + u64::from(batch.records) - 1;
+        let segment = self.segment.as_ref().map_or(0, |segment| segment.id);
+        self.last = Origin {
+            sequence: self.written,
+            at: batch.last_at,
+            checksum,
+            epoch: self.epoch,
+            incarnation: self.incarnation,
+            end: Place { segment, offset: self.offset },
+        };
+        self.vouched = false;
+        Ok(())
+    }
+
+    /// A planted fault: takes what was written for flushed.
+    pub(crate) fn believe(&mut self) {
+        (self.flushed, self.vouched) = (self.written, true);
     }
 
     /// When nothing waits: flushes what is not, and writes a marker if nothing vouches for the
@@ -304,11 +355,16 @@ impl Writer {
             self.flush()?;
         }
         if !self.vouched {
-            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?;
+            self.put(vec![0; frame::HEAD], self.written + 1, 0, 0)?; // no link of the chain
             self.flush()?;
             self.vouched = true;
         }
         Ok(())
+    }
+
+    /// The end of everything written, if all of it is vouched for.
+    pub(crate) fn end(&self) -> Option<Origin> {
+        (self.vouched && self.flushed == self.written).then_some(self.last)
     }
 
     /// Whether [`Writer::mark`] has anything to do.
@@ -322,7 +378,7 @@ impl Writer {
         first_sequence: u64,
         records: u32,
         length: usize,
-    ) -> io::Result<()> {
+    ) -> io::Result<u32> {
         let length = u32::try_from(length).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let needed = (bytes.len().next_multiple_of(frame::SECTOR)) as u64;
         self.roll(needed)?;
@@ -334,19 +390,20 @@ impl Writer {
             first_sequence,
             records,
             bytes: length,
-            durable_up_to: self.flushed,
-            previous: self.previous,
+            durable_up_to: self.flushed + u64::from(planted(Fault::VouchTooFar)),
+            previous: self.last.checksum,
         };
         let checksum = frame::seal(&mut bytes, &head);
-        if records > 0 {
-            self.previous = checksum; // a marker is no link of the chain
+        let written = write_all(&*segment.file, &bytes, self.offset);
+        let full = written.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
+        if !(full && planted(Fault::FullDiskIsSuccess)) {
+            written?;
         }
-        write_all(&*segment.file, &bytes, self.offset)?;
         self.offset += needed;
         self.unflushed_bytes += needed;
         self.supply.pool.lock().current_left = segment.bytes - self.offset;
         self.spare = bytes;
-        Ok(())
+        Ok(checksum)
     }
 
     /// Goes on to the next segment if this one has no room for `needed` bytes.
@@ -357,15 +414,27 @@ impl Writer {
         if self.flushed < self.written {
             self.flush()?; // the old segment's file goes out of reach
         }
-        let mut blank = self.supply.take().ok_or(io::ErrorKind::StorageFull)?;
-        blank.lengthen(needed)?; // a batch may be longer than a segment
+        let last = self.segment.as_ref().map_or(0, |segment| segment.id);
+        let blank = match self.supply.take(last) {
+            Some(mut blank) => {
+                blank.lengthen(needed)?; // a batch may be longer than a segment
+                blank
+            }
+            // Nobody makes them any more, and what is still under way must not fail on a sound
+            // disk.
+            None if self.supply.threaded => self.supply.make_now(needed)?,
+            None => self.supply.make_now(needed.max(self.supply.segment_bytes))?,
+        };
         self.begin(blank);
         Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segment.as_ref().filter(|_| !planted(Fault::SkipFlush)) {
-            let synced = segment.file.sync();
+            let mut synced = segment.file.sync();
+            if synced.is_err() && planted(Fault::RetryFailedFlush) {
+                synced = segment.file.sync();
+            }
             if !planted(Fault::IgnoreFailedFlush) {
                 synced?;
             }

@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::scan::read_at;
 use crate::limits::SEGMENTS_MAX;
 
 /// What a file of the journal is called.
@@ -58,6 +59,15 @@ pub trait Storage: Send + Sync + fmt::Debug {
 
     /// What to call a file in messages to people.
     fn describe(&self, name: FileName) -> String;
+
+    /// Keeps other makers of snapshots out for as long as the value lives; `None` if there is one
+    /// already. A medium that only one process can reach needs nothing of the kind.
+    ///
+    /// # Errors
+    /// Any error of the medium.
+    fn lock_snapshots(&self) -> io::Result<Option<Box<dyn fmt::Debug + Send>>> {
+        Ok(Some(Box::new(())))
+    }
 }
 
 /// One file's bytes.
@@ -93,6 +103,13 @@ pub(crate) fn segments(storage: &dyn Storage) -> io::Result<Vec<u64>> {
     Ok(storage.list()?.into_iter().filter_map(number).collect())
 }
 
+/// The sequences of the snapshots among a journal's files, in order.
+pub(crate) fn snapshots(storage: &dyn Storage) -> io::Result<Vec<u64>> {
+    let sequence =
+        |name| if let FileName::Snapshot(sequence) = name { Some(sequence) } else { None };
+    Ok(storage.list()?.into_iter().filter_map(sequence).collect())
+}
+
 /// Writes all of `bytes`, going on after short and interrupted writes.
 pub(crate) fn write_all(
     file: &dyn StorageFile,
@@ -113,25 +130,18 @@ pub(crate) fn write_all(
     Ok(())
 }
 
-/// Reads the whole segment.
-pub(crate) fn read_all(file: &dyn StorageFile) -> io::Result<Vec<u8>> {
-    read_front(file, usize::MAX)
-}
-
 /// Reads the first `most` bytes of a segment, or all if it is shorter.
 pub(crate) fn read_front(file: &dyn StorageFile, most: usize) -> io::Result<Vec<u8>> {
-    let length = usize::try_from(file.length()?).map_err(|_| io::ErrorKind::InvalidData)?;
+    read_from(file, 0, most)
+}
+
+/// Reads `most` bytes of a segment from `offset` on, or what there is of them.
+pub(crate) fn read_from(file: &dyn StorageFile, offset: u64, most: usize) -> io::Result<Vec<u8>> {
+    let length = file.length()?.saturating_sub(offset);
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidData)?;
     let mut bytes = vec![0; length.min(most)];
-    let mut at = 0;
-    while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, at as u64) {
-            Ok(0) => break,
-            Ok(read) => at += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    bytes.truncate(at);
+    let read = read_at(file, &mut bytes, offset)?;
+    bytes.truncate(read);
     Ok(bytes)
 }
 
@@ -152,24 +162,19 @@ impl Directory {
     /// # Errors
     /// `WouldBlock` if another engine has it; any error of the file system.
     pub fn lock(path: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(path)?;
-        let lock =
-            OpenOptions::new().create(true).truncate(false).write(true).open(path.join("lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
+        make_durably(path)?;
+        let lock = locked(&path.join("lock"))?.ok_or(io::ErrorKind::WouldBlock)?;
         let directory = Self { path: path.to_owned(), _lock: Some(lock) };
         directory.sync_directory()?;
         Ok(directory)
     }
 
-    /// The directory for reading only, without its lock: for an audit beside a running engine.
+    /// The directory without its lock: for reading, and for making a snapshot, beside a running
+    /// engine.
     ///
     /// # Errors
     /// `NotFound` if there is no such directory.
-    pub fn read_only(path: &Path) -> io::Result<Self> {
+    pub fn unlocked(path: &Path) -> io::Result<Self> {
         if !path.is_dir() {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -190,6 +195,32 @@ impl Directory {
             None => FileName::Snapshot(file.strip_suffix(SNAPSHOT)?.parse().ok()?),
         };
         (self.file(name).file_name()?.to_str() == Some(file)).then_some(name)
+    }
+}
+
+/// Makes a directory and those above it where missing, and the entry of each that was made durable:
+/// otherwise what is flushed inside could be out of reach after the loss of power.
+fn make_durably(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new(""));
+    make_durably(parent)?;
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let here = parent.as_os_str().is_empty();
+    File::open(if here { Path::new(".") } else { parent })?.sync_all()
+}
+
+/// The file of that name, made where missing, and locked; `None` if another has it.
+fn locked(path: &Path) -> io::Result<Option<File>> {
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
     }
 }
 
@@ -228,6 +259,11 @@ impl Storage for Directory {
 
     fn describe(&self, name: FileName) -> String {
         self.file(name).display().to_string()
+    }
+
+    fn lock_snapshots(&self) -> io::Result<Option<Box<dyn fmt::Debug + Send>>> {
+        let lock = locked(&self.path.join("snapshot.lock"))?;
+        Ok(lock.map(|file| Box::new(file) as Box<dyn fmt::Debug + Send>))
     }
 }
 

@@ -27,6 +27,7 @@
 use std::collections::BTreeMap;
 use std::task::Waker;
 
+use crate::fault::{Fault, planted};
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard, Ordering, wait_on};
 
 const LATCHED: u64 = 1 << 63;
@@ -110,7 +111,7 @@ impl Watermark {
             if self.look(sequence) != Look::NotYet {
                 continue; // moved before the lock was ours
             }
-            if waiting.leading {
+            if waiting.leading && !planted(Fault::SecondLeader) {
                 drop(wait_on(&self.moved, waiting));
             } else {
                 waiting.leading = true;
@@ -182,11 +183,14 @@ impl Watermark {
             if waiting.leading {
                 waiting = wait_on(&self.moved, waiting);
             } else if waiting.demanded {
-                waiting.demanded = false;
+                waiting.demanded = planted(Fault::DemandSwallowed);
                 waiting.leading = true;
                 drop(waiting);
                 commit(Lead { watermark: self, ended: false });
                 waiting = self.waiting.lock();
+                if planted(Fault::DemandSwallowed) {
+                    waiting.demanded = false;
+                }
             } else if waiting.stopping {
                 return;
             } else {
@@ -195,12 +199,16 @@ impl Watermark {
         }
     }
 
-    /// Lets [`Watermark::serve`] return once nothing is demanded.
+    /// Lets [`Watermark::serve`] return once nothing is demanded, and wakes everybody who left a
+    /// waker: what they wait for may never be appended.
     pub(crate) fn stop(&self) {
         let mut waiting = self.waiting.lock();
         waiting.stopping = true;
+        let wakers = std::mem::take(&mut waiting.wakers);
         self.demanded.notify_all();
         self.moved.notify_all();
+        drop(waiting);
+        wakers.into_values().for_each(Waker::wake);
     }
 
     /// Moves the word from `waiting`'s lock, ends the leadership, and wakes who is concerned.
@@ -216,9 +224,12 @@ impl Watermark {
         waiting.leading = false;
         let latched = self.word.load(Ordering::Relaxed) & LATCHED != 0;
         let undecided = if latched { u64::MAX } else { self.durable() + 1 };
+        let undecided = undecided - u64::from(planted(Fault::WakerLeftBehind));
         let still = waiting.wakers.split_off(&(undecided, 0));
         let wakers = std::mem::replace(&mut waiting.wakers, still);
-        self.moved.notify_all();
+        if !planted(Fault::LostWake) {
+            self.moved.notify_all();
+        }
         if waiting.demanded || waiting.stopping {
             self.demanded.notify_all();
         }
@@ -255,7 +266,7 @@ impl Drop for Lead<'_> {
     }
 }
 
-#[cfg(all(test, not(jangteo_loom)))]
+#[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
 mod tests {
     use super::*;
     use std::cell::Cell;
@@ -302,6 +313,17 @@ mod tests {
         let wait = || watermark.wait(1, &|_lead| panic!("planted"));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait)).is_err());
         assert_eq!(watermark.look(1), Look::Unknown);
+    }
+
+    #[test]
+    fn whoever_waits_for_what_never_comes_is_woken_at_the_end() {
+        let watermark = Watermark::at(5);
+        let count = Arc::new(Count::default());
+        let waker = Waker::from(Arc::clone(&count));
+        assert_eq!(watermark.register(6, &mut None, &waker, Interest::Watch), Look::NotYet);
+        watermark.stop();
+        assert_eq!(count.0.load(StdOrdering::SeqCst), 1);
+        assert!(watermark.is_stopping());
     }
 
     #[test]

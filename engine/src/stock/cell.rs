@@ -155,7 +155,7 @@ fn judge(word: Word, units: u32) -> Result<Word, Take> {
     }
 }
 
-#[cfg(all(test, not(jangteo_loom)))]
+#[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
 mod tests {
     use super::*;
 

@@ -4,9 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::common::{campaign, clock, hold, item, one_item};
-use jangteo::audit::{Audit, DirectoryAudit, DropAudit, HoldAudit, audit_directory};
-use jangteo::{Engine, HoldRequest, HoldState, ManualClock, Phase, Refusal, Sale, SaleView};
+use crate::common::{OPENS_MS, campaign, clock, hold, item, one_item};
+use jangteo::audit::{
+    Audit, DirectoryAudit, DropAudit, HoldAudit, HoldStep, audit_directory, audit_hold,
+};
+use jangteo::{
+    Engine, HoldId, HoldRequest, HoldState, ManualClock, Phase, Refusal, Sale, SaleView,
+};
 
 fn open(directory: &Path, clock: &Arc<ManualClock>) -> Engine {
     let options = Engine::options().data(directory).clock(clock.clone());
@@ -197,4 +201,100 @@ fn a_closed_and_a_replaced_drop_are_told_as_they_are() {
     let drop = &found.drops[0];
     assert_eq!((drop.phase, drop.items[0].total), (Phase::Closed, Some(7)));
     assert_eq!((drop.holds()[0].id, drop.holds()[0].state), (held.id, HoldState::Expired));
+}
+
+#[test]
+fn a_hold_is_explained_record_by_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let gift = "gift = { sku = \"g\", quantity = 2 }";
+    let gifts = "[[gifts]]\nsku = \"g\"\ntitle = \"g\"\nstock = 9\n";
+    let engine = open(directory.path(), &clock);
+    engine.put(campaign("hold_ttl = \"10m\"", &(item("a", 9, gift) + gifts))).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    let other = hold(&sale, "c-0", "k").unwrap().id;
+    let id = hold(&sale, "c-secret", "k-secret").unwrap().id;
+    clock.advance(60_000);
+    sale.extend(&id).unwrap().wait().unwrap();
+    clock.step(5_000);
+    engine.tick();
+    sale.release(&other).unwrap().wait().unwrap();
+    drop((sale, engine));
+    clock.advance(600_000);
+    let engine = open(directory.path(), &clock);
+    let sale = engine.sale("t-1").unwrap();
+    sale.confirm(&id, "p-secret").unwrap().wait().unwrap();
+
+    let found = audit_hold(directory.path(), &id).unwrap().unwrap();
+    assert_eq!((found.ok, found.drop.as_str(), found.number), (true, "t-1", 2));
+    let units: Vec<_> = found.units.iter().map(|one| (one.sku.as_str(), one.quantity)).collect();
+    assert_eq!(units, [("a", 1), ("g", 2)]);
+    let ms = |step: &HoldStep| step.expires_at.map(|at| at.as_ms() - OPENS_MS);
+    let steps: Vec<_> = found.steps.iter().map(|step| (step.what, step.state, ms(step))).collect();
+    let expected = [
+        ("granted", HoldState::Held, Some(600_000)),
+        ("extended", HoldState::Held, Some(660_000)),
+        ("stepped", HoldState::Held, Some(665_000)),
+        ("resumed", HoldState::Held, Some(725_000)),
+        ("confirmed", HoldState::Confirmed, None),
+    ];
+    assert_eq!(steps, expected);
+    for step in &found.steps {
+        // Each record is where it is said to be: its kind is there.
+        let kind = match step.what {
+            "granted" => 5,
+            "extended" => 9,
+            "stepped" => 10,
+            "resumed" => 1,
+            _ => 6,
+        };
+        let bytes = std::fs::read(&step.file).unwrap();
+        let at = usize::try_from(step.offset).unwrap();
+        assert_eq!(bytes[at + 3], kind, "{step:?}");
+        let time = u64::from_le_bytes(bytes[at + 8..at + 16].try_into().unwrap());
+        assert_eq!(time, step.at.as_ms(), "{step:?}");
+    }
+    assert!(!serde_json::to_string(&found).unwrap().contains("secret"));
+    let ended = audit_hold(directory.path(), &other).unwrap().unwrap();
+    assert_eq!(ended.steps.last().map(|step| step.what), Some("released"));
+
+    let strange = HoldId::new(id.sale(), id.slot(), id.random() ^ 1);
+    assert_eq!(audit_hold(directory.path(), &strange).unwrap(), None);
+    let strange = HoldId::new(77, id.slot(), id.random());
+    assert_eq!(audit_hold(directory.path(), &strange).unwrap(), None);
+}
+
+#[test]
+fn files_and_starts_add_up_to_the_whole_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let mut records = 0;
+    for round in 0..3 {
+        let engine = open(directory.path(), &clock);
+        engine.put(campaign("", &one_item(9_000))).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        for number in 0..200 {
+            hold(&sale, &format!("c-{round}-{number}"), "k").unwrap();
+        }
+        let found = offline(directory.path());
+        assert!(found.records > records);
+        records = found.records;
+        let used: Vec<_> = found.files.iter().filter(|file| file.batches > 0).collect();
+        let mut next = 1;
+        for file in &used {
+            assert_eq!(file.first_sequence, Some(next), "{file:?}");
+            next = file.last_sequence.unwrap() + 1;
+            assert!(file.used_bytes <= file.bytes && file.replaced_batches == 0, "{file:?}");
+            let bytes = std::fs::read(&file.file).unwrap();
+            let used = usize::try_from(file.used_bytes).unwrap();
+            assert!(bytes[used..].iter().all(|byte| *byte == 0), "{file:?}");
+            assert!(bytes[used - 512..used].iter().any(|byte| *byte != 0), "{file:?}");
+        }
+        assert_eq!(next - 1, found.last_sequence);
+        assert_eq!(used.iter().map(|file| file.batches).sum::<u64>(), found.batches);
+        let epochs: Vec<_> = found.starts.iter().map(|start| start.epoch).collect();
+        assert_eq!(epochs, (1..=round + 1).collect::<Vec<_>>());
+        assert!(found.starts.iter().all(|start| start.written_again == 0));
+        assert!(found.starts.is_sorted_by(|a, b| a.sequence < b.sequence));
+    }
 }

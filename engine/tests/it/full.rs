@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::attack::{on, within};
-use crate::attack_disk::Disk;
+use crate::attack::{on, threaded, within};
 use crate::common::{campaign, clock, one_item};
 use jangteo::{Engine, HoldId, HoldRequest, ManualClock, Refusal};
+use jangteo_bench::faulty::FaultyStorage as Disk;
 
 /// An engine on a disk of `segments` segments, filled with holds until it refuses more.
 fn full(segments: u64) -> (Disk, Arc<ManualClock>, Engine, Vec<HoldId>) {
@@ -17,7 +17,7 @@ fn full(segments: u64) -> (Disk, Arc<ManualClock>, Engine, Vec<HoldId>) {
 /// Likewise, with so many units to prepare segments for.
 fn full_of(segments: u64, units: u32) -> (Disk, Arc<ManualClock>, Engine, Vec<HoldId>) {
     let (disk, clock) = (Disk::default(), clock());
-    disk.state().capacity = Some(segments << 16);
+    disk.faults(|faults| faults.capacity = Some(segments << 16));
     let engine = on(&disk, &clock, 1 << 16).open().unwrap();
     engine.put(campaign("hold_ttl = \"10m\"", &one_item(units))).unwrap();
     let sale = engine.sale("t-1").unwrap();
@@ -89,11 +89,10 @@ fn an_engine_starts_again_on_the_disk_that_it_filled() {
 fn every_hold_can_be_confirmed_after_a_start_on_a_disk_without_a_free_byte() {
     let (disk, clock, engine, holds) = full_of(6, 250); // one segment is prepared at a time
     drop(engine);
-    // Something else took the rest; room for one segment there was, made or not.
-    let kept = if disk.has_blank() { 0 } else { 1 << 16 };
     let used = disk.used();
-    disk.state().capacity = Some(used + kept);
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    // Something else took the rest.
+    disk.faults(|faults| faults.capacity = Some(used));
+    let engine = threaded(&disk, &clock, 1 << 16).open().unwrap();
     let sale = engine.sale("t-1").unwrap();
     let all = holds.len();
     assert!(all > 80, "{all} holds fit the first segment");

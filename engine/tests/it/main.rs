@@ -3,15 +3,19 @@
 #[cfg(test)]
 mod attack;
 #[cfg(test)]
-mod attack_disk;
-#[cfg(test)]
 mod attack_time;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod events;
+#[cfg(test)]
+mod events_disk;
+#[cfg(test)]
 mod full;
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]

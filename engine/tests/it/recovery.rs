@@ -105,6 +105,34 @@ fn a_flipped_bit_in_the_middle_refuses_to_start() {
 }
 
 #[test]
+fn a_batch_larger_than_a_segment_is_read_back_in_its_place() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let open = || {
+        let options = Engine::options().data(directory.path()).clock(clock.clone());
+        options.segment_bytes(4096).background(false).open().unwrap()
+    };
+    {
+        let engine = open();
+        engine.put(campaign("", &one_item(1_000))).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        for round in 0..4 {
+            // One batch of many records, then enough small ones to fill a segment.
+            let customers: Vec<String> = (0..100).map(|n| format!("c-{round}-{n}")).collect();
+            for customer in &customers {
+                drop(sale.hold(&HoldRequest::new(customer).line("a", 1)).unwrap());
+            }
+            engine.flush().unwrap();
+            for number in 0..20 {
+                hold(&sale, &format!("d-{round}-{number}"), "k").unwrap();
+            }
+        }
+    }
+    let view = open().sale("t-1").unwrap().view().0;
+    assert_eq!(view.items.unwrap()[0].held, 480);
+}
+
+#[test]
 fn the_longest_campaign_that_is_taken_can_be_read_again() {
     let directory = tempfile::tempdir().unwrap();
     let clock = clock();

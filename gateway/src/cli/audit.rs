@@ -4,8 +4,12 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use jangteo::Error;
-use jangteo::audit::{Counted, DirectoryAudit, DropAudit, audit_directory};
+use jangteo::audit::{
+    Counted, DirectoryAudit, DropAudit, HoldHistory, SegmentAudit, StartAudit, audit_directory,
+    audit_hold,
+};
+use jangteo::{Error, HoldId};
+use serde::Serialize;
 
 use super::check::grouped;
 use super::{Exit, Failure};
@@ -16,6 +20,9 @@ pub(crate) struct Audit {
     /// The data directory; an engine may be running on it
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    /// Explain this hold record by record instead, without customer, key and payment
+    #[arg(long, value_name = "ID")]
+    hold: Option<HoldId>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -24,22 +31,70 @@ pub(crate) struct Audit {
 impl Audit {
     /// Reads the journal, prints what it comes to, and fails with 1 if a rule does not hold.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let found = audit_directory(&self.directory).map_err(|error| match error {
+        if let Some(id) = self.hold {
+            let found = audit_hold(&self.directory, &id).map_err(|error| self.failure(error))?;
+            let unknown = || {
+                let directory = self.directory.display();
+                Failure::new(Exit::Usage, format!("{directory}: there is no hold {id}"))
+            };
+            let found = found.ok_or_else(unknown)?;
+            return self.show(&found, found.ok, print_history);
+        }
+        let found = audit_directory(&self.directory).map_err(|error| self.failure(error))?;
+        self.show(&found, found.ok, print)
+    }
+
+    fn failure(&self, error: Error) -> Failure {
+        match error {
             Error::Io(error) => Failure::io(self.directory.display(), &error),
             error => error.into(),
-        })?;
+        }
+    }
+
+    /// Prints what was found, as a person or a program wants it.
+    fn show<T: Serialize>(
+        &self,
+        found: &T,
+        ok: bool,
+        print: impl Fn(&mut io::StdoutLock<'static>, &T) -> io::Result<()>,
+    ) -> Result<Exit, Failure> {
         let mut out = io::stdout().lock();
         let printed = if self.json {
-            serde_json::to_writer(&mut out, &found).map_err(Into::into).and_then(|()| writeln!(out))
+            serde_json::to_writer(&mut out, found).map_err(Into::into).and_then(|()| writeln!(out))
         } else {
-            print(&mut out, &found)
+            print(&mut out, found)
         };
         printed.map_err(|error| Failure::io("standard output", &error))?;
-        Ok(if found.ok { Exit::Done } else { Exit::DidNotHold })
+        Ok(if ok { Exit::Done } else { Exit::DidNotHold })
     }
 }
 
-fn print(out: &mut impl Write, found: &DirectoryAudit) -> io::Result<()> {
+fn print_history(out: &mut io::StdoutLock<'static>, found: &HoldHistory) -> io::Result<()> {
+    let HoldHistory { hold, drop, number, units, .. } = found;
+    let units: Vec<String> =
+        units.iter().map(|one| format!("{} x {}", grouped(one.quantity.into()), one.sku)).collect();
+    writeln!(out, "hold {hold}: number {number} of {drop}, {}", units.join(", "))?;
+    let heading = ["record", "time", "what", "state", "expires", "where"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for step in &found.steps {
+        let expires_at = step.expires_at.map_or_else(String::new, |at| at.to_string());
+        rows.push([
+            step.sequence.to_string(),
+            step.at.to_string(),
+            step.what.to_owned(),
+            step.state.name().to_owned(),
+            expires_at,
+            format!("{}: byte {}", step.file, step.offset),
+        ]);
+    }
+    table(out, &rows, 6)?;
+    match found.ok {
+        true => writeln!(out, "ok: every rule holds at every record of the directory"),
+        false => writeln!(out, "not ok: the directory breaks rules; see audit without --hold"),
+    }
+}
+
+fn print(out: &mut io::StdoutLock<'static>, found: &DirectoryAudit) -> io::Result<()> {
     let DirectoryAudit { segments, batches, records, epochs, .. } = found;
     let [segments, batches, records] = [segments, batches, records].map(|n| grouped((*n).into()));
     writeln!(out, "{records} records in {batches} batches, {segments} segments, {epochs} starts")?;
@@ -49,6 +104,11 @@ fn print(out: &mut impl Write, found: &DirectoryAudit) -> io::Result<()> {
     if let Some(place) = &found.torn_tail {
         writeln!(out, "torn tail, never acknowledged: {place}")?;
     }
+    for place in &found.snapshots_unreadable {
+        writeln!(out, "snapshot that a start passes over: {place}")?;
+    }
+    print_starts(out, &found.starts)?;
+    print_files(out, &found.files)?;
     if !found.drops.is_empty() {
         print_goods(out, &found.drops)?;
         print_holds(out, &found.drops)?;
@@ -60,6 +120,35 @@ fn print(out: &mut impl Write, found: &DirectoryAudit) -> io::Result<()> {
         0 => writeln!(out, "ok: every rule holds at every record"),
         broken => writeln!(out, "not ok: {broken} violations"),
     }
+}
+
+fn print_starts(out: &mut impl Write, starts: &[StartAudit]) -> io::Result<()> {
+    let heading = ["start", "incarnation", "record", "written again", "time"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for start in starts {
+        let StartAudit { epoch, incarnation, sequence, at, written_again, .. } = start;
+        let numbers = [u64::from(*incarnation), *sequence, u64::from(*written_again)];
+        let [incarnation, sequence, again] = numbers.map(|n| grouped(n.into()));
+        rows.push([epoch.to_string(), incarnation, sequence, again, at.to_string()]);
+    }
+    table(out, &rows, 0)
+}
+
+fn print_files(out: &mut impl Write, files: &[SegmentAudit]) -> io::Result<()> {
+    let heading =
+        ["segment", "start", "first", "last", "batches", "replaced", "markers", "used", "bytes"];
+    let mut rows = vec![heading.map(str::to_owned)];
+    for file in files {
+        let epoch = file.epoch.map_or_else(|| "blank".to_owned(), |epoch| epoch.to_string());
+        let shown = |n: Option<u64>| n.map_or_else(String::new, |n| grouped(n.into()));
+        let [first, last] = [file.first_sequence, file.last_sequence].map(shown);
+        let counts = [file.batches, file.replaced_batches, file.markers];
+        let [batches, replaced, markers] = counts.map(|n| grouped(n.into()));
+        let [used, bytes] = [file.used_bytes, file.bytes].map(|n| grouped(n.into()));
+        let name = file.file.clone();
+        rows.push([name, epoch, first, last, batches, replaced, markers, used, bytes]);
+    }
+    table(out, &rows, 1)
 }
 
 fn print_goods(out: &mut impl Write, drops: &[DropAudit]) -> io::Result<()> {

@@ -1,13 +1,16 @@
 //! The command line: one file per subcommand, and how each of them ends.
 
 mod audit;
+mod backup;
 mod campaign_file;
 mod check;
 mod demo;
 mod exit;
 mod health;
+mod key;
 mod serve;
 mod signals;
+mod snapshot;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -32,8 +35,16 @@ enum Command {
     Serve(serve::Serve),
     /// Validate campaign files and print what they mean
     Check(check::Check),
+    /// Make a key: print its secret once, and its stanza for the configuration
+    Key(key::NewKey),
     /// Recompute every invariant of a data directory from its journal
     Audit(audit::Audit),
+    /// Store what a data directory's journal comes to, so that the next start is short
+    Snapshot(snapshot::Snapshot),
+    /// Copy a data directory, live or stopped, and audit the copy
+    Backup(backup::Backup),
+    /// Copy a backup into an empty directory as a new incarnation, and audit it
+    Restore(backup::Restore),
 }
 
 /// Runs the command that the arguments name.
@@ -50,7 +61,11 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Key(key) => key.run(),
         Command::Audit(audit) => audit.run(),
+        Command::Snapshot(snapshot) => snapshot.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
     };
     match done {
         Ok(exit) => exit.into(),

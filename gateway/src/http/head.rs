@@ -13,7 +13,10 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 pub(super) const REQUEST_ID: &str = "x-request-id";
 
 /// The only value of a header; none if it is absent.
-fn only<'h>(headers: &'h HeaderMap, name: &'static str) -> Result<Option<&'h [u8]>, Problem> {
+pub(super) fn only<'h>(
+    headers: &'h HeaderMap,
+    name: &'static str,
+) -> Result<Option<&'h [u8]>, Problem> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (first, None) => Ok(first.map(HeaderValue::as_bytes)),
@@ -52,30 +55,40 @@ pub(super) fn request_id(app: &App, headers: &HeaderMap) -> HeaderValue {
     })
 }
 
-/// Refuses a request that accepts no JSON.
-pub(super) fn check_accept(headers: &HeaderMap) -> Result<(), Problem> {
-    let mut ranges = headers
-        .get_all(header::ACCEPT)
-        .iter()
-        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
-        .map(str::trim)
-        .filter(|range| !range.is_empty())
-        .peekable();
-    if ranges.peek().is_none() || ranges.any(accepts_json) {
+/// Refuses a request that accepts none of these media types.
+pub(super) fn check_accept(headers: &HeaderMap, kinds: &[&str]) -> Result<(), Problem> {
+    let accepted = |range: &str| kinds.iter().any(|kind| matches(range, kind));
+    if ranges(headers).next().is_none() || ranges(headers).any(accepted) {
         return Ok(());
     }
-    Err(Problem::new(Code::NotAcceptable, "Accept: there is only application/json"))
+    let detail = format!("Accept: there is only {}", kinds.join(", "));
+    Err(Problem::new(Code::NotAcceptable, detail))
 }
 
-fn accepts_json(range: &str) -> bool {
+/// Whether a request asks for this media type by its name, or for all of its family.
+pub(super) fn asks_for(headers: &HeaderMap, kind: &str) -> bool {
+    ranges(headers).filter(|range| !range.starts_with("*/*")).any(|range| matches(range, kind))
+}
+
+/// The media ranges that a request accepts.
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::ACCEPT).iter();
+    let ranges = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
+    ranges.map(str::trim).filter(|range| !range.is_empty())
+}
+
+/// Whether a range includes this media type, and does not refuse it.
+fn matches(range: &str, kind: &str) -> bool {
     let mut parts = range.split(';').map(str::trim);
-    let kind = parts.next().unwrap_or_default();
-    let json = ["application/json", "application/*", "*/*"];
+    let (name, family) = (parts.next().unwrap_or_default(), kind.split('/').next());
+    let all =
+        |family: &str| name.strip_suffix("/*").is_some_and(|f| f.eq_ignore_ascii_case(family));
     let refused = |part: &str| {
         let weight = part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="));
         weight.is_some_and(|weight| weight.parse() == Ok(0.0f32))
     };
-    json.iter().any(|one| kind.eq_ignore_ascii_case(one)) && !parts.any(refused)
+    let included = name == "*/*" || name.eq_ignore_ascii_case(kind) || family.is_some_and(all);
+    included && !parts.any(refused)
 }
 
 /// Refuses a body that does not say it is plain JSON.

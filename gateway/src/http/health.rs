@@ -49,6 +49,9 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
     if let Some(place) = app.dispatcher.torn_tail() {
         warnings.push(format!("torn_tail: a batch nobody was told of was cut short, {place}"));
     }
+    for place in app.dispatcher.snapshots_passed_over() {
+        warnings.push(format!("snapshot: one could not be read and was passed over, {place}"));
+    }
     Ok(json(StatusCode::OK, &Ready { status: "ready", warnings }))
 }
 

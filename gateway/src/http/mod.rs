@@ -8,6 +8,7 @@ mod audit;
 mod body;
 mod common;
 mod drops;
+mod events;
 mod front;
 mod head;
 mod health;

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use jangteo::Engine;
 
 use super::common::{Common, check};
-use super::{audit, drops, health, hold, holds};
+use super::{audit, drops, events, health, hold, holds};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -33,6 +33,7 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
         .route("/v1/drops/{drop}", get(drops::one))
         .route("/v1/drops/{drop}/holds", get(holds::find).post(holds::post))
         .route("/v1/drops/{drop}/audit", get(audit::get))
+        .route(events::PATH, get(events::get))
         .route("/v1/holds/{hold}", get(hold::get))
         .route("/v1/holds/{hold}/confirm", post(hold::confirm))
         .route("/v1/holds/{hold}/release", post(hold::release))
@@ -44,12 +45,16 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Takes every request through what is common to all.
+/// Takes every request through what is common to all. Routes find who sends it as an extension, a
+/// [`Caller`](crate::access::Caller).
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let common = Common::of(&app, request.headers());
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let response = match check(&app, &head) {
-        Ok(()) => next.run(Request::from_parts(head, body)).await,
+        Ok(caller) => {
+            head.extensions.insert(caller);
+            next.run(Request::from_parts(head, body)).await
+        }
         Err(problem) => problem.into_response(),
     };
     common.finish(&app, response)

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jangteo::{Campaign, Durability, Engine, ManualClock, Timestamp};
-use jangteo_gateway::{Access, Service};
+use jangteo_gateway::access::Access;
+use jangteo_gateway::{Service, Tls};
 
 /// 2020-04-29 10:00 in Seoul.
 pub(crate) const OPENS_MS: u64 = 1_588_122_000_000;
@@ -80,11 +81,22 @@ impl Shop {
     }
 
     pub(crate) fn with(options: jangteo::Options, now_ms: u64, file: &str) -> Self {
+        Self::guarded(options, now_ms, file, Access::loopback(), None)
+    }
+
+    /// Likewise, for those who have a key, and encrypted if `tls` is something.
+    pub(crate) fn guarded(
+        options: jangteo::Options,
+        now_ms: u64,
+        file: &str,
+        access: Access,
+        tls: Option<Tls>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_ms(now_ms)));
         let engine = options.clock(clock.clone()).background(false).open().unwrap();
         engine.put(Campaign::parse(file).unwrap_or_else(|faults| panic!("{faults}"))).unwrap();
         let service =
-            Service::start(engine.clone(), any_port(), any_port(), Access::loopback()).unwrap();
+            Service::start_encrypted(engine.clone(), any_port(), any_port(), access, tls).unwrap();
         Self { engine, clock, service }
     }
 

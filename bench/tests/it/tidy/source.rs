@@ -116,7 +116,9 @@ fn before_tests(file: &File) -> impl Iterator<Item = (usize, &str)> {
 }
 
 fn is_test_file(path: &str) -> bool {
-    ["tests/", "/tests/", "/benches/", "/loom_models/"].iter().any(|part| path.contains(part))
+    ["tests/", "/tests/", "/benches/", "/loom_models/", "/shuttle_models/"]
+        .iter()
+        .any(|part| path.contains(part))
 }
 
 const ORDERINGS: [&str; 5] = ["Relaxed", "Acquire", "Release", "AcqRel", "SeqCst"];

@@ -1,0 +1,326 @@
+//! What the contract says of one drop and one caller after another: plain lists, no sharing, and
+//! every count added up anew from the holds.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use jangteo::{HoldId, HoldState, Phase};
+
+use super::operation::Ask;
+use super::terms::{OPENS_MS, Terms};
+
+/// Why not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum No {
+    /// A word of the contract that comes alone.
+    Plain(&'static str),
+    /// Units that are there of the first line that is short.
+    SoldOut(u32),
+    /// The numbers of the customer's holds that count, newest first.
+    LimitReached(Vec<u32>),
+    /// When it opens.
+    NotOpen(u64),
+}
+
+/// A hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Known once the engine has told it.
+    pub(crate) id: Option<HoldId>,
+    pub(crate) number: u32,
+    pub(crate) ask: Rc<Ask>,
+    /// Units by item.
+    pub(crate) lines: BTreeMap<usize, u32>,
+    /// Gifts by item: which, and how many.
+    pub(crate) gifts: BTreeMap<usize, (usize, u32)>,
+    pub(crate) state: HoldState,
+    pub(crate) created_ms: u64,
+    pub(crate) expires_ms: u64,
+    /// Not before the first, not after the second: a record's time never runs backwards, so it may
+    /// be later than a clock that was put back.
+    pub(crate) confirmed_ms: (u64, u64),
+    pub(crate) payment: Option<String>,
+}
+
+/// Units of an item or gift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Units {
+    pub(crate) available: Option<u32>,
+    pub(crate) held: u64,
+    pub(crate) sold: u64,
+}
+
+/// The drop.
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    pub(crate) terms: Rc<Terms>,
+    pub(crate) phase: Phase,
+    /// In the order of granting; shared with earlier states of the drop.
+    pub(crate) holds: Vec<Rc<Held>>,
+    pub(crate) now_ms: u64,
+    /// The latest time that any clock ever showed.
+    pub(crate) latest_ms: u64,
+    /// A step of the wall clock that was not noticed yet.
+    pub(crate) step_ms: i64,
+}
+
+/// Lines summed by item, in the order of the file.
+pub(crate) fn summed(lines: &[(usize, u32)]) -> BTreeMap<usize, u32> {
+    let mut summed = BTreeMap::new();
+    for &(item, units) in lines {
+        *summed.entry(item).or_default() += units;
+    }
+    summed
+}
+
+impl Held {
+    /// Whether it keeps its units.
+    fn counts(&self) -> bool {
+        matches!(self.state, HoldState::Held | HoldState::Confirmed)
+    }
+}
+
+impl Reference {
+    pub(crate) fn new(terms: Terms, now_ms: u64) -> Self {
+        let mut new = Self {
+            terms: Rc::new(terms),
+            phase: Phase::Scheduled,
+            holds: Vec::new(),
+            now_ms,
+            latest_ms: now_ms,
+            step_ms: 0,
+        };
+        new.turn();
+        new
+    }
+
+    pub(crate) fn is_sealed(&self) -> bool {
+        let revealed = self.terms.always_revealed || OPENS_MS <= self.now_ms;
+        self.phase == Phase::Scheduled && !revealed
+    }
+
+    pub(crate) fn find(&self, id: &HoldId) -> Option<usize> {
+        self.holds.iter().position(|held| held.id.as_ref() == Some(id))
+    }
+
+    pub(crate) fn total(&self, lines: &BTreeMap<usize, u32>) -> u64 {
+        lines.iter().map(|(&item, &units)| self.terms.items[item].price * u64::from(units)).sum()
+    }
+
+    /// Units of an item, added up.
+    pub(crate) fn item(&self, item: usize) -> Units {
+        self.units(self.terms.items[item].stock, |held| held.lines.get(&item).copied().unwrap_or(0))
+    }
+
+    /// Units of a gift, added up.
+    pub(crate) fn gift(&self, gift: usize) -> Units {
+        self.units(self.terms.gifts[gift], |held| {
+            held.gifts.values().filter(|(which, _)| *which == gift).map(|(_, units)| units).sum()
+        })
+    }
+
+    fn units(&self, stock: Option<u32>, of: impl Fn(&Held) -> u32) -> Units {
+        let sum = |state| {
+            let holds = self.holds.iter().filter(|held| held.state == state);
+            holds.map(|held| u64::from(of(held))).sum::<u64>()
+        };
+        let (held, sold) = (sum(HoldState::Held), sum(HoldState::Confirmed));
+        let left = |total: u32| {
+            u32::try_from(u64::from(total) - held - sold).expect("no more than the total")
+        };
+        Units { available: stock.map(left), held, sold }
+    }
+
+    /// A hold's index and whether it is an old one, or why there is none.
+    pub(crate) fn hold(&mut self, ask: &Rc<Ask>) -> Result<(usize, bool), No> {
+        let lines = summed(&ask.lines);
+        let own = |held: &Rc<Held>| held.ask.customer == ask.customer;
+        let of_key = |held: &Rc<Held>| ask.key.is_some() && held.ask.key == ask.key && own(held);
+        if let Some(old) = self.holds.iter().position(of_key) {
+            let same = self.holds[old].lines == lines && self.holds[old].ask.area == ask.area;
+            return if same { Ok((old, true)) } else { Err(No::Plain("key_reused")) };
+        }
+        self.turn(); // it opens to the first who comes
+        match self.phase {
+            Phase::Open => {}
+            Phase::Scheduled => return Err(No::NotOpen(OPENS_MS)),
+            _ => return Err(No::Plain("closed")),
+        }
+        if lines.keys().any(|&item| item >= self.terms.items.len()) {
+            return Err(No::Plain("unknown_sku"));
+        }
+        if self.terms.only_area && ask.area != Some(true) {
+            return Err(No::Plain("area_not_served"));
+        }
+        self.within_limits(ask.customer, &lines)?;
+        let gifts = self.take(&lines)?;
+        let confirmed = self.terms.auto_confirm && self.total(&lines) == 0;
+        self.holds.push(Rc::new(Held {
+            id: None,
+            number: u32::try_from(self.holds.len()).expect("few") + 1,
+            ask: Rc::clone(ask),
+            lines,
+            gifts,
+            state: if confirmed { HoldState::Confirmed } else { HoldState::Held },
+            created_ms: self.now_ms,
+            expires_ms: self.now_ms + self.terms.hold_ttl_ms,
+            confirmed_ms: (self.now_ms, self.now_ms),
+            payment: None,
+        }));
+        Ok((self.holds.len() - 1, false))
+    }
+
+    fn within_limits(&self, customer: u8, lines: &BTreeMap<usize, u32>) -> Result<(), No> {
+        let own =
+            || self.holds.iter().filter(move |held| held.ask.customer == customer && held.counts());
+        let fits = |limit: u32, has: u32, more: u32| limit == 0 || has + more <= limit;
+        let has: u32 = own().flat_map(|held| held.lines.values()).sum();
+        let each = |(&item, &units): (&usize, &u32)| {
+            let has = own().filter_map(|held| held.lines.get(&item)).sum();
+            fits(self.terms.items[item].limit, has, units)
+        };
+        if fits(self.terms.limit, has, lines.values().sum()) && lines.iter().all(each) {
+            Ok(())
+        } else {
+            Err(No::LimitReached(own().map(|held| held.number).rev().collect()))
+        }
+    }
+
+    /// Which gifts come with the lines, if all lines can be had. Line by line, so that of two that
+    /// share the last gift the first gets it.
+    fn take(&self, lines: &BTreeMap<usize, u32>) -> Result<BTreeMap<usize, (usize, u32)>, No> {
+        let mut gifts: BTreeMap<usize, (usize, u32)> = BTreeMap::new();
+        for (&item, &units) in lines {
+            if let Some(available) = self.item(item).available.filter(|left| *left < units) {
+                return Err(No::SoldOut(available));
+            }
+            let Some(rule) = &self.terms.items[item].gift else { continue };
+            let mine = gifts.values().filter(|(which, _)| *which == rule.gift);
+            let gone: u32 = mine.map(|(_, units)| units).sum();
+            let left = self.gift(rule.gift).available.map(|left| left - gone);
+            if left.is_none_or(|left| left >= rule.quantity) {
+                gifts.insert(item, (rule.gift, rule.quantity));
+            } else if rule.required {
+                return Err(No::SoldOut(0));
+            }
+        }
+        Ok(gifts)
+    }
+
+    /// Whether anything changed, or why not.
+    pub(crate) fn confirm(&mut self, hold: usize, payment: Option<&str>) -> Result<bool, No> {
+        let free = self.total(&self.holds[hold].lines) == 0;
+        let (now_ms, latest_ms) = (self.now_ms, self.latest_ms);
+        let held = Rc::make_mut(&mut self.holds[hold]);
+        match held.state {
+            HoldState::Held if payment.is_none() && !free => Err(No::Plain("malformed")),
+            HoldState::Held => {
+                held.state = HoldState::Confirmed;
+                held.confirmed_ms = (now_ms, latest_ms);
+                held.payment = payment.map(str::to_owned);
+                Ok(true)
+            }
+            HoldState::Confirmed if held.payment.as_deref() == payment => Ok(false),
+            HoldState::Confirmed => Err(No::Plain("conflict")),
+            HoldState::Expired => Err(No::Plain("expired")),
+            _ => Err(No::Plain("wrong_state")),
+        }
+    }
+
+    /// Likewise.
+    pub(crate) fn release(&mut self, hold: usize) -> Result<bool, No> {
+        let held = Rc::make_mut(&mut self.holds[hold]);
+        match held.state {
+            HoldState::Held => {
+                held.state = HoldState::Released;
+                Ok(true)
+            }
+            HoldState::Released | HoldState::Expired => Ok(false),
+            _ => Err(No::Plain("wrong_state")),
+        }
+    }
+
+    /// Likewise.
+    pub(crate) fn extend(&mut self, hold: usize) -> Result<bool, No> {
+        let held = Rc::make_mut(&mut self.holds[hold]);
+        match held.state {
+            HoldState::Held if self.phase == Phase::Closed => Err(No::Plain("closed")),
+            HoldState::Held => {
+                let ttl_ms = self.terms.hold_ttl_ms;
+                let until_ms = (self.now_ms + ttl_ms).min(held.created_ms + 2 * ttl_ms);
+                let longer = until_ms > held.expires_ms;
+                held.expires_ms = held.expires_ms.max(until_ms);
+                Ok(longer)
+            }
+            HoldState::Expired => Err(No::Plain("expired")),
+            _ => Err(No::Plain("wrong_state")),
+        }
+    }
+
+    /// Holds that may yet end.
+    fn live(&mut self) -> impl Iterator<Item = &mut Held> {
+        let live = self.holds.iter_mut().filter(|held| held.state == HoldState::Held);
+        live.map(Rc::make_mut)
+    }
+
+    /// What is due is done; how many holds expired.
+    pub(crate) fn tick(&mut self) -> u64 {
+        let step_ms = std::mem::take(&mut self.step_ms);
+        self.pass_to(self.now_ms.saturating_add_signed(step_ms));
+        for held in self.live() {
+            // What was left of a hold's time is left of it still.
+            held.created_ms = held.created_ms.saturating_add_signed(step_ms);
+            held.expires_ms = held.expires_ms.saturating_add_signed(step_ms);
+        }
+        self.turn();
+        let mut expired = 0;
+        let now_ms = self.now_ms;
+        for held in self.live().filter(|held| held.expires_ms <= now_ms) {
+            held.state = HoldState::Expired;
+            expired += 1;
+        }
+        expired
+    }
+
+    /// Opening and closing, which nothing undoes.
+    fn turn(&mut self) {
+        if self.phase == Phase::Scheduled && OPENS_MS <= self.now_ms {
+            self.phase = Phase::Open;
+        }
+        if self.phase == Phase::Open && self.terms.closes_ms().is_some_and(|at| at <= self.now_ms) {
+            self.phase = Phase::Closed;
+        }
+    }
+
+    /// The clock shows another time.
+    pub(crate) fn pass_to(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.latest_ms = self.latest_ms.max(now_ms);
+    }
+
+    /// The engine was opened again: live holds have a fair rest of their time.
+    pub(crate) fn restart(&mut self) {
+        let least_ms = self.now_ms + self.terms.hold_ttl_ms.min(60_000);
+        self.live().for_each(|held| held.expires_ms = held.expires_ms.max(least_ms));
+        self.tick();
+    }
+
+    /// Another campaign of the same name, or the same.
+    pub(crate) fn put(&mut self, terms: &Terms) -> Result<(), No> {
+        if *self.terms == *terms {
+            return Ok(());
+        }
+        if !self.is_sealed() {
+            return Err(No::Plain("conflict"));
+        }
+        self.terms = Rc::new(terms.clone());
+        self.tick();
+        Ok(())
+    }
+
+    /// The next deadline of a live hold.
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        let live = self.holds.iter().filter(|held| held.state == HoldState::Held);
+        live.map(|held| held.expires_ms).min()
+    }
+}

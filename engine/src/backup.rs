@@ -1,0 +1,187 @@
+//! A data directory copied: as a backup, and back as a new incarnation.
+//!
+//! What is copied is exactly what was vouched for when the copying began, whether an engine runs or
+//! not. The first thing on the new disk is a marker that vouches for all of it: a copy that was
+//! broken off does not start as a shorter journal, it refuses to start.
+
+use std::io;
+use std::path::Path;
+
+use crate::audit::{DirectoryAudit, audit_directory};
+use crate::error::{Corruption, Error};
+use crate::journal::frame::{self, Head};
+use crate::journal::recover::{Extent, Origin, Recovered, patiently, recover, vouched_beside};
+use crate::journal::{Directory, FileName, Storage, read_at, snapshots, write_all};
+use crate::snapshot;
+
+/// Bytes copied at once.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Copies the data directory `from`, which may be in use, to `to`, which must be empty or missing,
+/// and audits the copy: look at [`DirectoryAudit::ok`].
+///
+/// Holds everything that was acknowledged before the call. Takes no lock of an engine.
+///
+/// # Durability
+/// When this returns, the copy is on disk.
+///
+/// # Errors
+/// [`Error::Corrupt`] with file and byte if `from` is damaged; [`Error::InUse`] if somebody starts
+/// on `to` meanwhile; [`Error::Io`] with the file, also if `to` is not empty.
+///
+/// ```
+/// # let directory = tempfile::tempdir()?;
+/// let (data, copy) = (directory.path().join("data"), directory.path().join("copy"));
+/// drop(jangteo::Engine::open(&data)?);
+/// assert!(jangteo::backup_directory(&data, &copy)?.ok);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn backup_directory(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+) -> Result<DirectoryAudit, Error> {
+    copy(from.as_ref(), to.as_ref(), 0)
+}
+
+/// Copies a backup `from` to `to`, which must be empty or missing, as a new incarnation, and audits
+/// the copy: look at [`DirectoryAudit::ok`].
+///
+/// The incarnation is one more than that of `from`, so that ids of events of the old one, which may
+/// have told of more than the backup holds, mean nothing any more.
+///
+/// # Durability
+/// When this returns, the copy is on disk, its incarnation with it.
+///
+/// # Errors
+/// As [`backup_directory`].
+pub fn restore_directory(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+) -> Result<DirectoryAudit, Error> {
+    copy(from.as_ref(), to.as_ref(), 1)
+}
+
+/// `later`: incarnations, and starts, to add.
+fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
+    let journal = from.join("journal");
+    let source = Directory::unlocked(&journal).map_err(|error| named(journal.display(), &error))?;
+    must_be_empty(to)?;
+    let found = patiently(|| vouched(&source))?;
+    let end = found.vouched;
+    let target = to.join("journal");
+    let target = Directory::lock(&target).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => Error::InUse,
+        _ => named(target.display(), &error),
+    })?;
+    mark(&target, &found, later)?;
+    for segment in crate::journal::segments(&source)? {
+        let most = if segment == end.end.segment { end.end.offset } else { u64::MAX };
+        if segment <= end.end.segment && !found.blank.contains(&segment) {
+            copy_file(&source, &target, FileName::Segment(segment), most)?;
+        }
+    }
+    copy_snapshot(&source, &target, end)?;
+    target.sync_directory()?;
+    drop(target);
+    let audit = audit_directory(to)?;
+    if audit.last_sequence != end.sequence {
+        let why = format!("holds {} records of {}", audit.last_sequence, end.sequence);
+        let file = to.display().to_string();
+        return Err(Error::Corrupt(Corruption { file, offset: 0, why }));
+    }
+    Ok(audit)
+}
+
+/// Reads the whole journal as far as it is vouched for.
+fn vouched(source: &dyn Storage) -> Result<Recovered, Error> {
+    let vouched_max = vouched_beside(source, Origin::default())?;
+    let extent =
+        Extent { from: Origin::default(), vouched_min: vouched_max, vouched_max, ahead: false };
+    recover(source, extent, &mut |_, _, _| Ok(()))
+}
+
+fn must_be_empty(to: &Path) -> Result<(), Error> {
+    match std::fs::read_dir(to).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, "is not empty");
+            Err(named(to.display(), &error))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(named(to.display(), &error)),
+    }
+}
+
+/// Writes a segment of nothing but a marker behind the last one: all that is to be copied was
+/// durable.
+fn mark(target: &dyn Storage, found: &Recovered, later: u32) -> Result<(), Error> {
+    let segment = found.vouched.end.segment + 1;
+    let head = Head {
+        segment,
+        epoch: found.epoch + later,
+        incarnation: found.incarnation + later,
+        first_sequence: found.vouched.sequence + 1,
+        records: 0,
+        bytes: 0,
+        durable_up_to: found.vouched.sequence,
+        previous: found.vouched.checksum,
+    };
+    let mut bytes = vec![0; frame::HEAD];
+    frame::seal(&mut bytes, &head);
+    let name = FileName::Segment(segment);
+    let written = target.create(name).and_then(|file| {
+        write_all(&*file, &bytes, 0)?;
+        file.sync()
+    });
+    written.map_err(|error| named(target.describe(name), &error))?;
+    Ok(target.sync_directory()?)
+}
+
+/// Copies the first `most` bytes of a file; where it is zeros, nothing is written.
+fn copy_file(
+    source: &dyn Storage,
+    target: &dyn Storage,
+    name: FileName,
+    most: u64,
+) -> Result<(), Error> {
+    let at_source = |error| named(source.describe(name), &error);
+    let at_target = |error| named(target.describe(name), &error);
+    let from = source.open(name).map_err(at_source)?;
+    let to = target.create(name).map_err(at_target)?;
+    let mut at = 0;
+    while at < most {
+        let left = usize::try_from(most - at).unwrap_or(usize::MAX);
+        let mut piece = vec![0; left.min(PIECE_BYTES)];
+        let read = read_at(&*from, &mut piece, at).map_err(at_source)?;
+        if read == 0 {
+            break;
+        }
+        piece.truncate(read);
+        if piece.iter().any(|&byte| byte != 0) {
+            write_all(&*to, &piece, at).map_err(at_target)?;
+        }
+        at += read as u64;
+    }
+    to.sync().map_err(at_target)
+}
+
+/// Copies the newest snapshot that can be read. The copy starts without it too, only later.
+fn copy_snapshot(source: &dyn Storage, target: &dyn Storage, end: Origin) -> Result<(), Error> {
+    let before = |sequence: &u64| *sequence <= end.sequence;
+    for sequence in snapshots(source)?.into_iter().rev().filter(before) {
+        let name = FileName::Snapshot(sequence);
+        if snapshot::load(source, sequence).is_ok() {
+            return match copy_file(source, target, name, u64::MAX) {
+                // The maker of a newer one has just removed it.
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                copied => copied,
+            };
+        }
+    }
+    Ok(())
+}
+
+/// The error with the name of what it is about.
+fn named(what: impl std::fmt::Display, error: &io::Error) -> Error {
+    Error::Io(io::Error::new(error.kind(), format!("{what}: {error}")))
+}

@@ -1,0 +1,247 @@
+//! A shard as a snapshot stores it: rows, buyers, texts and lines, field by field. What can be
+//! found from them is not stored: both indexes, units of one item, deadlines.
+
+use hashbrown::HashTable;
+use siphasher::sip::SipHasher13;
+
+use super::row::{Buyer, HoldRow, HoldState, NONE};
+use super::shard::Shard;
+use crate::Timestamp;
+use crate::journal::record::Line;
+use crate::limits::{CUSTOMER_MAX, KEY_MAX, PAYMENT_MAX, ROWS_MAX};
+
+/// Bytes of a stored hold, buyer and line.
+pub(crate) const ROW_BYTES: usize = 64;
+pub(crate) const BUYER_BYTES: usize = 32;
+pub(crate) const LINE_BYTES: usize = 4;
+
+/// Everything of a shard that is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Parts {
+    pub(crate) rows: Vec<HoldRow>,
+    pub(crate) buyers: Vec<Buyer>,
+    pub(crate) texts: Vec<u8>,
+    pub(crate) lines: Vec<Line>,
+}
+
+impl HoldRow {
+    /// The row's bytes; every field little-endian, in the order of the struct.
+    pub(crate) fn to_bytes(self) -> [u8; ROW_BYTES] {
+        let mut bytes = [0; ROW_BYTES];
+        let mut rest = bytes.as_mut_slice();
+        for long in [self.random, self.created_at.as_ms(), self.ends_at.as_ms(), self.last_sequence]
+        {
+            put(&mut rest, &long.to_le_bytes());
+        }
+        let shorts = [self.number, self.buyer, self.previous, self.lines, self.gifts];
+        for short in shorts.into_iter().chain([self.texts, self.payment]) {
+            put(&mut rest, &short.to_le_bytes());
+        }
+        let last = [self.area_and_extended, self.lines_and_state];
+        put(&mut rest, &[self.key_length, self.payment_length]);
+        put(&mut rest, &last);
+        bytes
+    }
+
+    /// The row of those bytes.
+    pub(crate) fn from_bytes(bytes: &[u8; ROW_BYTES]) -> Self {
+        let mut rest = bytes.as_slice();
+        let [random, created_at, ends_at, last_sequence] = [(); 4].map(|()| long(&mut rest));
+        let [number, buyer, previous, lines, gifts, texts, payment] =
+            [(); 7].map(|()| short(&mut rest));
+        let [key_length, payment_length, area_and_extended, lines_and_state] = take(&mut rest);
+        let [created_at, ends_at] = [created_at, ends_at].map(Timestamp::from_ms);
+        Self {
+            random,
+            created_at,
+            ends_at,
+            last_sequence,
+            number,
+            buyer,
+            previous,
+            lines,
+            gifts,
+            texts,
+            payment,
+            key_length,
+            payment_length,
+            area_and_extended,
+            lines_and_state,
+        }
+    }
+}
+
+impl Buyer {
+    /// The buyer's bytes; the last three are 0.
+    pub(crate) fn to_bytes(self) -> [u8; BUYER_BYTES] {
+        let mut bytes = [0; BUYER_BYTES];
+        let mut rest = bytes.as_mut_slice();
+        put(&mut rest, &self.hash.to_le_bytes());
+        put(&mut rest, &self.units.to_le_bytes());
+        for short in [self.name, self.oldest, self.newest] {
+            put(&mut rest, &short.to_le_bytes());
+        }
+        put(&mut rest, &[self.name_length]);
+        bytes
+    }
+
+    /// The buyer of those bytes.
+    pub(crate) fn from_bytes(bytes: &[u8; BUYER_BYTES]) -> Self {
+        let mut rest = bytes.as_slice();
+        let (hash, units) = (long(&mut rest), long(&mut rest));
+        let [name, oldest, newest] = [(); 3].map(|()| short(&mut rest));
+        let [name_length] = take(&mut rest);
+        Self { hash, name, oldest, newest, units, name_length }
+    }
+}
+
+impl Line {
+    /// Item and quantity.
+    pub(crate) fn to_bytes(self) -> [u8; LINE_BYTES] {
+        let ([a, b], [c, d]) = (self.item.to_le_bytes(), self.quantity.to_le_bytes());
+        [a, b, c, d]
+    }
+
+    /// The line of those bytes.
+    pub(crate) const fn from_bytes([a, b, c, d]: [u8; LINE_BYTES]) -> Self {
+        Self { item: u16::from_le_bytes([a, b]), quantity: u16::from_le_bytes([c, d]) }
+    }
+}
+
+fn put(rest: &mut &mut [u8], bytes: &[u8]) {
+    let (front, behind) = std::mem::take(rest).split_at_mut(bytes.len());
+    front.copy_from_slice(bytes);
+    *rest = behind;
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> [u8; N] {
+    let (front, behind) = rest.split_first_chunk().expect("the fields fill the bytes");
+    *rest = behind;
+    *front
+}
+
+fn long(rest: &mut &[u8]) -> u64 {
+    u64::from_le_bytes(take(rest))
+}
+
+fn short(rest: &mut &[u8]) -> u32 {
+    u32::from_le_bytes(take(rest))
+}
+
+impl Parts {
+    /// Whether everything points to something that is there, so that no later look can miss.
+    /// `items` is how many items the drop has.
+    fn check(&self, items: usize) -> Result<(), &'static str> {
+        let rows = self.rows.len();
+        if rows > ROWS_MAX as usize || self.buyers.len() > rows {
+            return Err("more rows than a shard has");
+        }
+        if u32::try_from(self.texts.len() + rows * PAYMENT_MAX).is_err() || !self.texts.is_ascii() {
+            return Err("texts that no engine wrote");
+        }
+        let text = |from: u32, length: usize| from as usize + length <= self.texts.len();
+        let is_row = |row: u32| (row as usize) < rows;
+        for buyer in &self.buyers {
+            let named = (1..=CUSTOMER_MAX).contains(&usize::from(buyer.name_length))
+                && text(buyer.name, buyer.name_length.into());
+            if !named || !is_row(buyer.oldest) || !is_row(buyer.newest) {
+                return Err("a buyer without name or hold");
+            }
+        }
+        for (row, index) in self.rows.iter().zip(0..) {
+            let [key, payment] = [row.key_length, row.payment_length].map(usize::from);
+            let texts = key <= KEY_MAX
+                && payment <= PAYMENT_MAX
+                && text(row.texts, key + usize::from(row.area_length()))
+                && text(row.payment, payment);
+            let place = (row.buyer as usize) < self.buyers.len()
+                && (row.previous == NONE || row.previous < index);
+            if !row.is_sound() || !texts || !place || !self.has_lines(row, items) {
+                return Err("a hold that points nowhere");
+            }
+        }
+        Ok(())
+    }
+
+    fn has_lines(&self, row: &HoldRow, items: usize) -> bool {
+        let count = usize::from(row.line_count());
+        if count == 1 {
+            return usize::from(Line::from_bytes(row.lines.to_le_bytes()).item) < items;
+        }
+        let from = row.lines as usize;
+        let lines = self.lines.get(from..from + count);
+        lines.is_some_and(|lines| lines.iter().all(|line| usize::from(line.item) < items))
+    }
+}
+
+impl Shard {
+    /// The shard whose parts these are, every index built anew, with room for `room` rows.
+    /// `limited` tells for each item whether it has a limit of its own.
+    pub(crate) fn from_parts(
+        parts: Parts,
+        names: &SipHasher13,
+        limited: &[bool],
+        room: usize,
+    ) -> Result<Self, &'static str> {
+        parts.check(limited.len())?;
+        let Parts { rows, buyers, texts, lines } = parts;
+        let mut by_name = HashTable::with_capacity(buyers.len().max(room));
+        for (buyer, index) in buyers.iter().zip(0..) {
+            by_name.insert_unique(buyer.hash, index, |_| unreachable!("there is room for all"));
+        }
+        let mut shard = Self { by_name, buyers, rows, texts, lines, ..Self::default() };
+        shard.reserve(room);
+        for (index, _) in (0..).zip(0..shard.rows.len()) {
+            let row = *shard.row(index);
+            if row.key_length > 0 && shard.buyer_row(row.buyer).oldest != index {
+                let key = shard.key(&row).to_owned();
+                shard.index_key(index, row.buyer, &key, names);
+            }
+            if matches!(row.state(), HoldState::Held | HoldState::Confirmed) {
+                shard.count_items(&row, limited);
+            }
+        }
+        shard.expiry.restart(&shard.rows);
+        Ok(shard)
+    }
+
+    fn count_items(&mut self, row: &HoldRow, limited: &[bool]) {
+        if !limited.contains(&true) {
+            return;
+        }
+        for line in self.lines(row) {
+            if limited.get(usize::from(line.item)) == Some(&true) {
+                *self.units.entry((row.buyer, line.item)).or_default() += u64::from(line.quantity);
+            }
+        }
+    }
+
+    /// Whether it never granted anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Holds, buyers, texts and lines, as they are stored.
+    pub(crate) fn parts(&self) -> (&[HoldRow], &[Buyer], &[u8], &[Line]) {
+        (&self.rows, &self.buyers, &self.texts, &self.lines)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_buyers_and_lines_come_back_and_every_byte_counts() {
+        let bytes: [u8; ROW_BYTES] = std::array::from_fn(|n| u8::try_from(n + 1).unwrap());
+        let row = HoldRow::from_bytes(&bytes);
+        assert_eq!(row.to_bytes(), bytes);
+        assert_eq!(row.random, u64::from_le_bytes([1, 2, 3, 4, 5, 6, 7, 8]));
+        assert_eq!(row.payment, u32::from_le_bytes([57, 58, 59, 60]));
+        let mut bytes: [u8; BUYER_BYTES] = std::array::from_fn(|n| u8::try_from(n + 1).unwrap());
+        bytes[29..].fill(0);
+        let buyer = Buyer::from_bytes(&bytes);
+        assert_eq!((buyer.to_bytes(), buyer.name_length), (bytes, 29));
+        assert_eq!(Line::from_bytes([1, 2, 3, 4]).to_bytes(), [1, 2, 3, 4]);
+    }
+}

@@ -1,0 +1,65 @@
+//! An engine that has ended, as something to store: no shard and no page changes any more.
+
+use std::io;
+use std::ops::Deref;
+
+use super::section::StopAsked;
+use super::write::{Drop, EachShard, State};
+use crate::book::Page;
+use crate::catalogue::CampaignRecord;
+use crate::engine::EngineCore;
+use crate::housekeeping::Stop;
+use crate::sale::Sale;
+
+/// An engine's drops, as they were when it ended.
+pub(crate) struct Ended<'e> {
+    engine: &'e EngineCore,
+    sales: Vec<Sale>,
+}
+
+impl<'e> Ended<'e> {
+    pub(crate) fn new(engine: &'e EngineCore) -> Self {
+        Self { engine, sales: engine.sales.read().clone() }
+    }
+
+    fn sale(&self, index: usize) -> &Sale {
+        self.sales.get(index).expect("there are that many drops")
+    }
+}
+
+impl State for Ended<'_> {
+    fn drops(&self) -> usize {
+        self.sales.len()
+    }
+
+    fn drop(&self, index: usize) -> Drop<'_> {
+        self.sale(index).0.stored()
+    }
+
+    fn page(&self, index: usize) -> Page {
+        self.sale(index).page().0
+    }
+
+    fn steps(&self) -> Vec<(u64, i64)> {
+        self.engine.shared.journal.read(|book, _| book.steps().to_vec())
+    }
+
+    fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {
+        let shards = self.sale(index).0.shards();
+        shards.enumerate().try_for_each(|(place, shard)| each(place, &shard))
+    }
+
+    fn stands_at(&self, sequence: u64) -> bool {
+        self.engine.shared.journal.last_sequence() == sequence
+    }
+
+    fn current(&self) -> impl Deref<Target = Vec<(u32, CampaignRecord)>> {
+        self.engine.campaigns.lock()
+    }
+}
+
+impl StopAsked for Stop {
+    fn is_asked(&self) -> bool {
+        self.is_stopping()
+    }
+}

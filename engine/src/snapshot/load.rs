@@ -1,0 +1,253 @@
+//! A snapshot back to state, or why not. Checksums say that the bytes are those that were written;
+//! everything is nevertheless checked to fit together, so that no later look can miss.
+
+use super::head::Head;
+use super::section::{Kind, Reader, Unreadable};
+use crate::buyers::{BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard};
+use crate::catalogue::CampaignRecord;
+use crate::error::Error;
+use crate::journal::record::Line;
+use crate::journal::recover::Origin;
+use crate::journal::{FileName, Storage, snapshots};
+use crate::limits::SHARDS;
+use crate::phase::Phase;
+use crate::replay::{Replay, Replayed};
+
+/// What the newest readable snapshot held.
+#[derive(Debug, Default)]
+pub(crate) struct Loaded {
+    pub(crate) replay: Replay,
+    /// Where the journal goes on; its front, if there is no snapshot.
+    pub(crate) origin: Origin,
+    /// Snapshots that could not be read, newest first: file, byte and why.
+    pub(crate) passed_over: Vec<String>,
+}
+
+/// Reads the newest snapshot that can be read.
+///
+/// # Errors
+/// [`Error::Io`] if the files cannot be listed.
+pub(crate) fn newest(storage: &dyn Storage) -> Result<Loaded, Error> {
+    let mut passed_over = Vec::new();
+    for sequence in snapshots(storage)?.into_iter().rev() {
+        match load(storage, sequence) {
+            Ok((origin, replay)) => return Ok(Loaded { replay, origin, passed_over }),
+            Err(why) => passed_over.push(why),
+        }
+    }
+    Ok(Loaded { passed_over, ..Loaded::default() })
+}
+
+/// Reads the snapshot of that sequence, or says in words for people why it cannot be.
+pub(crate) fn load(storage: &dyn Storage, sequence: u64) -> Result<(Origin, Replay), String> {
+    let name = FileName::Snapshot(sequence);
+    read(storage, name, sequence).map_err(|why| match why {
+        Unreadable::At(offset, why) => {
+            format!("{}: byte {offset}: {why}", storage.describe(name))
+        }
+        Unreadable::Io(error) => format!("{}: {error}", storage.describe(name)),
+    })
+}
+
+fn read(
+    storage: &dyn Storage,
+    name: FileName,
+    sequence: u64,
+) -> Result<(Origin, Replay), Unreadable> {
+    let file = storage.open(name).map_err(Unreadable::Io)?;
+    let mut from = Reader::new(&*file, sequence)?;
+    let (Kind::Head, bytes) = from.next()? else { return from.wrong("no head") };
+    let Some(head) = Head::decode(sequence, bytes) else { return from.wrong("no head") };
+    let mut replay = Replay::default();
+    let mut pages = 0;
+    loop {
+        let at = from.at();
+        let wrong = |why| Unreadable::At(at, why);
+        let (kind, bytes) = from.next()?;
+        match kind {
+            Kind::Campaign => campaign(&mut replay, bytes).map_err(wrong)?,
+            Kind::Page => page_section(&mut replay, bytes, &mut pages).map_err(wrong)?,
+            Kind::Steps => steps(&mut replay, sequence, bytes).map_err(wrong)?,
+            Kind::Shard => {
+                let counts = Counts::decode(bytes).ok_or_else(|| wrong("no counts"))?;
+                let parts = counts.parts(&mut from)?;
+                shard(&mut replay, &counts, parts).map_err(wrong)?;
+            }
+            Kind::End => {
+                let count = bytes.try_into().map_or(0, u64::from_le_bytes);
+                if count != from.sections() || !from.is_at_end() {
+                    return from.wrong("it does not end where it says");
+                }
+                break;
+            }
+            _ => return Err(wrong("a section out of its place")),
+        }
+    }
+    if (pages, replay.sales.len()) != (head.drops, head.drops as usize) {
+        return from.wrong("a number of drops that it does not have");
+    }
+    Ok((head.origin, replay))
+}
+
+type Wrong = &'static str;
+
+fn campaign(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    let (first, current) = (short(&mut rest)?, short(&mut rest)?);
+    let json = std::str::from_utf8(rest).map_err(|_| "a campaign that is no text")?;
+    let put = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
+    if first as usize != replay.sales.len() || current > 1 {
+        return Err("a campaign in the wrong place");
+    }
+    for drop in Replayed::drops_of(&put, first) {
+        replay.book.add(drop.page.clone());
+        replay.sales.push(drop);
+    }
+    if current == 1 {
+        replay.campaigns.push((first, put));
+    }
+    Ok(())
+}
+
+fn page_section(replay: &mut Replay, bytes: &[u8], pages: &mut u32) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let [index, phase, last_number, goods] = shorts(&mut rest)?;
+        let [holds_live, orders] = longs(&mut rest)?;
+        if index != *pages || index as usize >= replay.sales.len() {
+            return Err("a page in the wrong place");
+        }
+        *pages += 1;
+        let mut page = replay.book.page(index).clone();
+        let phase = Phase::ALL.get(phase as usize).ok_or("a phase that is not known")?;
+        (page.phase, page.last_number) = (*phase, last_number);
+        (page.holds_live, page.orders) = (holds_live, orders);
+        if page.goods.len() != goods as usize {
+            return Err("goods that the campaign does not have");
+        }
+        for count in &mut page.goods {
+            let [limited, total] = shorts(&mut rest)?;
+            let [held, sold] = longs(&mut rest)?;
+            let gone = held.checked_add(sold).ok_or("more units than there are")?;
+            if limited > 1 || (limited == 1 && gone > u64::from(total)) {
+                return Err("more units than there are");
+            }
+            (count.total, count.held, count.sold) = ((limited == 1).then_some(total), held, sold);
+        }
+        replay.book.restore(index, page);
+    }
+    Ok(())
+}
+
+fn steps(replay: &mut Replay, sequence: u64, bytes: &[u8]) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let [at, step_ms] = longs(&mut rest)?;
+        let last = replay.book.steps().last().map_or(0, |(last, _)| *last);
+        if at <= last || at > sequence {
+            return Err("a step of the clock in the wrong place");
+        }
+        replay.book.step(at, step_ms.cast_signed());
+    }
+    Ok(())
+}
+
+/// How much a shard holds.
+struct Counts {
+    drop: u32,
+    place: u32,
+    rows: usize,
+    buyers: usize,
+    texts: usize,
+    lines: usize,
+}
+
+impl Counts {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let mut rest = bytes;
+        let [drop, place] = shorts(&mut rest).ok()?;
+        let [rows, buyers, texts, lines] = longs(&mut rest).ok()?;
+        let [rows, buyers, texts, lines] =
+            [rows, buyers, texts, lines].map(|count| usize::try_from(count).ok());
+        let (rows, buyers, texts, lines) = (rows?, buyers?, texts?, lines?);
+        rest.is_empty().then_some(Self { drop, place, rows, buyers, texts, lines })
+    }
+
+    /// The tables, which follow. Each grows by what is really there, whatever the counts say.
+    fn parts(&self, from: &mut Reader<'_>) -> Result<Parts, Unreadable> {
+        Ok(Parts {
+            rows: table(from, Kind::Rows, self.rows, |bytes: &[u8; ROW_BYTES]| {
+                HoldRow::from_bytes(bytes)
+            })?,
+            buyers: table(from, Kind::Buyers, self.buyers, |bytes: &[u8; BUYER_BYTES]| {
+                Buyer::from_bytes(bytes)
+            })?,
+            texts: table(from, Kind::Texts, self.texts, |&[byte]| byte)?,
+            lines: table(from, Kind::Lines, self.lines, |bytes: &[u8; LINE_BYTES]| {
+                Line::from_bytes(*bytes)
+            })?,
+        })
+    }
+}
+
+/// Entries of `N` bytes each, until there are `count`.
+fn table<T, const N: usize>(
+    from: &mut Reader<'_>,
+    kind: Kind,
+    count: usize,
+    decode: impl Fn(&[u8; N]) -> T,
+) -> Result<Vec<T>, Unreadable> {
+    let mut all = Vec::with_capacity(count.min(COUNT_BELIEVED));
+    while all.len() < count {
+        let at = from.at();
+        let (found, bytes) = from.next()?;
+        let (entries, rest) = bytes.as_chunks::<N>();
+        if found != kind || entries.is_empty() || !rest.is_empty() {
+            return Err(Unreadable::At(at, "a table that is cut short"));
+        }
+        all.extend(entries.iter().map(&decode));
+    }
+    if all.len() > count { from.wrong("a table that is too long") } else { Ok(all) }
+}
+
+/// Entries for which room is made before the first one is read.
+const COUNT_BELIEVED: usize = 1 << 24;
+
+fn shard(replay: &mut Replay, counts: &Counts, parts: Parts) -> Result<(), Wrong> {
+    let page = (counts.drop as usize) < replay.sales.len();
+    let open = page && replay.book.page(counts.drop).phase <= Phase::Paused;
+    let sale = replay.sales.get_mut(counts.drop as usize).ok_or("a drop that does not exist")?;
+    let room = if open { sale.room() } else { 0 };
+    if sale.shards.is_empty() {
+        sale.shards = (0..SHARDS).map(|_| Shard::default()).collect();
+    }
+    let place = sale.shards.get_mut(counts.place as usize).ok_or("a shard that does not exist")?;
+    if !place.is_empty() || parts.rows.is_empty() {
+        return Err("a shard that is there already, or is none");
+    }
+    *place = Shard::from_parts(parts, &sale.names, &sale.limited, room)?;
+    Ok(())
+}
+
+fn short(rest: &mut &[u8]) -> Result<u32, Wrong> {
+    let (front, behind) = rest.split_first_chunk().ok_or("a section that is too short")?;
+    *rest = behind;
+    Ok(u32::from_le_bytes(*front))
+}
+
+fn shorts<const N: usize>(rest: &mut &[u8]) -> Result<[u32; N], Wrong> {
+    let mut all = [0; N];
+    for one in &mut all {
+        *one = short(rest)?;
+    }
+    Ok(all)
+}
+
+fn longs<const N: usize>(rest: &mut &[u8]) -> Result<[u64; N], Wrong> {
+    let mut all = [0; N];
+    for one in &mut all {
+        let [low, high] = shorts(rest)?;
+        *one = u64::from(low) | (u64::from(high) << 32);
+    }
+    Ok(all)
+}

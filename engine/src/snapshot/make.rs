@@ -1,0 +1,235 @@
+//! Making a snapshot: from the newest one and the journal behind it, in any process; or from the
+//! state of an engine that has just ended. Then it is read back, and older ones are removed.
+
+use std::io;
+use std::path::Path;
+
+use super::load::{Loaded, load, newest};
+use super::section::{FileSink, StopAsked};
+use super::write::{Drop, EachShard, State, write};
+use crate::Timestamp;
+use crate::book::Page;
+use crate::catalogue::CampaignRecord;
+use crate::error::{Corruption, Error};
+use crate::journal::record::Record;
+use crate::journal::recover::{Extent, Origin, patiently, recover, vouched_beside};
+use crate::journal::{Directory, FileName, Storage, snapshots};
+use crate::limits::SNAPSHOTS_KEPT;
+use crate::replay::Replay;
+
+/// How much of the machine a maker may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// Nobody else needs it.
+    Full,
+    /// An engine runs beside: small slices, and a pause after each.
+    Gentle,
+}
+
+impl Pace {
+    /// Bytes between two flushes, and whether to pause after each.
+    const fn slices(self) -> (usize, bool) {
+        match self {
+            Self::Full => (64 << 20, false),
+            Self::Gentle => (1 << 20, true),
+        }
+    }
+}
+
+/// A snapshot that was made, or was there already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SnapshotMade {
+    /// The last record it holds.
+    pub sequence: u64,
+    /// Its file.
+    pub file: String,
+    /// Bytes written; 0 if there was nothing new to hold.
+    pub bytes: u64,
+    /// Snapshots that could not be read: file, byte and why.
+    pub passed_over: Vec<String>,
+}
+
+/// Makes a snapshot of the data directory `path`, of everything that is vouched for at this moment.
+/// `None` if there is no record at all.
+///
+/// Takes no lock of an engine: it may run beside one, and then disturbs it as little as it can. It
+/// keeps all holds in memory meanwhile. The newest two snapshots are kept.
+///
+/// # Durability
+/// When this returns, the snapshot is on disk and was read back.
+///
+/// # Errors
+/// [`Error::InUse`] if another snapshot is being made; [`Error::Corrupt`] with file and byte;
+/// [`Error::Io`], also if there is no such directory.
+pub fn snapshot_directory(path: impl AsRef<Path>) -> Result<Option<SnapshotMade>, Error> {
+    make_snapshot(&Directory::unlocked(&path.as_ref().join("journal"))?)
+}
+
+/// As [`snapshot_directory`], of a journal that lies in `storage`.
+///
+/// # Errors
+/// As [`snapshot_directory`].
+pub fn make_snapshot(storage: &dyn Storage) -> Result<Option<SnapshotMade>, Error> {
+    patiently(|| make(storage, &()))
+}
+
+/// Makes one, gently; gives up with [`io::ErrorKind::Interrupted`] when asked to.
+pub(crate) fn make(
+    storage: &dyn Storage,
+    stopped: &dyn StopAsked,
+) -> Result<Option<SnapshotMade>, Error> {
+    let _one_maker = storage.lock_snapshots()?.ok_or(Error::InUse)?;
+    let loaded = newest(storage)?;
+    let vouched_max = vouched_beside(storage, loaded.origin)?;
+    let (before, passed_over) = (loaded.origin, loaded.passed_over.clone());
+    let (replay, origin) = replay_to(storage, loaded, vouched_max, stopped)?;
+    if origin.sequence == 0 {
+        return Ok(None);
+    }
+    let bytes = if origin == before {
+        0
+    } else {
+        write_locked(storage, origin, &replay, (Pace::Gentle, stopped))?
+    };
+    let file = storage.describe(FileName::Snapshot(origin.sequence));
+    Ok(Some(SnapshotMade { sequence: origin.sequence, file, bytes, passed_over }))
+}
+
+/// Applies what follows a snapshot, up to the last frame that `vouched_max` vouches for.
+pub(crate) fn replay_to(
+    storage: &dyn Storage,
+    loaded: Loaded,
+    vouched_max: u64,
+    stopped: &dyn StopAsked,
+) -> Result<(Replay, Origin), Error> {
+    let Loaded { mut replay, origin: from, passed_over } = loaded;
+    let mut interrupted = false;
+    let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
+        if sequence > vouched_max {
+            return Ok(()); // may yet become a torn tail
+        }
+        if sequence.is_multiple_of(1 << 12) && stopped.is_asked() {
+            interrupted = true;
+            return Err("not wanted any more");
+        }
+        replay.apply(sequence, at, record)
+    };
+    // What was vouched for a moment ago must be found.
+    let extent = Extent { from, vouched_min: vouched_max, vouched_max, ahead: false };
+    let found = recover(storage, extent, &mut apply);
+    if interrupted {
+        return Err(Error::Io(io::ErrorKind::Interrupted.into()));
+    }
+    let found = found.map_err(|error| error.beside_snapshots(&passed_over))?;
+    Ok((replay, found.vouched))
+}
+
+/// Stores `state`, as it is at `origin`, unless another maker is at work; for an engine that ends.
+///
+/// # Errors
+/// As [`snapshot_directory`].
+pub(crate) fn store(
+    storage: &dyn Storage,
+    origin: Origin,
+    state: &impl State,
+) -> Result<(), Error> {
+    let _one_maker = storage.lock_snapshots()?.ok_or(Error::InUse)?;
+    write_locked(storage, origin, state, (Pace::Full, &())).map(drop)
+}
+
+/// Writes, reads back, and removes older ones. `create -> write -> sync -> sync_directory -> verify`.
+fn write_locked(
+    storage: &dyn Storage,
+    origin: Origin,
+    state: &impl State,
+    (pace, stopped): (Pace, &dyn StopAsked),
+) -> Result<u64, Error> {
+    let name = FileName::Snapshot(origin.sequence);
+    if snapshots(storage)?.contains(&origin.sequence) {
+        // Left behind half-done, or damaged: whoever could read it would not make it again.
+        storage.remove(name)?;
+    }
+    let written = write_new(storage, name, origin, state, (pace, stopped));
+    if written.is_err() {
+        let _ = storage.remove(name); // it is no snapshot; a start would pass it over
+    }
+    let bytes = written?;
+    prune(storage, origin.sequence)?;
+    Ok(bytes)
+}
+
+fn write_new(
+    storage: &dyn Storage,
+    name: FileName,
+    origin: Origin,
+    state: &impl State,
+    (pace, stopped): (Pace, &dyn StopAsked),
+) -> Result<u64, Error> {
+    let file = storage.create(name)?;
+    let mut sink = FileSink::new(&*file, pace.slices(), stopped);
+    write(&mut sink, origin, state)?;
+    sink.flush()?;
+    if !state.stands_at(origin.sequence) {
+        return Err(Error::Io(io::ErrorKind::Interrupted.into()));
+    }
+    storage.sync_directory()?;
+    let bytes = sink.written();
+    drop(file);
+    let (again, _) =
+        load(storage, origin.sequence).map_err(|why| unverified(storage, name, why))?;
+    if again != origin {
+        let why = "it stands elsewhere than it was made for".to_owned();
+        return Err(unverified(storage, name, why));
+    }
+    Ok(bytes)
+}
+
+fn unverified(storage: &dyn Storage, name: FileName, why: String) -> Error {
+    Error::Corrupt(Corruption { file: storage.describe(name), offset: 0, why })
+}
+
+/// Keeps the newest ones that can be read, `last` among them.
+fn prune(storage: &dyn Storage, last: u64) -> Result<(), Error> {
+    let mut kept = 1;
+    for sequence in snapshots(storage)?.into_iter().rev().filter(|sequence| *sequence != last) {
+        if kept < SNAPSHOTS_KEPT && load(storage, sequence).is_ok() {
+            kept += 1;
+        } else {
+            storage.remove(FileName::Snapshot(sequence))?;
+        }
+    }
+    Ok(storage.sync_directory()?)
+}
+
+impl State for Replay {
+    fn drops(&self) -> usize {
+        self.sales.len()
+    }
+
+    fn drop(&self, index: usize) -> Drop<'_> {
+        let sale = self.sales.get(index).expect("there are that many drops");
+        Drop { campaign: &sale.campaign, occurrence: &sale.occurrence, names: &sale.names }
+    }
+
+    fn page(&self, index: usize) -> Page {
+        self.book.page(u32::try_from(index).expect("limits.rs bounds the drops")).clone()
+    }
+
+    fn steps(&self) -> Vec<(u64, i64)> {
+        self.book.steps().to_vec()
+    }
+
+    fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {
+        let sale = self.sales.get(index).expect("there are that many drops");
+        sale.shards.iter().enumerate().try_for_each(|(place, shard)| each(place, shard))
+    }
+
+    fn stands_at(&self, _: u64) -> bool {
+        true // nothing moves on its own
+    }
+
+    fn current(&self) -> impl std::ops::Deref<Target = Vec<(u32, CampaignRecord)>> {
+        &self.campaigns
+    }
+}

@@ -1,0 +1,179 @@
+//! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
+//! what the journal comes to.
+//!
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; for each shard that granted anything
+//! its counts, holds, buyers, texts, lines; end.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use siphasher::sip::SipHasher13;
+
+use super::head::Head;
+use super::section::{Kind, Sink, Writer};
+use crate::book::Page;
+use crate::buyers::Shard;
+use crate::campaign::{Campaign, Occurrence};
+use crate::catalogue::CampaignRecord;
+use crate::journal::recover::Origin;
+
+/// One drop, for as long as it is looked at.
+pub(crate) struct Drop<'a> {
+    pub(crate) campaign: &'a Arc<Campaign>,
+    pub(crate) occurrence: &'a Occurrence,
+    pub(crate) names: &'a SipHasher13,
+}
+
+/// Something that can be stored: a replay that has ended, or an engine that has.
+pub(crate) trait State {
+    /// How many drops there are.
+    fn drops(&self) -> usize;
+
+    /// The one at that place.
+    fn drop(&self, index: usize) -> Drop<'_>;
+
+    /// Its page in the book.
+    fn page(&self, index: usize) -> Page;
+
+    /// The steps of the wall clock that live holds followed: sequence and milliseconds.
+    fn steps(&self) -> Vec<(u64, i64)>;
+
+    /// Hands its shards to `each`, with their places.
+    fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()>;
+
+    /// Whether nothing was appended after that record.
+    fn stands_at(&self, sequence: u64) -> bool;
+
+    /// The campaigns that are current, with their first drops.
+    fn current(&self) -> impl Deref<Target = Vec<(u32, CampaignRecord)>>;
+}
+
+/// Takes one shard.
+pub(crate) type EachShard<'a> = dyn FnMut(usize, &Shard) -> io::Result<()> + 'a;
+
+/// Writes `state`, as it is at `origin`, to `sink`.
+pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> io::Result<()> {
+    let mut out = Writer::new(sink, origin.sequence);
+    let drops = number(state.drops())?;
+    Head { origin, drops }.encode(out.bytes());
+    out.end(Kind::Head)?;
+    for (first, current, put) in campaigns(state)? {
+        out.bytes().extend_from_slice(&first.to_le_bytes());
+        out.bytes().extend_from_slice(&u32::from(current).to_le_bytes());
+        out.bytes().extend_from_slice(put.to_json().as_bytes());
+        out.end(Kind::Campaign)?;
+    }
+    for index in 0..drops {
+        page(&mut out, index, &state.page(index as usize))?;
+        out.end_if_full(Kind::Page)?;
+    }
+    out.end_if_any(Kind::Page)?;
+    table(&mut out, Kind::Steps, &state.steps(), |(sequence, step_ms)| {
+        (u128::from(sequence) | (u128::from(step_ms.cast_unsigned()) << 64)).to_le_bytes()
+    })?;
+    for index in 0..drops {
+        state.shards(index as usize, &mut |place, one| {
+            if one.is_empty() { Ok(()) } else { shard(&mut out, index, number(place)?, one) }
+        })?;
+    }
+    let sections = out.sections() + 1;
+    out.bytes().extend_from_slice(&sections.to_le_bytes());
+    out.end(Kind::End)
+}
+
+/// Every campaign that drops were ever made of, in their order: the first drop, whether it is
+/// current, and the campaign as it was put.
+fn campaigns(state: &impl State) -> io::Result<Vec<(u32, bool, CampaignRecord)>> {
+    let current = state.current();
+    let mut all: Vec<(u32, bool, CampaignRecord)> =
+        current.iter().map(|(first, put)| (*first, true, put.clone())).collect();
+    let known: BTreeSet<u32> =
+        current.iter().flat_map(|(first, put)| put.indices(*first)).collect();
+    let mut replaced: Option<(&Arc<Campaign>, u32, CampaignRecord)> = None;
+    for index in 0..state.drops() {
+        let drop = state.drop(index);
+        if let Some((campaign, first, put)) = &mut replaced {
+            if Arc::ptr_eq(campaign, drop.campaign) {
+                put.occurrences.push(*drop.occurrence);
+                continue;
+            }
+            all.push((*first, false, put.clone()));
+            replaced = None;
+        }
+        if !known.contains(&number(index)?) {
+            let (a, b) = drop.names.keys();
+            let (campaign, occurrences) = ((**drop.campaign).clone(), vec![*drop.occurrence]);
+            let put = CampaignRecord { campaign, occurrences, hash_key: [a, b] };
+            replaced = Some((drop.campaign, number(index)?, put));
+        }
+    }
+    all.extend(replaced.map(|(_, first, put)| (first, false, put)));
+    // One without drops stands before the one whose first drop it would have had.
+    all.sort_by(|(a, _, one), (b, _, other)| {
+        let drops = one.occurrences.len().cmp(&other.occurrences.len());
+        a.cmp(b).then(drops).then_with(|| one.campaign.id.cmp(&other.campaign.id))
+    });
+    Ok(all)
+}
+
+/// One drop's page.
+fn page(out: &mut Writer<'_>, index: u32, page: &Page) -> io::Result<()> {
+    let Page { phase, last_number, holds_live, orders, goods } = page;
+    let goods_count = number(goods.len())?;
+    let bytes = out.bytes();
+    for short in [index, *phase as u32, *last_number, goods_count] {
+        bytes.extend_from_slice(&short.to_le_bytes());
+    }
+    for long in [holds_live, orders] {
+        bytes.extend_from_slice(&long.to_le_bytes());
+    }
+    for count in goods {
+        let total = [u32::from(count.total.is_some()), count.total.unwrap_or(0)];
+        total.iter().for_each(|short| bytes.extend_from_slice(&short.to_le_bytes()));
+        for long in [count.held, count.sold] {
+            bytes.extend_from_slice(&long.to_le_bytes());
+        }
+    }
+    Ok(())
+}
+
+fn shard(out: &mut Writer<'_>, drop: u32, place: u32, shard: &Shard) -> io::Result<()> {
+    let (rows, buyers, texts, lines) = shard.parts();
+    for short in [drop, place] {
+        out.bytes().extend_from_slice(&short.to_le_bytes());
+    }
+    for long in [rows.len(), buyers.len(), texts.len(), lines.len()] {
+        out.bytes().extend_from_slice(&(long as u64).to_le_bytes());
+    }
+    out.end(Kind::Shard)?;
+    table(out, Kind::Rows, rows, |row| row.to_bytes())?;
+    table(out, Kind::Buyers, buyers, |buyer| buyer.to_bytes())?;
+    for part in texts.chunks(TEXTS_EACH) {
+        out.bytes().extend_from_slice(part);
+        out.end(Kind::Texts)?;
+    }
+    table(out, Kind::Lines, lines, |line| line.to_bytes())
+}
+
+/// Bytes of texts in one section.
+const TEXTS_EACH: usize = 1 << 20;
+
+/// All entries of a table, in as many sections as they need.
+fn table<T: Copy, const N: usize>(
+    out: &mut Writer<'_>,
+    kind: Kind,
+    all: &[T],
+    bytes: impl Fn(T) -> [u8; N],
+) -> io::Result<()> {
+    for &one in all {
+        out.bytes().extend_from_slice(&bytes(one));
+        out.end_if_full(kind)?;
+    }
+    out.end_if_any(kind)
+}
+
+fn number(number: usize) -> io::Result<u32> {
+    u32::try_from(number).map_err(|_| io::ErrorKind::FileTooLarge.into())
+}

@@ -1,0 +1,84 @@
+//! `jangteo backup` and `jangteo restore`: a data directory copied and audited.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use jangteo::audit::DirectoryAudit;
+use jangteo::{Error, backup_directory, restore_directory};
+
+use super::check::grouped;
+use super::{Exit, Failure};
+
+/// What `backup` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Backup {
+    /// The data directory; an engine may be running on it
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Where the copy goes; must be empty or missing
+    #[arg(value_name = "DEST")]
+    copy: PathBuf,
+    /// Print the copy's audit as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `restore` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Restore {
+    /// The backup
+    #[arg(value_name = "SRC")]
+    backup: PathBuf,
+    /// The new data directory; must be empty or missing
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Print the new directory's audit as one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+impl Backup {
+    /// Copies, audits the copy, and fails with 1 if a rule does not hold there.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let made = backup_directory(&self.directory, &self.copy);
+        report(made, &self.copy, self.json)
+    }
+}
+
+impl Restore {
+    /// Copies as a new incarnation, audits it, and fails with 1 if a rule does not hold there.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let made = restore_directory(&self.backup, &self.directory);
+        report(made, &self.directory, self.json)
+    }
+}
+
+fn report(made: Result<DirectoryAudit, Error>, to: &Path, json: bool) -> Result<Exit, Failure> {
+    let audit = made.map_err(|error| match error {
+        Error::InUse => Failure::new(Exit::InUse, format!("{}: {error}", to.display())),
+        error => error.into(),
+    })?;
+    let mut out = io::stdout().lock();
+    let printed = if json {
+        serde_json::to_writer(&mut out, &audit).map_err(Into::into).and_then(|()| writeln!(out))
+    } else {
+        print(&mut out, &audit, to)
+    };
+    printed.map_err(|error| Failure::io("standard output", &error))?;
+    Ok(if audit.ok { Exit::Done } else { Exit::DidNotHold })
+}
+
+fn print(out: &mut impl Write, audit: &DirectoryAudit, to: &Path) -> io::Result<()> {
+    let (records, segments) = (grouped(audit.records.into()), grouped(audit.segments.into()));
+    let incarnation = audit.incarnation;
+    writeln!(out, "{}: {records} records, {segments} segments", to.display())?;
+    writeln!(out, "incarnation {incarnation}, last record {}", audit.last_sequence)?;
+    for violation in &audit.violations {
+        writeln!(out, "{violation}")?;
+    }
+    match audit.violations.len() {
+        0 => writeln!(out, "ok: every rule holds at every record"),
+        broken => writeln!(out, "not ok: {broken} violations"),
+    }
+}

@@ -1,0 +1,55 @@
+//! `jangteo snapshot`: shortens the next start of a service, beside it and out of its way.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use clap::Args;
+use jangteo::{Error, snapshot_directory};
+
+use super::check::grouped;
+use super::{Exit, Failure};
+
+/// What `snapshot` is told.
+#[derive(Args, Debug)]
+pub(crate) struct Snapshot {
+    /// The data directory; an engine may be running on it
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+/// The processor goes to everybody else first.
+const NICE: i32 = 19;
+
+impl Snapshot {
+    /// Makes a snapshot of everything that is vouched for at this moment.
+    pub(crate) fn run(self) -> Result<Exit, Failure> {
+        let directory = self.directory.display();
+        if let Err(error) = rustix::process::nice(NICE) {
+            eprintln!("jangteo: priority is as usual: {error}"); // slower for others, not wrong
+        }
+        let made = snapshot_directory(&self.directory).map_err(|error| match error {
+            Error::Io(error) => Failure::io(&directory, &error),
+            Error::InUse => {
+                let why = "another snapshot is being made";
+                Failure::new(Exit::InUse, format!("{directory}: {why}"))
+            }
+            error => error.into(),
+        })?;
+        let text = match made {
+            None => format!("{directory}: nothing to hold"),
+            Some(made) => {
+                for place in &made.passed_over {
+                    eprintln!("jangteo: replaced or passed over: {place}");
+                }
+                let [records, bytes] = [made.sequence, made.bytes].map(|n| grouped(n.into()));
+                match made.bytes {
+                    0 => format!("{}: there already, with {records} records", made.file),
+                    _ => format!("{}: {records} records in {bytes} bytes", made.file),
+                }
+            }
+        };
+        let printed = writeln!(io::stdout().lock(), "{text}");
+        printed.map_err(|error| Failure::io("standard output", &error))?;
+        Ok(Exit::Done)
+    }
+}
