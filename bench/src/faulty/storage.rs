@@ -8,7 +8,7 @@ use jangteo::{FileName, Storage, StorageFile};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::medium::Medium;
-use super::trouble::{Call, Trouble};
+use super::trouble::{Call, Logged, Trouble};
 use crate::rng::Rng;
 
 /// See the module. Clones share the medium, and the life of their process.
@@ -41,21 +41,6 @@ pub struct Faults {
     pub short: Option<usize>,
     /// Bytes that all files together can take.
     pub capacity: Option<u64>,
-}
-
-/// A call as it was logged, with what it changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Logged {
-    /// A file was made.
-    Create(FileName),
-    /// A file was removed.
-    Remove(FileName),
-    /// The directory was flushed.
-    SyncDirectory,
-    /// Bytes were written at an offset.
-    Write(FileName, usize, Vec<u8>),
-    /// A file was flushed.
-    Sync(FileName),
 }
 
 #[derive(Debug, Default)]

@@ -2,6 +2,23 @@
 
 use std::io;
 
+use jangteo::FileName;
+
+/// A call as it was logged, with what it changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// A file was made.
+    Create(FileName),
+    /// A file was removed.
+    Remove(FileName),
+    /// The directory was flushed.
+    SyncDirectory,
+    /// Bytes were written at an offset.
+    Write(FileName, usize, Vec<u8>),
+    /// A file was flushed.
+    Sync(FileName),
+}
+
 /// A call of the storage seam that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {

@@ -212,7 +212,9 @@ impl Supply {
     /// Whether a batch of `bytes`, and a marker, can be written without waiting for a segment.
     pub(crate) fn has_ready(&self, bytes: u64) -> bool {
         let pool = self.pool.lock();
-        !pool.ready.is_empty() || pool.current_left >= bytes + 2 * frame::SECTOR as u64
+        !self.threaded
+            || !pool.ready.is_empty()
+            || pool.current_left >= bytes + 2 * frame::SECTOR as u64
     }
 
     /// Asks for blank segments of `bytes` together, from now on.

@@ -1,8 +1,8 @@
 //! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
 //! what the journal comes to.
 //!
-//! Head; campaigns in the order they were put; pages by drop; steps of the clock; for each shard that granted anything
-//! its counts, holds, buyers, texts, lines; end.
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; for each shard
+//! that granted anything its counts, holds, buyers, texts, lines; end.
 
 use std::collections::BTreeSet;
 use std::io;

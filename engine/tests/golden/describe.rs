@@ -16,6 +16,14 @@ const READ_AT_MS: u64 = 1_588_129_200_000;
 /// Whatever keeps the directory from being read.
 pub(crate) fn describe(directory: &Path) -> Result<Value, Box<dyn std::error::Error>> {
     let mut audit = serde_json::to_value(audit_directory(directory)?)?;
+    // Files by their own name, wherever the directory lies.
+    for list in ["files", "starts"] {
+        let list = audit.get_mut(list).and_then(Value::as_array_mut).ok_or(list)?;
+        for file in list.iter_mut().filter_map(|one| one.get_mut("file")) {
+            let name = file.as_str().and_then(|path| Path::new(path).file_name()?.to_str());
+            *file = json!(name);
+        }
+    }
     // File names are this machine's.
     for place in ["torn_tail", "snapshots_unreadable"] {
         let text = audit.get(place).ok_or(place)?.to_string();

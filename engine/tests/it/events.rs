@@ -1,4 +1,5 @@
-//! The event feed: gapless, in order, the same after every restart, each event as its record left it.
+//! The event feed: gapless, in order, the same after every restart, each event as its record left
+//! it.
 
 use std::collections::BTreeMap;
 use std::path::Path;

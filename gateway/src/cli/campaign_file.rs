@@ -59,9 +59,9 @@ fn claimed_in_toml(text: &str) -> Option<&str> {
     })
 }
 
-/// Puts the campaigns of these files into the engine on `data`. A bad file of a campaign that the directory remembers is
-/// logged, so that a bad edit never stops a restart; any other is a failure, and then nothing is
-/// put.
+/// Puts the campaigns of these files into the engine on `data`. A bad file of a campaign that the
+/// directory remembers is logged, so that a bad edit never stops a restart; any other is a failure,
+/// and then nothing is put.
 pub(super) fn put_campaigns(
     engine: &Engine,
     data: &Path,
