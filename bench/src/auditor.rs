@@ -93,6 +93,9 @@ impl Holding<'_> {
 
     fn fresh(mut self) -> Judged {
         let (sent_ms, answered_ms) = (self.exchange.sent_ms, self.exchange.answered_ms);
+        // Phases never run back, though the clock may.
+        let reached_ms = self.exchange.reached_ms;
+        let (sent_at, answered_at) = (sent_ms.max(reached_ms), answered_ms.max(reached_ms));
         let plan = self.shadow.plan();
         let closes_ms = plan.closes_ms().unwrap_or(u64::MAX);
         let asked: u32 = self.lines.iter().map(|&(_, units)| units).sum();
@@ -100,22 +103,20 @@ impl Holding<'_> {
         let (surely, _) = self.shadow.units(self.customer, answered_ms);
         let (_, at_most) = self.shadow.units(self.customer, sent_ms);
         let over = surely.saturating_add(asked) > limit;
+        let unheard = self.shadow.is_unanswered(self.customer, self.key);
         let may_be_over = self.customer.is_shared() || at_most.saturating_add(asked) > limit;
         match &self.exchange.reply {
-            Reply::No(No::NotOpen) if sent_ms < OPENS_MS => Ok(()),
-            Reply::No(No::Closed) if answered_ms >= closes_ms => Ok(()),
+            Reply::No(No::NotOpen) if sent_at < OPENS_MS => Ok(()),
+            Reply::No(No::Closed) if answered_at >= closes_ms => Ok(()),
             // INVARIANT(T1): whole requests before the opening or after the closing.
-            _ if answered_ms < OPENS_MS => Err(self.wrong("T1", "not_open")),
-            _ if sent_ms >= closes_ms => Err(self.wrong("T1", "closed")),
-            Reply::No(No::KeyReused)
-                if self.customer.is_shared()
-                    || self.shadow.is_unanswered(self.customer, self.key) =>
-            {
-                Ok(())
-            }
+            _ if answered_at < OPENS_MS => Err(self.wrong("T1", "not_open")),
+            _ if sent_at >= closes_ms => Err(self.wrong("T1", "closed")),
+            Reply::No(No::KeyReused) if self.customer.is_shared() || unheard => Ok(()),
             Reply::No(No::Limit(holds)) if may_be_over => self.limited(holds),
+            // A limit reached by a hold that is not durable is not told.
+            Reply::Unknown if over && !unheard => Ok(()),
             // INVARIANT(C1): what this customer has is known.
-            _ if over => Err(self.wrong("C1", "limit_reached")),
+            _ if over && !unheard => Err(self.wrong("C1", "limit_reached")),
             Reply::Hold(answer) => self.granted(answer),
             Reply::No(No::SoldOut { available }) => self.sold_out(*available),
             Reply::Unknown => {
@@ -154,18 +155,19 @@ impl Holding<'_> {
         })?;
         require(!self.is_doomed(), "S1", || format!("a doomed basket was granted: {answer:?}"))?;
         let closes_ms = plan.closes_ms().unwrap_or(u64::MAX);
-        require((OPENS_MS..closes_ms).contains(&answer.created_ms), "T1", || {
+        let opens_ms = if exchange.reached_ms >= OPENS_MS { 0 } else { OPENS_MS };
+        require((opens_ms..closes_ms).contains(&answer.created_ms), "T1", || {
             format!("granted at {} ms, open from {OPENS_MS} to {closes_ms}", answer.created_ms)
         })?;
-        for &(item, _) in self.lines {
-            let Some(gift) = plan.good(item).gift else { continue };
-            let given = answer.gifts.iter().any(|&(good, _)| good == gift.good);
-            require(given || !gift.required, "S1", || format!("no gift: {answer:?}"))?;
-            if !given {
-                let latest = self.shadow.ungiven.entry((gift.good, gift.quantity)).or_default();
-                *latest = exchange.sent_ns.max(*latest);
-                break;
-            }
+        let gifts = self.lines.iter().filter_map(|&(item, _)| plan.good(item).gift);
+        let given = |good| answer.gifts.iter().any(|&(other, _)| other == good);
+        let missing = gifts.clone().find(|gift| !given(gift.good));
+        let required = gifts.clone().all(|gift| given(gift.good) || !gift.required);
+        require(required, "S1", || format!("no gift: {answer:?}"))?;
+        // Of a replay nobody knows when it went without.
+        if let Some(gift) = missing.filter(|_| !answer.replayed) {
+            let latest = self.shadow.ungiven.entry((gift.good, gift.quantity)).or_default();
+            *latest = exchange.sent_ns.max(*latest);
         }
         let unheard = self.shadow.is_unanswered(self.customer, self.key);
         let may_replay = self.customer.is_shared() || unheard;
@@ -227,9 +229,9 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
         && answer.number == known.number
         && answer.lines == known.lines
         && answer.gifts == known.gifts
-        && answer.created_ms == known.created_ms;
+        && (known.created_ms.0..=known.created_ms.1).contains(&answer.created_ms);
     require(same, "K1", || format!("{known:?} was shown as {answer:?}"))?;
-    let expected = answer.state == known.state
+    let expected = (answer.state == known.state && !known.is_gone)
         || (answer.state == HoldState::Expired && known.may_expire(exchange.answered_ms))
         || known.perhaps.is_some_and(|(state, _)| state == answer.state)
         || (known.customer.is_shared() && known.state == HoldState::Held);
@@ -237,7 +239,9 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
     let on_time = answer.state != HoldState::Held
         || known.customer.is_shared()
         || known.perhaps.is_some()
-        || answer.expires_ms == Some(known.expires_ms);
+        || answer
+            .expires_ms
+            .is_some_and(|ms| (known.expires_ms.0..=known.expires_ms.1).contains(&ms));
     require(on_time, "answer", || format!("{known:?} was shown to expire: {answer:?}"))?;
     if let (Some(paid), HoldState::Confirmed, None, false) =
         (known.payment, answer.state, known.perhaps, known.customer.is_shared())
@@ -246,18 +250,22 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
         require(shown, "answer", || format!("{known:?} was shown with {:?}", answer.payment))?;
     }
     if answer.state != known.state || known.perhaps.is_some() {
-        let payment = known.perhaps.and_then(|(_, payment)| payment);
+        let paid = answer.state == HoldState::Confirmed;
+        let payment = known.perhaps.and_then(|(_, payment)| payment).filter(|_| paid);
         if let Some(expires_ms) = answer.expires_ms {
             shadow.extend(id, expires_ms);
         }
         shadow.turn(id, answer.state, payment);
+    }
+    if let (HoldState::Held, Some(expires_ms)) = (answer.state, answer.expires_ms) {
+        shadow.saw(id, answer.created_ms, expires_ms);
     }
     Ok(())
 }
 
 /// What a change of a hold may find it to be: its state, or expired, or what was left open.
 fn may_be(known: &Known, state: HoldState, ms: u64) -> bool {
-    known.state == state
+    (known.state == state && !known.is_gone)
         || (state == HoldState::Expired && known.may_expire(ms))
         || known.perhaps.is_some_and(|(perhaps, _)| perhaps == state)
         || (known.customer.is_shared() && known.state == HoldState::Held)
@@ -334,20 +342,25 @@ fn extend(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
     let known = of(shadow, exchange, id)?;
     let may = |state| may_be(known, state, exchange.answered_ms);
     let closes_ms = shadow.plan().closes_ms().unwrap_or(u64::MAX);
+    let ttl_ms = shadow.plan().ttl_ms;
+    let at = |now: u64, created_ms: u64, expires_ms: u64| {
+        (now + ttl_ms).min(created_ms + 2 * ttl_ms).max(expires_ms)
+    };
+    let earliest = at(exchange.sent_ms, known.created_ms.0, known.expires_ms.0);
+    let latest = at(exchange.answered_ms, known.created_ms.1, known.expires_ms.1);
     match &exchange.reply {
         Reply::Hold(answer) => {
             require(may(HoldState::Held) && answer.state == HoldState::Held, "answer", || {
                 format!("extended {known:?}, got {answer:?}")
             })?;
-            let ttl_ms = shadow.plan().ttl_ms;
-            let latest = known.created_ms + 2 * ttl_ms;
-            let at = |now: u64| (now + ttl_ms).min(latest).max(known.expires_ms);
-            let range = at(exchange.sent_ms)..=at(exchange.answered_ms);
+            // A deadline that is not known for sure is shown as it turns out.
+            let open = known.perhaps.is_some();
+            let range = if open { known.expires_ms.0..=latest } else { earliest..=latest };
             let Some(expires_ms) = answer.expires_ms.filter(|ms| range.contains(ms)) else {
                 let text = format!("extended {known:?} to {range:?}, got {answer:?}");
                 return Err(Violation::of("answer", text));
             };
-            let changes = u64::from(expires_ms > known.expires_ms);
+            let changes = u64::from(expires_ms > known.expires_ms.1);
             shadow.changes += changes;
             shadow.extend(id, expires_ms);
             Ok(())
@@ -355,7 +368,9 @@ fn extend(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
         Reply::No(No::WrongState) if may(HoldState::Confirmed) || may(HoldState::Released) => {
             Ok(())
         }
-        Reply::No(No::Closed) if exchange.answered_ms >= closes_ms => Ok(()),
+        Reply::No(No::Closed) if exchange.answered_ms.max(exchange.reached_ms) >= closes_ms => {
+            Ok(())
+        }
         Reply::No(No::Expired) if may(HoldState::Expired) => {
             shadow.turn(id, HoldState::Expired, None);
             Ok(())
@@ -363,6 +378,7 @@ fn extend(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
         Reply::Unknown => {
             if known.state == HoldState::Held {
                 shadow.doubt(id, HoldState::Held, None);
+                shadow.may_extend(id, latest);
             }
             Ok(())
         }

@@ -62,7 +62,7 @@ impl fmt::Display for Payment {
 pub type Units = SmallVec<[(u16, u32); 3]>;
 
 /// One request.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Set units aside.
     Hold {
@@ -110,7 +110,7 @@ pub enum Command {
 }
 
 /// A hold as an answer shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Answer {
     /// Its id.
     pub id: HoldId,
@@ -159,7 +159,7 @@ impl Answer {
 }
 
 /// Why nothing was done.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum No {
     /// Fewer units than asked for, this many.
     SoldOut {
@@ -187,7 +187,7 @@ pub enum No {
 }
 
 /// What came back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Reply {
     /// A hold.
     Hold(Answer),
@@ -217,4 +217,7 @@ pub struct Exchange {
     pub sent_ms: u64,
     /// The engine's clock after it was answered.
     pub answered_ms: u64,
+    /// The latest time at which the drop was seen to stand before: where clocks are put back, its
+    /// phase is not.
+    pub reached_ms: u64,
 }

@@ -8,7 +8,7 @@ use jangteo::{Engine, Error, ManualClock, Timestamp};
 
 use crate::auditor::judge;
 use crate::command::{Command, Exchange, Reply};
-use crate::faulty::FaultyStorage;
+use crate::faulty::{Call, FaultyStorage, Trouble};
 use crate::invariants::{World, counts};
 use crate::local::{Local, Show};
 use crate::plan::{Plan, Profile, SALE};
@@ -81,20 +81,24 @@ fn struck(seed: u64, blow: Blow) -> Result<Seen, Violation> {
     };
     let engine = ground.open().map_err(|error| Violation::of("J3", error.to_string()))?;
     let put = engine.put(ground.plan.campaign());
-    let (before, written) = (ground.storage.flushes(), ground.storage.writes());
+    let (before, written) = (ground.flushes(), ground.storage.count(Call::Write));
     match blow {
         Blow::DeathAtFlush(number) | Blow::KillThenPowerLoss(number) => {
-            ground.storage.die_at_flush(before + number);
+            ground.storage.plan(Call::Sync, before + number, Trouble::Die);
         }
-        Blow::FailedWrite(number) => ground.storage.fail_write(written + number),
-        Blow::FailedFlush(number) => ground.storage.fail_flush(before + number),
+        Blow::FailedWrite(number) => {
+            ground.storage.plan(Call::Write, written + number, Trouble::Eio);
+        }
+        Blow::FailedFlush(number) => {
+            ground.storage.plan(Call::Sync, before + number, Trouble::Eio);
+        }
         _ => {}
     }
     put.map_err(|error| Violation::of("J1", error.to_string()))?;
     let mut shadow = Shadow::new(&ground.plan);
     ground.play(&engine, &mut shadow, seed)?;
     let mut seen = Seen {
-        flushes: ground.storage.flushes() - before,
+        flushes: ground.flushes() - before,
         shown: shadow.holds().len(),
         unanswered: shadow.unanswered().count(),
     };
@@ -120,6 +124,10 @@ impl Ground {
         let options = Engine::options().storage(Arc::new(self.storage.process()));
         let options = options.clock(self.clock.clone()).background(false);
         options.segment_bytes(SEGMENT_BYTES).open()
+    }
+
+    fn flushes(&self) -> u64 {
+        self.storage.count(Call::Sync)
     }
 
     fn local(&self, engine: &Engine, show: Show) -> Local {
@@ -157,28 +165,8 @@ impl Ground {
         if died { Exchange { reply: Reply::Unknown, ..exchange } } else { exchange }
     }
 
-    /// Everything that was shown is there, each command left open can be settled by repeating it,
-    /// and the sums are right.
     fn compare(&self, engine: &Engine, shadow: &mut Shadow) -> Result<(), Violation> {
-        let mut local = self.local(engine, Show::Durable);
-        let holds: Vec<_> = shadow.holds().iter().map(|known| known.id).collect();
-        for hold in holds {
-            let exchange = send(&mut local, Command::Get { hold })?;
-            require(matches!(exchange.reply, Reply::Hold(_)), "J3", || {
-                format!("{:?} was shown and is lost", shadow.by_id(hold))
-            })?;
-            judge(shadow, &exchange)?;
-        }
-        let open: Vec<_> = shadow.unanswered().map(|(&who, lines)| (who, lines.clone())).collect();
-        for ((customer, key), lines) in open {
-            let exchange = send(&mut local, Command::Hold { customer, key, lines })?;
-            judge(shadow, &exchange)?;
-            if matches!(exchange.reply, Reply::No(_)) {
-                shadow.settle_open(customer, key);
-            }
-        }
-        let view = counts(&engine.sale(SALE).expect("it was put").view().0);
-        World::of(std::slice::from_ref(shadow))?.check(&view)
+        recall(engine, &mut self.local(engine, Show::Durable), shadow)
     }
 
     /// After a kill the cache still shows what was never flushed. Whatever the next process shows
@@ -198,23 +186,51 @@ impl Ground {
         drop(engine); // in good order: everything is durable and marked
         let Some(known) = shadow.holds().first() else { return Ok(()) };
         let customer = known.customer.to_string();
-        let Some((segment, offset)) = self.storage.find(customer.as_bytes()) else {
+        let Some((segment, offset)) = self.storage.medium().find(customer.as_bytes()) else {
             return Err(Violation::of("J1", format!("{known:?} is not in the journal")));
         };
         self.storage.kill();
-        self.storage.flip(segment, offset);
+        self.storage.flip(segment, offset * 8);
         match self.open() {
             Err(Error::Corrupt(corruption)) => {
-                let names = corruption.file == format!("segment {segment}")
-                    && corruption.offset <= offset as u64;
-                require(names, "J3", || format!("byte {offset} of {segment}, not {corruption:?}"))
+                let names =
+                    corruption.file == format!("{segment:?}") && corruption.offset <= offset as u64;
+                require(names, "J3", || format!("byte {offset} of {segment:?}, not {corruption:?}"))
             }
             other => {
-                let text = format!("byte {offset} of segment {segment} flipped, and: {other:?}");
+                let text = format!("byte {offset} of {segment:?} flipped, and: {other:?}");
                 Err(Violation::of("J3", text))
             }
         }
     }
+}
+
+/// Everything that was shown is there, each command left open can be settled by repeating it,
+/// and the sums are right.
+pub(crate) fn recall(
+    engine: &Engine,
+    local: &mut Local,
+    shadow: &mut Shadow,
+) -> Result<(), Violation> {
+    local.show(Show::Durable);
+    let holds: Vec<_> = shadow.holds().iter().map(|known| known.id).collect();
+    for hold in holds {
+        let exchange = send(local, Command::Get { hold })?;
+        require(matches!(exchange.reply, Reply::Hold(_)), "J3", || {
+            format!("{:?} was shown and is lost", shadow.by_id(hold))
+        })?;
+        judge(shadow, &exchange)?;
+    }
+    let open: Vec<_> = shadow.unanswered().map(|(&who, lines)| (who, lines.clone())).collect();
+    for ((customer, key), lines) in open {
+        let exchange = send(local, Command::Hold { customer, key, lines })?;
+        judge(shadow, &exchange)?;
+        if matches!(exchange.reply, Reply::No(_)) {
+            shadow.settle_open(customer, key);
+        }
+    }
+    let view = counts(&engine.sale(SALE).expect("it was put").view().0);
+    World::of(std::slice::from_ref(shadow))?.check(&view)
 }
 
 fn send(local: &mut Local, command: Command) -> Result<Exchange, Violation> {

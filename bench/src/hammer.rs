@@ -90,7 +90,7 @@ pub fn play(round: &Round<'_>) -> Result<Tally, Failure> {
     })
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Violation {
+pub(crate) fn panicked(panic: &(dyn std::any::Any + Send)) -> Violation {
     let text = panic.downcast_ref::<String>().cloned();
     let text = text.or_else(|| panic.downcast_ref::<&str>().map(|&text| text.to_owned()));
     Violation::of("engine", format!("it panicked: {}", text.unwrap_or_default()))

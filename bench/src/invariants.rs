@@ -67,7 +67,7 @@ impl<'a> World<'a> {
         for shadow in shadows {
             uncertain |= shadow.unanswered().next().is_some();
             for known in shadow.holds() {
-                uncertain |= known.perhaps.is_some();
+                uncertain |= !known.is_certain();
                 let id = *keys.entry((known.customer, known.key)).or_insert(known.id);
                 require(id == known.id, "K1", || {
                     format!("{} {} got {id} and {}", known.customer, known.key, known.id)

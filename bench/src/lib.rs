@@ -9,14 +9,21 @@
 //! and [`crash`] does so on a [`faulty`] medium that loses power.
 
 pub mod auditor;
+pub mod bit_flips;
 pub mod command;
 pub mod crash;
+pub mod crash_states;
 pub mod faulty;
+pub mod full_disk;
 pub mod hammer;
 pub mod invariants;
+pub mod io_faults;
 pub mod local;
+pub mod many;
 pub mod plan;
 pub mod rng;
+pub mod scene;
 pub mod shadow;
+pub mod simulation;
 pub mod violation;
 pub mod workload;

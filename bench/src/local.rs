@@ -22,6 +22,15 @@ pub enum Show {
     IfDurable,
 }
 
+/// What tells the order of requests and answers.
+#[derive(Clone, Copy, Debug)]
+enum Watch {
+    /// Time since then.
+    Since(Instant),
+    /// A counter, the same in every run.
+    Counted(u64),
+}
+
 /// One client's way to the engine.
 #[derive(Debug)]
 pub struct Local {
@@ -29,7 +38,7 @@ pub struct Local {
     sale: Sale,
     clock: Arc<ManualClock>,
     plan: Arc<Plan>,
-    started: Instant,
+    watch: Watch,
     show: Show,
     unwaited: u32,
     last: Option<Ticket>,
@@ -53,11 +62,31 @@ impl Local {
             sale: engine.sale(SALE).expect("the plan's campaign was put"),
             clock: Arc::clone(clock),
             plan: Arc::clone(plan),
-            started,
+            watch: Watch::Since(started),
             show,
             unwaited: 0,
             last: None,
         }
+    }
+
+    /// Likewise, for one thread and runs that are all alike: order is counted on from `counted`.
+    ///
+    /// # Panics
+    /// As [`Local::new`].
+    #[must_use]
+    pub fn counting(
+        engine: &Engine,
+        clock: &Arc<ManualClock>,
+        plan: &Arc<Plan>,
+        counted: u64,
+    ) -> Self {
+        let local = Self::new(engine, clock, plan, Instant::now(), Show::Durable);
+        Self { watch: Watch::Counted(counted), ..local }
+    }
+
+    /// Shows answers as `show` says from now on.
+    pub fn show(&mut self, show: Show) {
+        self.show = show;
     }
 
     /// Performs one command.
@@ -76,7 +105,8 @@ impl Local {
                 self.settle()?;
             }
         }
-        Ok(Exchange { command, reply, sent_ns, answered_ns, sent_ms, answered_ms })
+        let reached_ms = 0;
+        Ok(Exchange { command, reply, sent_ns, answered_ns, sent_ms, answered_ms, reached_ms })
     }
 
     /// Waits for everything that was shown early.
@@ -88,8 +118,16 @@ impl Local {
         self.last.take().map_or(Ok(()), |ticket| ticket.wait())
     }
 
-    fn now_ns(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    fn now_ns(&mut self) -> u64 {
+        match &mut self.watch {
+            Watch::Since(started) => {
+                u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+            }
+            Watch::Counted(count) => {
+                *count += 1;
+                *count
+            }
+        }
     }
 
     fn perform(&mut self, command: &Command) -> Reply {

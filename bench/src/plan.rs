@@ -28,6 +28,9 @@ pub enum Profile {
     RequiredGifts,
     /// A drop that opens late and closes early.
     Window,
+    /// A whole market: baskets of scarce and unlimited items, with required and optional gifts,
+    /// limits, orders and expiries.
+    Market,
 }
 
 /// Of 100 commands, how many are which. The rest up to 100: `find`.
@@ -113,13 +116,15 @@ const TTL_MS: u64 = 10_000;
 pub const WINDOW_BEFORE_MS: u64 = 1_000;
 /// How long it is open, ms.
 const WINDOW_MS: u64 = 8_000;
+/// How long a [`Profile::Market`] is open, ms.
+const MARKET_MS: u64 = 3_600_000;
 /// How much time each of its 100 steps takes, ms: the last ones lie after the closing.
 pub const WINDOW_STEP_MS: u64 = 100;
 const _: () = assert!(WINDOW_BEFORE_MS + WINDOW_MS < 100 * WINDOW_STEP_MS);
 
 impl Profile {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::LastUnit,
         Self::OneHotItem,
         Self::SharedBaskets,
@@ -130,6 +135,7 @@ impl Profile {
         Self::OptionalGifts,
         Self::RequiredGifts,
         Self::Window,
+        Self::Market,
     ];
 
     /// Its name on the command line.
@@ -146,6 +152,7 @@ impl Profile {
             Self::OptionalGifts => "optional-gifts",
             Self::RequiredGifts => "required-gifts",
             Self::Window => "window",
+            Self::Market => "market",
         }
     }
 }
@@ -205,6 +212,12 @@ impl Plan {
             Profile::OptionalGifts => (plan.lines, plan.quantity) = (2, 2),
             Profile::RequiredGifts => plan.lines = 2,
             Profile::Window => plan.closes_after_ms = Some(WINDOW_MS),
+            Profile::Market => {
+                (plan.limit, plan.lines, plan.quantity) = (6, 3, 2);
+                (plan.ttl_ms, plan.closes_after_ms) = (TTL_MS, Some(MARKET_MS));
+                plan.orders_last = false;
+                plan.mix = Mix { hold: 36, more: 12, confirm: 3, release: 24, extend: 6, ..BUSY };
+            }
             Profile::DoomedBaskets => {}
         }
         plan
@@ -326,6 +339,13 @@ fn goods(profile: Profile, clients: u32, commands: u32) -> (Vec<Good>, usize) {
             (vec![a, b, good("g", 15)], 2)
         }
         Profile::Window => (vec![good("a", 1_000_000)], 1),
+        Profile::Market => {
+            let unlimited = Gift { good: 4, quantity: 1, required: false };
+            let unlimited = Good { sku: "u", units: None, gift: Some(unlimited) };
+            let a = with_gift("a", 30, 5, 1, true);
+            let b = with_gift("b", 50, 4, 2, false);
+            (vec![a, b, good("c", 20), unlimited, good("g", 40), good("h", 24)], 4)
+        }
     }
 }
 

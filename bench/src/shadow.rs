@@ -31,10 +31,14 @@ pub struct Known {
     pub perhaps: Option<(HoldState, Option<Payment>)>,
     /// What it was confirmed with.
     pub payment: Option<Payment>,
-    /// When it was granted, ms.
-    pub created_ms: u64,
-    /// When it expires, ms.
-    pub expires_ms: u64,
+    /// When it was granted, ms: no earlier and no later.
+    pub created_ms: (u64, u64),
+    /// When it expires, ms: no earlier and no later.
+    pub expires_ms: (u64, u64),
+    /// Whether it was due at some moment, so that it may be over.
+    pub was_due: bool,
+    /// Whether the process that is alive has surely expired it.
+    pub is_gone: bool,
     /// Its place among the live ones.
     live_at: Option<usize>,
 }
@@ -43,7 +47,20 @@ impl Known {
     /// Whether it may have expired by `ms`.
     #[must_use]
     pub fn may_expire(&self, ms: u64) -> bool {
-        self.state == HoldState::Held && self.expires_ms <= ms
+        self.state == HoldState::Held && (self.was_due || self.expires_ms.0 <= ms)
+    }
+
+    /// Whether everything about it is known.
+    #[must_use]
+    pub const fn is_certain(&self) -> bool {
+        self.perhaps.is_none() && !self.was_due
+    }
+
+    /// Shows that what is known of its times is exact.
+    fn is_exact(&self, created_ms: u64, expires_ms: u64) -> bool {
+        let exact = (created_ms, created_ms, expires_ms, expires_ms, false);
+        let known = (self.created_ms.0, self.created_ms.1, self.expires_ms.0, self.expires_ms.1);
+        (known.0, known.1, known.2, known.3, self.was_due) == exact
     }
 
     /// Whether it keeps its units.
@@ -239,6 +256,9 @@ impl Shadow {
         known.state = state;
         known.perhaps = None;
         known.payment = payment.or(known.payment);
+        if state != HoldState::Held {
+            (known.was_due, known.is_gone) = (false, false);
+        }
         if state != HoldState::Held
             && let Some(live_at) = known.live_at.take()
         {
@@ -259,8 +279,105 @@ impl Shadow {
     /// A hold was heard to expire at `ms`.
     pub fn extend(&mut self, id: HoldId, ms: u64) {
         if let Some(&place) = self.by_id.get(&id) {
-            self.at_mut(place).expires_ms = ms;
+            let known = self.at_mut(place);
+            (known.expires_ms, known.was_due) = ((ms, ms), false);
         }
+    }
+
+    /// A hold may have been extended to `ms`, without an answer that tells.
+    pub fn may_extend(&mut self, id: HoldId, ms: u64) {
+        if let Some(&place) = self.by_id.get(&id) {
+            let known = self.at_mut(place);
+            known.expires_ms.1 = known.expires_ms.1.max(ms);
+        }
+    }
+
+    /// A hold was seen to be held, with these times.
+    pub fn saw(&mut self, id: HoldId, created_ms: u64, expires_ms: u64) {
+        let Some(&place) = self.by_id.get(&id) else { return };
+        if !self.at(place).is_exact(created_ms, expires_ms) {
+            let known = self.at_mut(place);
+            known.created_ms = (created_ms, created_ms);
+            (known.expires_ms, known.was_due) = ((expires_ms, expires_ms), false);
+        }
+    }
+
+    fn each_live(&mut self, mut change: impl FnMut(&mut Known)) {
+        for at in 0..self.live.len() {
+            let place = self.live.get(at).copied().unwrap_or(u32::MAX);
+            if let Some(known) = self.holds.get_mut(place as usize) {
+                change(known);
+            }
+        }
+    }
+
+    /// The engine did what was due at `ms`. Returns how many holds it must have expired, and how
+    /// many it can have.
+    pub fn ticked(&mut self, ms: u64) -> (u64, u64) {
+        let (mut surely, mut perhaps) = (0, self.unanswered.len() as u64);
+        self.each_live(|known| {
+            if known.is_gone || known.expires_ms.0 > ms {
+                perhaps += u64::from(known.was_due && !known.is_gone);
+                return;
+            }
+            perhaps += 1;
+            if known.is_certain() && known.expires_ms.1 <= ms {
+                surely += 1;
+                known.is_gone = true;
+            }
+            known.was_due = true;
+        });
+        (surely, perhaps)
+    }
+
+    /// The engine may have done what was due at `ms`.
+    pub fn may_have_ticked(&mut self, ms: u64) {
+        self.each_live(|known| known.was_due |= known.expires_ms.0 <= ms);
+    }
+
+    /// The engine followed a step of its clock, which showed `ms`: what was left of live holds is
+    /// left of them still.
+    pub fn stepped(&mut self, ms: u64, step_ms: i64) {
+        self.each_live(|known| {
+            if known.is_gone {
+                return;
+            }
+            // One that is over by then does not move.
+            let over = known.expires_ms.0 <= ms && known.was_due || known.perhaps.is_some();
+            for span in [&mut known.created_ms, &mut known.expires_ms] {
+                let moved =
+                    (span.0.saturating_add_signed(step_ms), span.1.saturating_add_signed(step_ms));
+                *span = if over { (span.0.min(moved.0), span.1.max(moved.1)) } else { moved };
+            }
+        });
+    }
+
+    /// The process is gone, and some of these steps of its clock, from the last one backwards, may
+    /// never have been recorded.
+    pub fn unstepped(&mut self, steps_ms: &[i64]) {
+        let mut back_ms = 0_i64;
+        let (mut least, mut most) = (0, 0);
+        for step_ms in steps_ms.iter().rev() {
+            back_ms -= step_ms;
+            (least, most) = (back_ms.min(least), back_ms.max(most));
+        }
+        self.each_live(|known| {
+            for span in [&mut known.created_ms, &mut known.expires_ms] {
+                let low = span.0.saturating_add_signed(least);
+                *span = (low, span.1.saturating_add_signed(most));
+            }
+        });
+    }
+
+    /// The engine was started again at `ms`: every live hold has at least `grace_ms` left.
+    pub fn resumed(&mut self, ms: u64, grace_ms: u64) {
+        self.each_live(|known| {
+            known.was_due |= known.is_gone;
+            known.is_gone = false;
+            let earliest = ms + grace_ms;
+            let (from, to) = known.expires_ms;
+            known.expires_ms = (from.max(earliest), to.max(earliest));
+        });
     }
 
     /// Everything due at `ms` has surely expired.
@@ -288,8 +405,10 @@ impl Known {
             state: answer.state,
             perhaps: None,
             payment: None,
-            created_ms: answer.created_ms,
-            expires_ms: answer.expires_ms.unwrap_or(u64::MAX),
+            created_ms: (answer.created_ms, answer.created_ms),
+            expires_ms: answer.expires_ms.map_or((u64::MAX, u64::MAX), |ms| (ms, ms)),
+            was_due: false,
+            is_gone: false,
             live_at: None,
         }
     }

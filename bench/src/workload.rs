@@ -31,6 +31,12 @@ impl Workload {
         Self { plan: Arc::clone(plan), client, rng, step: 0, customers: 0, keys: 0 }
     }
 
+    /// Draws from stream `number` of `seed` from now on, so that what is drawn here does not depend
+    /// on how much was drawn before.
+    pub fn reseed(&mut self, seed: u64, number: u64) {
+        self.rng = Rng::stream(seed, number);
+    }
+
     /// The next command. Endless; how many to draw is [`Plan::commands`].
     pub fn next(&mut self, shadow: &Shadow) -> Command {
         self.step += 1;

@@ -6,10 +6,13 @@
 use std::time::Instant;
 
 use jangteo::fault::{Fault, plant};
+use jangteo_bench::bit_flips::Journal;
 use jangteo_bench::crash::{Blow, strike};
+use jangteo_bench::faulty::Trouble;
 use jangteo_bench::hammer::{Round, play};
 use jangteo_bench::plan::Profile;
 use jangteo_bench::violation::Violation;
+use jangteo_bench::{crash_states, full_disk, io_faults, simulation};
 
 #[cfg(test)]
 #[path = "it/model/mod.rs"]
@@ -22,12 +25,22 @@ enum Hunt {
     Hammer(Profile),
     /// A crash.
     Crash(Blow),
+    /// A seed of the simulation.
+    Simulation,
+    /// Every crash state of a scene.
+    CrashStates,
+    /// A call that fails, in every way.
+    IoFaults,
+    /// Bits of a journal.
+    BitFlips,
+    /// A disk that fills up.
+    FullDisk,
     /// Sequences beside the sequential model.
     Model,
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 31] = [
+const TABLE: [(Fault, Hunt, &[&str]); 41] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -48,6 +61,16 @@ const TABLE: [(Fault, Hunt, &[&str]); 31] = [
     (Fault::IgnoreFailedFlush, Hunt::Crash(Blow::FailedFlush(9)), &["J3"]),
     (Fault::TrustPageCache, Hunt::Crash(Blow::KillThenPowerLoss(9)), &["J3"]),
     (Fault::TruncateAtCorruption, Hunt::Crash(Blow::FlippedBit), &["J3"]),
+    (Fault::SkipDirectorySync, Hunt::CrashStates, &["J3"]),
+    (Fault::ReuseEpoch, Hunt::Simulation, &["J3"]),
+    (Fault::TailNotFlushed, Hunt::CrashStates, &["J3"]),
+    (Fault::VouchTooFar, Hunt::CrashStates, &["J3"]),
+    (Fault::FullDiskIsSuccess, Hunt::IoFaults, &["J3"]),
+    (Fault::RetryFailedFlush, Hunt::IoFaults, &["J3"]),
+    (Fault::ShortChecksum, Hunt::BitFlips, &["J3", "audit"]),
+    (Fault::StepNotRecorded, Hunt::Simulation, &["answer", "K1", "audit"]),
+    (Fault::NoGraceAfterRestart, Hunt::Simulation, &["answer", "audit"]),
+    (Fault::ReserveForgotten, Hunt::FullDisk, &["F1"]),
     (Fault::LostGiveBack, Hunt::Model, &["model"]),
     (Fault::LimitOffByOne, Hunt::Model, &["model"]),
     (Fault::KeyForgotten, Hunt::Model, &["model"]),
@@ -77,6 +100,19 @@ fn run(hunt: Hunt, seed: u64) -> Result<(), Violation> {
             play(&round).map(|_| ()).map_err(|failure| failure.violation)
         }
         Hunt::Crash(blow) => strike(seed, blow).map(|_| ()),
+        Hunt::Simulation => simulation::run(seed).map(|_| ()).map_err(|trouble| trouble.violation),
+        Hunt::CrashStates => crash_states::try_all(seed).map(|_| ()),
+        Hunt::IoFaults => (1..=8).try_for_each(|n| {
+            let all = Trouble::TOLD.iter();
+            all.map(|&trouble| (8 * seed + n, trouble))
+                .try_for_each(|planned| io_faults::fail(&[planned], true).map(|_| ()))
+        }),
+        Hunt::BitFlips => {
+            let journal = Journal::of(8 << 10, true)?;
+            let bits = (seed..journal.bits()).step_by(67);
+            bits.map(|bit| journal.flip(bit)).try_for_each(|flips| flips.map(|_| ()))
+        }
+        Hunt::FullDisk => full_disk::fill(seed).map(|_| ()),
         Hunt::Model => model::play(&model::draw(seed), &mut model::Exercised::default())
             .map_err(|text| Violation::of("model", text)),
     }

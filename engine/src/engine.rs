@@ -54,6 +54,8 @@ pub(crate) struct EngineCore {
     pub(crate) stop: Stop,
     /// Held by whoever does what is due.
     pub(crate) ticking: Mutex<()>,
+    /// Where keys of hashes come from, if not from chance.
+    seed: Option<[u64; 2]>,
     torn: Option<String>,
     passed_over: Vec<String>,
     /// Records since the last snapshot that make another one worth it.
@@ -99,6 +101,7 @@ impl Reopened {
             storage: Arc::clone(storage),
             segment_bytes: options.segment_bytes,
             durability: options.durability,
+            threaded: options.background,
         };
         let journal = Journal::resume(&opened, found, now, std::mem::take(&mut replay.book))?;
         Ok(Self { journal, replay, torn, passed_over, replayed })
@@ -158,6 +161,7 @@ impl Engine {
             campaigns: Mutex::new(replay.campaigns),
             stop: Stop::default(),
             ticking: Mutex::new(()),
+            seed: options.id_seed,
             torn,
             passed_over,
             snapshot_after: options.snapshot_after,
@@ -238,7 +242,8 @@ impl Engine {
         }
     }
 
-    /// Asks the engine's committer thread to flush, and does not wait.
+    /// Asks the engine's committer thread to flush, and does not wait. Without
+    /// [threads](Options::background) it flushes on this one.
     pub fn flush_soon(&self) {
         self.0.core.shared.journal.demand();
     }
@@ -304,15 +309,14 @@ impl EngineCore {
         let old_indices: Vec<u32> =
             old_place.map(|(first, old)| old.indices(*first).collect()).unwrap_or_default();
         let occurrences = campaign.occurrences();
-        let put = CampaignRecord { campaign, occurrences, hash_key: secret()? };
+        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
+        let put = CampaignRecord { campaign, occurrences, hash_key: self.hash_key(first)? };
         let json = put.to_json();
         if json.len() > CAMPAIGN_RECORD_MAX {
             return Err(Error::TooMany("bytes in a campaign"));
         }
         let ticking = self.ticking.lock(); // no clock step falls between record and drops
         let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
-
-        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
         let drops = Replayed::drops_of(&put, first);
         let after = put.indices(first).last().map_or(first, |last| last + 1);
         if after > SALES_MAX {
@@ -394,8 +398,22 @@ impl EngineCore {
         }
     }
 
+    /// The drops that are current, in the order of their making: what is due at once happens in
+    /// the same order in every process.
     pub(crate) fn current(&self) -> Vec<Sale> {
-        self.by_id.iter().map(|entry| entry.value().clone()).collect()
+        let mut sales: Vec<Sale> = self.by_id.iter().map(|entry| entry.value().clone()).collect();
+        sales.sort_unstable_by_key(|sale| sale.0.index);
+        sales
+    }
+
+    /// The key that spreads the customers of a campaign whose first drop is `first`.
+    fn hash_key(&self, first: u32) -> Result<[u64; 2], Error> {
+        let Some([a, b]) = self.seed else { return secret() };
+        let words = [0_u8, 1].map(|word| {
+            let [c, d, e, f] = first.to_le_bytes();
+            SipHasher13::new_with_keys(a, b).hash(&[word, c, d, e, f])
+        });
+        Ok(words)
     }
 }
 

@@ -62,6 +62,26 @@ pub enum Fault {
     TrustPageCache,
     /// Recovery cuts the journal at any bad batch.
     TruncateAtCorruption,
+    /// A new segment's name is not made durable.
+    SkipDirectorySync,
+    /// A start of the engine writes under the epoch of the one before.
+    ReuseEpoch,
+    /// What recovery writes again is not flushed before answers are given.
+    TailNotFlushed,
+    /// A batch vouches for one record more than was flushed.
+    VouchTooFar,
+    /// A write that finds the disk full is taken for a good one.
+    FullDiskIsSuccess,
+    /// A flush that failed is tried again, and believed.
+    RetryFailedFlush,
+    /// A batch's checksum covers its first sector only.
+    ShortChecksum,
+    /// A step of the clock moves deadlines without a record.
+    StepNotRecorded,
+    /// A live hold gets no more time after a restart than it had left.
+    NoGraceAfterRestart,
+    /// No journal room is kept back for the end of live holds.
+    ReserveForgotten,
 }
 
 #[cfg(feature = "planted-faults")]

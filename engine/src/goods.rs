@@ -106,8 +106,8 @@ impl Goods {
         self.items().iter().filter_map(|good| good.units).map(u64::from).sum()
     }
 
-    /// Rows that each shard needs for the whole stock, within reason. Customers spread like dice: six
-    /// deviations more than the mean leave no shard growing.
+    /// Rows that each shard needs for the whole stock, within reason. Customers spread like dice:
+    /// six deviations more than the mean leave no shard growing.
     pub(crate) fn rows_expected(&self) -> usize {
         let holds = usize::try_from(self.units()).unwrap_or(usize::MAX);
         let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;

@@ -81,16 +81,21 @@ impl Options {
         self
     }
 
-    /// Whether a thread of the engine opens and closes drops, expires holds and watches the disk.
-    /// Without it, call [`Engine::tick`]: for simulations, which decide themselves when things
-    /// happen.
+    /// Whether the engine has threads of its own; it has unless set.
+    ///
+    /// Without them nothing happens but on the threads of its callers: whoever waits for an answer,
+    /// polls it or calls [`Engine::flush`] flushes the journal, whoever needs a segment makes it,
+    /// and only [`Engine::tick`] opens and closes drops, expires holds, flushes what nobody waits
+    /// for and watches the disk. For simulations, which decide themselves when things happen; one
+    /// thread, one [`seed`](Options::id_seed), one clock and one storage make every run alike.
     #[must_use]
     pub fn background(mut self, on: bool) -> Self {
         self.background = on;
         self
     }
 
-    /// Makes hold ids foreseeable: for simulations, whose every run of one seed must be alike.
+    /// Makes hold ids, and how a campaign's customers are spread, foreseeable: for simulations,
+    /// whose every run of one seed must be alike.
     #[must_use]
     pub fn id_seed(mut self, seed: [u64; 2]) -> Self {
         self.id_seed = Some(seed);

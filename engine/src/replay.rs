@@ -10,6 +10,7 @@ use crate::book::{Book, Page, Turn};
 use crate::buyers::Shard;
 use crate::campaign::{Campaign, Occurrence};
 use crate::catalogue::CampaignRecord;
+use crate::fault::{Fault, planted};
 use crate::goods::Goods;
 use crate::hold::HoldState;
 use crate::ids::Slot;
@@ -269,6 +270,7 @@ impl Replay {
     fn resumed(&mut self, now: Timestamp) {
         for sale in &mut self.sales {
             let grace_ms = sale.campaign.rules.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS);
+            let grace_ms = if planted(Fault::NoGraceAfterRestart) { 0 } else { grace_ms };
             if self.book.page(sale.index).holds_live > 0 {
                 sale.shards.iter_mut().for_each(|shard| shard.resumed(now.plus_ms(grace_ms)));
             }

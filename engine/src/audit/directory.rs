@@ -31,7 +31,7 @@ use crate::snapshot::{self, Compared};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn audit_directory(path: impl AsRef<Path>) -> Result<DirectoryAudit, Error> {
-    beside(path.as_ref(), |storage| audit(&**storage))
+    beside(path.as_ref(), |storage| audit_storage(&**storage))
 }
 
 /// Reads the journal in the data directory `path`, beside an engine that may be running on it.
@@ -43,7 +43,11 @@ pub(super) fn beside<T>(
     patiently(|| read(&storage))
 }
 
-fn audit(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
+/// Likewise from the journal in `storage`.
+///
+/// # Errors
+/// As [`audit_directory`].
+pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let mut witness = Witness::default();
     let mut see =
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);

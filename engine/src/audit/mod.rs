@@ -25,7 +25,7 @@ mod report;
 mod terms;
 mod witness;
 
-pub use directory::audit_directory;
+pub use directory::{audit_directory, audit_storage};
 pub use history::{HoldHistory, HoldStep, HoldUnits, audit_hold};
 pub use layout::{SegmentAudit, StartAudit};
 pub use report::{

@@ -31,6 +31,8 @@ pub(crate) struct Journal<B> {
     append: Append<B>,
     gate: Gate,
     watermark: Watermark,
+    /// Whether threads flush and make segments; without them whoever needs it does so.
+    threaded: bool,
     /// `None` without a disk behind it.
     disk: Option<Disk>,
 }
@@ -51,6 +53,7 @@ pub(crate) struct Opened {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) segment_bytes: u64,
     pub(crate) durability: Durability,
+    pub(crate) threaded: bool,
 }
 
 impl<B: Send + 'static> Journal<B> {
@@ -60,6 +63,7 @@ impl<B: Send + 'static> Journal<B> {
             append: Append::new(book, 1, Timestamp::default(), false),
             gate: Gate::open(),
             watermark: Watermark::at(u64::MAX >> 1),
+            threaded: false,
             disk: None,
         }
     }
@@ -76,7 +80,8 @@ impl<B: Send + 'static> Journal<B> {
         book: B,
     ) -> Result<Self, Error> {
         let storage = Arc::clone(&opened.storage);
-        let supply = Supply::new(storage, opened.segment_bytes, found.next_segment);
+        let supply =
+            Supply::new(storage, opened.segment_bytes, found.next_segment, opened.threaded);
         let supply = Arc::new(supply);
         let mut batch = Batch {
             frame: vec![0; frame::HEAD],
@@ -99,11 +104,16 @@ impl<B: Send + 'static> Journal<B> {
             Arc::clone(&supply),
             opened.durability,
             found.vouched,
-            (found.epoch + 1, incarnation),
+            (found.epoch + u32::from(!planted(Fault::ReuseEpoch)), incarnation),
         );
         writer.begin(blank);
-        writer.write(batch)?;
-        writer.mark()?;
+        if planted(Fault::TailNotFlushed) {
+            writer.write_unflushed(batch)?;
+            writer.believe();
+        } else {
+            writer.write(batch)?;
+            writer.mark()?;
+        }
         let disk = Disk {
             writer: Mutex::new(writer),
             supply,
@@ -111,18 +121,23 @@ impl<B: Send + 'static> Journal<B> {
             feed: Feed::new(Arc::clone(&opened.storage)),
             incarnation,
         };
+        let watermark = Watermark::at(next_sequence - 1);
+        if !opened.threaded {
+            watermark.stop(); // nobody will serve: whoever waits or polls leads
+        }
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
-            watermark: Watermark::at(next_sequence - 1),
+            watermark,
+            threaded: opened.threaded,
             disk: Some(disk),
         })
     }
 
-    /// Starts the committer and the thread that makes segments; each goes to `threads` as soon as
-    /// it runs.
+    /// Starts the committer and the thread that makes segments, if threads are wanted; each goes to
+    /// `threads` as soon as it runs.
     pub(crate) fn start(self: &Arc<Self>, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
-        if self.disk.is_none() {
+        if self.disk.is_none() || !self.threaded {
             return Ok(());
         }
         let [segments, commits] = [Arc::clone(self), Arc::clone(self)];
@@ -223,9 +238,13 @@ impl<B: Send + 'static> Journal<B> {
         self.watermark.is_stopping()
     }
 
-    /// Asks the committer thread to flush what is there.
+    /// Asks the committer thread to flush what is there; without threads, does so.
     pub(crate) fn demand(&self) {
         self.watermark.demand();
+        if !self.threaded && self.disk.is_some() {
+            // Returns once nothing is demanded: the watermark has been told that nobody serves.
+            self.watermark.serve(&|lead| self.commit(lead));
+        }
     }
 
     /// Records appended and not yet durable.
@@ -285,8 +304,12 @@ impl<B: Send + 'static> Journal<B> {
         if !idle || !marked {
             self.demand();
         }
+        if !self.gate.is_latched() {
+            disk.supply.prepare();
+        }
         // Beside what live holds need to end, the next start needs a segment.
         let start = disk.supply.segment_bytes();
+        let live_holds = if planted(Fault::ReserveForgotten) { 0 } else { live_holds };
         let kept_back = live_holds.saturating_mul(RESERVE_BYTES_PER_HOLD).saturating_add(start);
         self.append.set_room(&self.gate, disk.supply.room().saturating_sub(kept_back));
     }

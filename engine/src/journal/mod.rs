@@ -19,7 +19,8 @@
 //! - **J6** An answer that names a hold waits for that hold's last record.
 //!
 //! `append -> commit -> segment -> storage`, and back by `watermark`. Formats: [`frame`] (batches)
-//! and [`record`]. Reading back: [`scan`] (frames, in windows) and [`recover`] (which of them count).
+//! and [`record`]. Reading back: [`scan`] (frames, in windows) and [`recover`] (which of them
+//! count).
 
 pub(crate) mod append;
 mod commit;

@@ -23,6 +23,8 @@ use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 const SLICE_BYTES: usize = 1 << 20;
 /// Length of a segment made where it is needed at once, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
+/// On a full disk segments may be shorter, down to this part of the usual length.
+const SMALLEST_PART: u64 = 64;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
 /// In `buffered` durability the file is flushed after this many bytes, and when idle.
@@ -69,12 +71,19 @@ struct Pool {
 pub(crate) struct Supply {
     storage: Arc<dyn Storage>,
     segment_bytes: u64,
+    /// Whether a thread keeps segments ready; without it whoever needs one makes it.
+    threaded: bool,
     pool: Mutex<Pool>,
     changed: Condvar,
 }
 
 impl Supply {
-    pub(crate) fn new(storage: Arc<dyn Storage>, segment_bytes: u64, next_id: u64) -> Self {
+    pub(crate) fn new(
+        storage: Arc<dyn Storage>,
+        segment_bytes: u64,
+        next_id: u64,
+        threaded: bool,
+    ) -> Self {
         let pool = Pool {
             ready: VecDeque::new(),
             next_id,
@@ -84,7 +93,7 @@ impl Supply {
             impatient: false,
             stopping: false,
         };
-        Self { storage, segment_bytes, pool: Mutex::new(pool), changed: Condvar::new() }
+        Self { storage, segment_bytes, threaded, pool: Mutex::new(pool), changed: Condvar::new() }
     }
 
     /// Keeps enough blank segments ready until [`Supply::stop`]. Runs on its own thread.
@@ -95,10 +104,8 @@ impl Supply {
                 pool = wait_on(&self.changed, pool);
                 continue;
             }
-            let id = pool.next_id;
-            pool.next_id += 1;
             drop(pool);
-            let made = self.make(id, self.segment_bytes);
+            let made = self.make_largest(self.next_id());
             pool = self.pool.lock();
             match made {
                 Ok(blank) => {
@@ -118,22 +125,59 @@ impl Supply {
         }
     }
 
+    /// Without a thread for it: makes one of the segments that are to be ready, if any is missing.
+    pub(crate) fn prepare(&self) {
+        let wanted = {
+            let pool = self.pool.lock();
+            !self.threaded && pool.ready.len() < pool.want
+        };
+        if wanted {
+            let made = self.make_largest(self.next_id());
+            let mut pool = self.pool.lock();
+            pool.failed = made.as_ref().err().map(io::Error::kind);
+            pool.ready.extend(made);
+        }
+    }
+
     /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
     pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
-        let id = {
-            let mut pool = self.pool.lock();
-            pool.next_id += 1;
-            pool.next_id - 1
-        };
-        self.make(id, bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+        self.make(self.next_id(), bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+    }
+
+    fn next_id(&self) -> u64 {
+        let mut pool = self.pool.lock();
+        pool.next_id += 1;
+        pool.next_id - 1
+    }
+
+    /// Makes a blank segment, of the usual size or a half, a quarter ... of it: on a full disk the
+    /// room that a start got back from blank segments must all be of use, or live holds could not
+    /// end.
+    fn make_largest(&self, id: u64) -> io::Result<Blank> {
+        let mut bytes = self.segment_bytes;
+        let smallest = (bytes / SMALLEST_PART).max(frame::SECTOR as u64);
+        let free = self.storage.free_bytes().unwrap_or(u64::MAX);
+        loop {
+            let last = bytes <= smallest;
+            let tried = (last || bytes <= free).then(|| self.make(id, bytes));
+            match tried {
+                Some(Err(error)) if is_full(error.kind()) && !last => {}
+                Some(made) => return made,
+                None => {}
+            }
+            bytes = (bytes / 2).next_multiple_of(frame::SECTOR as u64);
+        }
     }
 
     fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
         // What could not be created may be somebody else's.
         let file = self.storage.create(FileName::Segment(id))?;
         let mut blank = Blank { id, file, bytes: 0 };
-        match blank.lengthen(bytes).and_then(|()| self.storage.sync_directory()) {
+        let listed = || {
+            if planted(Fault::SkipDirectorySync) { Ok(()) } else { self.storage.sync_directory() }
+        };
+        match blank.lengthen(bytes).and_then(|()| listed()) {
             Ok(()) => Ok(blank),
             Err(error) => {
                 // Gives the room back; a leftover is only zeros.
@@ -143,8 +187,8 @@ impl Supply {
         }
     }
 
-    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if the
-    /// engine stops first.
+    /// Takes a blank segment numbered after `last`, waiting for one if need be. `None` if nobody
+    /// makes them, or the engine stops first.
     fn take(&self, last: u64) -> Option<Blank> {
         let mut pool = self.pool.lock();
         loop {
@@ -157,12 +201,8 @@ impl Supply {
                 let _ = self.storage.remove(FileName::Segment(blank.id)); // it is only zeros
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
-            let hopeless = |kind| {
-                let full =
-                    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-                pool.impatient || !full
-            };
-            if pool.stopping || pool.failed.is_some_and(hopeless) {
+            let hopeless = |kind| pool.impatient || !is_full(kind);
+            if pool.stopping || !self.threaded || pool.failed.is_some_and(hopeless) {
                 return None;
             }
             pool = wait_on(&self.changed, pool);
@@ -186,7 +226,8 @@ impl Supply {
     pub(crate) fn room(&self) -> u64 {
         let (prepared, failed) = {
             let pool = self.pool.lock();
-            (pool.ready.len() as u64 * self.segment_bytes + pool.current_left, pool.failed)
+            let ready: u64 = pool.ready.iter().map(|blank| blank.bytes).sum();
+            (ready + pool.current_left, pool.failed)
         };
         let free = if failed.is_some() { 0 } else { self.storage.free_bytes().unwrap_or(0) };
         // What does not make a whole segment cannot be used.
@@ -211,6 +252,11 @@ impl Supply {
         self.pool.lock().stopping = true;
         self.changed.notify_all();
     }
+}
+
+/// Whether an error may pass by itself: somebody makes room.
+const fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The end of the journal: writes frames, one at a time.
@@ -269,6 +315,15 @@ impl Writer {
     /// # Errors
     /// Whatever the medium says: nothing written since the last flush is known after that (J4).
     pub(crate) fn write(&mut self, batch: Batch) -> io::Result<()> {
+        self.write_unflushed(batch)?;
+        if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, which the next flush makes durable.
+    pub(crate) fn write_unflushed(&mut self, batch: Batch) -> io::Result<()> {
         let bytes = batch.frame.len() - frame::HEAD;
         let checksum = self.put(batch.frame, batch.first_sequence, batch.records, bytes)?;
         self.written = batch.first_sequence + u64::from(batch.records) - 1;
@@ -282,10 +337,12 @@ impl Writer {
             end: Place { segment, offset: self.offset },
         };
         self.vouched = false;
-        if self.durability == Durability::Synced || self.unflushed_bytes >= BUFFERED_BYTES {
-            self.flush()?;
-        }
         Ok(())
+    }
+
+    /// A planted fault: takes what was written for flushed.
+    pub(crate) fn believe(&mut self) {
+        (self.flushed, self.vouched) = (self.written, true);
     }
 
     /// When nothing waits: flushes what is not, and writes a marker if nothing vouches for the
@@ -333,11 +390,15 @@ impl Writer {
             first_sequence,
             records,
             bytes: length,
-            durable_up_to: self.flushed,
+            durable_up_to: self.flushed + u64::from(planted(Fault::VouchTooFar)),
             previous: self.last.checksum,
         };
         let checksum = frame::seal(&mut bytes, &head);
-        write_all(&*segment.file, &bytes, self.offset)?;
+        let written = write_all(&*segment.file, &bytes, self.offset);
+        let full = written.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::StorageFull);
+        if !(full && planted(Fault::FullDiskIsSuccess)) {
+            written?;
+        }
         self.offset += needed;
         self.unflushed_bytes += needed;
         self.supply.pool.lock().current_left = segment.bytes - self.offset;
@@ -361,7 +422,8 @@ impl Writer {
             }
             // Nobody makes them any more, and what is still under way must not fail on a sound
             // disk.
-            None => self.supply.make_now(needed)?,
+            None if self.supply.threaded => self.supply.make_now(needed)?,
+            None => self.supply.make_now(needed.max(self.supply.segment_bytes))?,
         };
         self.begin(blank);
         Ok(())
@@ -369,7 +431,10 @@ impl Writer {
 
     fn flush(&mut self) -> io::Result<()> {
         if let Some(segment) = self.segment.as_ref().filter(|_| !planted(Fault::SkipFlush)) {
-            let synced = segment.file.sync();
+            let mut synced = segment.file.sync();
+            if synced.is_err() && planted(Fault::RetryFailedFlush) {
+                synced = segment.file.sync();
+            }
             if !planted(Fault::IgnoreFailedFlush) {
                 synced?;
             }

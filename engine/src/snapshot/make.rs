@@ -138,7 +138,8 @@ pub(crate) fn store(
     write_locked(storage, origin, state, (Pace::Full, &())).map(drop)
 }
 
-/// Writes, reads back, and removes older ones. `create -> write -> sync -> sync_directory -> verify`.
+/// Writes, reads back, and removes older ones:
+/// `create -> write -> sync -> sync_directory -> verify`.
 fn write_locked(
     storage: &dyn Storage,
     origin: Origin,
@@ -214,6 +215,10 @@ impl State for Replay {
 
     fn page(&self, index: usize) -> Page {
         self.book.page(u32::try_from(index).expect("limits.rs bounds the drops")).clone()
+    }
+
+    fn steps(&self) -> Vec<(u64, i64)> {
+        self.book.steps().to_vec()
     }
 
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! Snapshots: what all records up to a sequence made, so that a start replays only what follows.
 //!
-//! A snapshot only shortens recovery. It holds nothing that the journal does not, it is made only of
-//! records that were vouched for, and a start that cannot read it passes it over, says so, and reads
-//! the one before it or the whole journal.
+//! A snapshot only shortens recovery. It holds nothing that the journal does not, it is made only
+//! of records that were vouched for, and a start that cannot read it passes it over, says so, and
+//! reads the one before it or the whole journal.
 //!
 //! # File
 //!
@@ -11,8 +11,8 @@
 //! the file is complete. Written under its final name: until that last section is there, it is no
 //! snapshot.
 //!
-//! `make -> write -> section`, and back by [`load`]; [`live`] is an engine that ends, [`compare`] sets
-//! a snapshot against the journal.
+//! `make -> write -> section`, and back by [`load`]; [`live`] is an engine that ends, [`compare`]
+//! sets a snapshot against the journal.
 
 mod compare;
 mod head;

@@ -6,20 +6,26 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use crate::attack_disk::Disk;
 use crate::common::{OPENS_MS, campaign, clock, hold, item, one_item, open_sale};
 use jangteo::{
     Campaign, Durability, Engine, Error, HoldId, HoldRequest, HoldState, ManualClock, Options,
     Refusal, Timestamp,
 };
+use jangteo_bench::faulty::{Call, FaultyStorage as Disk};
+use jangteo_bench::rng::Rng;
 
 pub(crate) fn on(disk: &Disk, clock: &Arc<ManualClock>, segment_bytes: u64) -> Options {
-    let options = Engine::options().storage(Arc::new(disk.clone())).clock(clock.clone());
+    let options = Engine::options().storage(Arc::new(disk.process())).clock(clock.clone());
     options.segment_bytes(segment_bytes).background(false)
 }
 
+/// Likewise with the engine's own threads.
+pub(crate) fn threaded(disk: &Disk, clock: &Arc<ManualClock>, segment_bytes: u64) -> Options {
+    on(disk, clock, segment_bytes).background(true)
+}
+
 /// Runs `work` on a thread; `None` if it takes longer than `limit`: the thread is left behind then.
-fn within<T: Send + 'static>(
+pub(crate) fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
@@ -74,7 +80,7 @@ impl Wake for Told {
 #[test]
 fn a_future_is_never_left_waiting_when_the_engine_is_gone() {
     let (disk, clock) = (Disk::default(), clock());
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let engine = threaded(&disk, &clock, 1 << 16).open().unwrap();
     engine.put(campaign("", &one_item(3))).unwrap();
     let sale = engine.sale("t-1").unwrap();
     drop(engine);
@@ -107,8 +113,8 @@ fn holds_of_a_sale_that_outlives_the_engine_still_expire() {
 #[test]
 fn the_engine_goes_away_although_the_disk_fills_up_meanwhile() {
     let (disk, clock) = (Disk::default(), clock());
-    let engine = on(&disk, &clock, 8192).open().unwrap();
-    disk.faults(|faults| faults.block_create = true);
+    let engine = threaded(&disk, &clock, 8192).open().unwrap();
+    disk.faults(|faults| faults.block = Some(Call::Create));
     engine.put(campaign("", &one_item(5000))).unwrap();
     let sale = engine.sale("t-1").unwrap();
     let filler = sale.clone();
@@ -124,81 +130,10 @@ fn the_engine_goes_away_although_the_disk_fills_up_meanwhile() {
     std::thread::sleep(Duration::from_millis(500)); // the filler now waits for a segment
     let gone = std::thread::spawn(move || drop(engine));
     std::thread::sleep(Duration::from_millis(200));
-    disk.faults(|faults| (faults.block_create, faults.fail_create) = (false, true));
+    disk.faults(|faults| (faults.block, faults.fail_create) = (None, true));
     let gone = within(Duration::from_secs(5), move || gone.join().unwrap());
     disk.faults(|faults| faults.fail_create = false);
     assert!(gone.is_some(), "dropping the engine hangs");
-}
-
-/// An engine on a disk of `segments` segments, filled with holds until it refuses more.
-fn full(segments: u64) -> (Disk, Arc<ManualClock>, Engine, Vec<HoldId>) {
-    let (disk, clock) = (Disk::default(), clock());
-    disk.state().capacity = Some(segments << 16);
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
-    engine.put(campaign("hold_ttl = \"10m\"", &one_item(100_000))).unwrap();
-    let sale = engine.sale("t-1").unwrap();
-    let mut holds = Vec::new();
-    for n in 0..100_000 {
-        let name = format!("c-{n}");
-        match sale.hold(&HoldRequest::new(&name).line("a", 1)) {
-            Ok(pending) => holds.push(pending.wait().unwrap().id),
-            Err(Refusal::Unavailable) => return (disk, clock, engine, holds),
-            Err(other) => panic!("{other}"),
-        }
-        engine.tick();
-    }
-    panic!("the disk never ran short");
-}
-
-#[test]
-fn every_hold_can_be_confirmed_on_a_full_disk() {
-    let (_disk, _clock, engine, holds) = full(6);
-    let sale = engine.sale("t-1").unwrap();
-    let confirmed = Arc::new(AtomicU64::new(0));
-    let (count, all) = (Arc::clone(&confirmed), holds.len() as u64);
-    let done = within(Duration::from_secs(20), move || {
-        for id in &holds {
-            sale.confirm(id, "p").unwrap().wait().unwrap();
-            engine.tick();
-            count.fetch_add(1, Ordering::SeqCst);
-        }
-    });
-    assert!(done.is_some(), "{} of {all}", confirmed.load(Ordering::SeqCst));
-}
-
-#[test]
-fn extensions_never_use_up_the_room_kept_for_confirms() {
-    let (_disk, clock, engine, holds) = full(6);
-    let sale = engine.sale("t-1").unwrap();
-    let extender = (sale.clone(), engine.clone(), holds.clone());
-    let _ = within(Duration::from_secs(10), move || {
-        let (sale, engine, holds) = extender;
-        for _ in 0..20 {
-            clock.advance(1);
-            for id in &holds {
-                match sale.extend(id) {
-                    Ok(pending) => drop(pending.wait()),
-                    Err(_) => return,
-                }
-                engine.tick();
-            }
-        }
-    });
-    let confirm = within(Duration::from_secs(3), move || {
-        sale.confirm(&holds[0], "p").map(|pending| pending.wait().is_ok())
-    });
-    assert!(matches!(confirm, Some(Ok(true))), "{confirm:?}");
-}
-
-#[test]
-fn an_engine_starts_again_on_the_disk_that_it_filled() {
-    let (disk, clock, engine, holds) = full(6);
-    drop(engine);
-    let blank = disk.used();
-    let engine = on(&disk, &clock, 1 << 16).open();
-    let engine = engine.unwrap_or_else(|error| panic!("{error}; {blank} bytes used"));
-    let sale = engine.sale("t-1").unwrap();
-    assert!(sale.confirm(&holds[0], "p").unwrap().wait().is_ok());
 }
 
 #[test]
@@ -230,10 +165,10 @@ fn a_drop_never_vanishes_while_its_campaign_is_put_again() {
 #[test]
 fn polling_again_never_piles_up_wakers() {
     let (disk, clock) = (Disk::default(), clock());
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let engine = threaded(&disk, &clock, 1 << 16).open().unwrap();
     engine.put(campaign("", &one_item(3))).unwrap();
     let sale = engine.sale("t-1").unwrap();
-    disk.faults(|faults| faults.block_sync = true);
+    disk.faults(|faults| faults.block = Some(Call::Sync));
     let mut pending = sale.hold(&HoldRequest::new("c").line("a", 1)).unwrap();
     let told = Arc::new(Told(AtomicU64::new(0)));
     let waker = Waker::from(Arc::clone(&told));
@@ -245,14 +180,14 @@ fn polling_again_never_piles_up_wakers() {
     let wakers = Arc::strong_count(&told);
     drop(pending);
     let left = Arc::strong_count(&told);
-    disk.faults(|faults| faults.block_sync = false);
+    disk.faults(|faults| faults.block = None);
     assert!(wakers < 10, "{wakers} wakers of one future; {left} once it was dropped");
 }
 
 #[test]
 fn nothing_is_written_after_a_flush_that_panicked() {
     let (disk, clock) = (Disk::default(), clock());
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let engine = threaded(&disk, &clock, 1 << 16).open().unwrap();
     engine.put(campaign("", &one_item(9))).unwrap();
     let sale = engine.sale("t-1").unwrap();
     std::thread::sleep(Duration::from_millis(300)); // the spare segment is made
@@ -262,10 +197,7 @@ fn nothing_is_written_after_a_flush_that_panicked() {
         let _ = first.hold(&HoldRequest::new("c-1").line("a", 1)).unwrap().wait();
     });
     assert!(panicked.join().is_err());
-    let counts = |disk: &Disk| {
-        let state = disk.state();
-        (state.writes, state.syncs)
-    };
+    let counts = |disk: &Disk| (disk.count(Call::Write), disk.count(Call::Sync));
     let before = counts(&disk);
     let second = sale.hold(&HoldRequest::new("c-2").line("a", 1));
     let entered = second.is_ok();
@@ -328,15 +260,24 @@ fn a_unit_shown_as_available_is_never_refused() {
 fn blank_segments_leave_descriptors_for_others() {
     let directory = tempfile::tempdir().unwrap();
     let options = Engine::options().data(directory.path()).segment_bytes(1 << 16);
-    let engine = options.clock(clock()).background(false).open().unwrap();
+    let engine = options.clock(clock()).open().unwrap();
     engine.put(campaign("", &one_item(400_000))).unwrap();
     std::thread::sleep(Duration::from_secs(6));
     let descriptors = std::fs::read_dir("/proc/self/fd").unwrap().count();
     assert!(descriptors < 500, "{descriptors} open files for one drop");
 }
 
+/// The process is killed, or the machine loses power; the next one has a disk that works.
+fn end(disk: &Disk, killed: bool, seed: u64) {
+    if killed {
+        disk.kill();
+    } else {
+        disk.lose_power(&mut Rng::new(seed), 50);
+    }
+    disk.faults(|faults| faults.changes_left = None);
+}
+
 #[test]
-#[expect(clippy::too_many_lines, reason = "one story, told from start to end")]
 fn what_was_acknowledged_survives_any_crashes_in_a_row() {
     let mut seed = 1_u64;
     let mut random = move |below: u64| {
@@ -348,18 +289,17 @@ fn what_was_acknowledged_survives_any_crashes_in_a_row() {
     let (mut acknowledged, mut failed_starts) = (0, 0);
     for round in 0..60_u32 {
         let clock = clock();
-        let mut disk = Disk::default();
+        let disk = Disk::default();
         let mut known: Vec<(String, HoldId, u32)> = Vec::new();
         let mut there = false;
         for start in 0..6_u32 {
-            if random(2) == 0 {
-                disk.faults(|faults| faults.short = Some(1 + 700));
-            }
+            let short = (random(2) == 0).then_some(701);
+            disk.faults(|faults| faults.short = short);
             // A dead disk makes no further segment, for which a commit would wait: no crash here
             // while segments follow one another.
             let rolling = round % 2 == 1;
             let operations = (!rolling).then(|| random(60));
-            disk.faults(|faults| faults.operations_left = operations);
+            disk.faults(|faults| faults.changes_left = operations);
             let segment_bytes = if rolling { 8192 } else { 1 << 15 };
             let buffered = round % 4 == 3;
             let durability = if buffered { Durability::Buffered } else { Durability::Synced };
@@ -394,19 +334,11 @@ fn what_was_acknowledged_survives_any_crashes_in_a_row() {
                 } else {
                     assert!(!there, "round {round} start {start}: the campaign is gone");
                 }
-                disk = if buffered || random(2) == 0 {
-                    disk.kill()
-                } else {
-                    disk.power_cut(|| random(2) == 0)
-                };
+                end(&disk, buffered || random(2) == 0, random(1 << 32));
                 drop(engine);
             } else {
                 failed_starts += 1;
-                disk = if buffered || random(2) == 0 {
-                    disk.kill()
-                } else {
-                    disk.power_cut(|| random(2) == 0)
-                };
+                end(&disk, buffered || random(2) == 0, random(1 << 32));
             }
         }
         acknowledged += known.len();
@@ -470,10 +402,10 @@ impl Wake for LastOwner {
 #[test]
 fn the_engine_may_go_away_on_the_thread_that_wakes_its_last_owner() {
     let (disk, clock) = (Disk::default(), clock());
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let engine = threaded(&disk, &clock, 1 << 16).open().unwrap();
     engine.put(campaign("", &one_item(3))).unwrap();
     let sale = engine.sale("t-1").unwrap();
-    disk.faults(|faults| faults.block_sync = true);
+    disk.faults(|faults| faults.block = Some(Call::Sync));
     let mut pending = sale.hold(&HoldRequest::new("c").line("a", 1)).unwrap();
     let waker = Waker::from(Arc::new(LastOwner(engine)));
     let mut context = Context::from_waker(&waker);
@@ -487,7 +419,7 @@ fn the_engine_may_go_away_on_the_thread_that_wakes_its_last_owner() {
         }
         usual(info);
     }));
-    disk.faults(|faults| faults.block_sync = false);
+    disk.faults(|faults| faults.block = None);
     let second = sale.clone();
     let answer = within(Duration::from_secs(5), move || {
         std::thread::sleep(Duration::from_millis(500));

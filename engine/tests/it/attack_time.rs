@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::attack::on;
-use crate::attack_disk::Disk;
 use crate::common::{OPENS_MS, campaign, clock, hold, one_item, open_sale};
 use jangteo::audit::audit_directory;
 use jangteo::{
     Campaign, Clock, Durability, Engine, HoldState, ManualClock, Phase, Refusal, Timestamp,
 };
+use jangteo_bench::faulty::FaultyStorage as Disk;
 
 #[test]
 fn a_hold_behind_an_older_one_expires_in_time() {

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::attack_disk::Disk;
 use crate::common::{campaign, clock, hold, one_item};
 use crate::events::{all, id, text};
 use jangteo::{Engine, Error, EventsError, HoldRequest, ManualClock};
+use jangteo_bench::faulty::{Call, FaultyStorage as Disk};
+use jangteo_bench::rng::Rng;
 
 fn open(disk: &Disk, clock: &Arc<ManualClock>) -> Engine {
-    let options = Engine::options().storage(Arc::new(disk.clone())).clock(clock.clone());
+    let options = Engine::options().storage(Arc::new(disk.process())).clock(clock.clone());
     options.segment_bytes(1 << 16).background(false).open().unwrap()
 }
 
@@ -21,20 +22,23 @@ fn what_is_written_and_not_yet_synced_is_not_shown() {
     hold(&sale, "c-1", "k").unwrap();
     let before: Vec<_> = all(&engine, None, 100).iter().map(text).collect();
     let through = engine.events(None, 100).unwrap().through;
-    disk.faults(|faults| faults.block_sync = true);
-    let writes = disk.state().writes;
+    disk.faults(|faults| faults.block = Some(Call::Sync));
+    let writes = disk.count(Call::Write);
     let pending = sale.hold(&HoldRequest::new("c-2").line("a", 1)).unwrap();
     std::thread::scope(|scope| {
         let waiting = scope.spawn(|| pending.wait());
         // Until its batch is in the file.
-        while disk.state().writes == writes {
+        while disk.count(Call::Write) == writes {
             std::thread::yield_now();
         }
-        let now: Vec<_> = all(&engine, None, 100).iter().map(text).collect();
-        assert_eq!(now, before);
-        assert!(!engine.events(Some(through), 100).unwrap().more);
-        disk.faults(|faults| faults.block_sync = false);
+        let now = engine.events(None, 100);
+        let after = engine.events(Some(through), 100);
+        // First of all: a test that fails while the disk is blocked would hang.
+        disk.faults(|faults| faults.block = None);
         waiting.join().unwrap().unwrap();
+        assert_eq!(now.unwrap().list.iter().map(text).collect::<Vec<_>>(), before);
+        let after = after.unwrap();
+        assert!(after.list.is_empty() && !after.more && after.through == through);
     });
     let page = engine.events(Some(through), 100).unwrap();
     assert_eq!(page.list.len(), 1);
@@ -59,7 +63,11 @@ fn what_a_failed_flush_left_is_told_after_the_restart_and_once() {
         let before: Vec<_> = all(&engine, None, 100).iter().map(text).collect();
         drop((sale, engine));
 
-        let disk = if lost { disk.power_cut(|| false) } else { disk.kill() };
+        disk.kill();
+        if lost {
+            disk.lose_power(&mut Rng::new(1), 0);
+        }
+        disk.faults(|faults| faults.fail_sync = false);
         let engine = open(&disk, &clock);
         let sale = engine.sale("t-1").unwrap();
         hold(&sale, "c-3", "k").unwrap();
@@ -78,10 +86,10 @@ fn what_a_failed_flush_left_is_told_after_the_restart_and_once() {
 #[test]
 fn a_tail_that_was_written_again_over_segments_is_told_once() {
     let clock = clock();
-    let mut disk = Disk::default();
+    let disk = Disk::default();
     let mut sequences = Vec::new();
     for round in 0..4 {
-        let options = Engine::options().storage(Arc::new(disk.clone())).clock(clock.clone());
+        let options = Engine::options().storage(Arc::new(disk.process())).clock(clock.clone());
         // Segments of eight sectors: the tail that is written again lies in several.
         let engine = options.segment_bytes(4096).background(false).open().unwrap();
         engine.put(campaign("", &one_item(10_000))).unwrap();
@@ -94,8 +102,7 @@ fn a_tail_that_was_written_again_over_segments_is_told_once() {
         assert!(sequences.is_sorted_by(|a, b| a < b));
         let grants = events.iter().filter(|event| event.kind.name() == "jangteo.hold.granted");
         assert_eq!(grants.count(), (round + 1) * 40);
-        let next = disk.kill();
-        disk = next;
+        disk.kill();
     }
     let last = *sequences.last().unwrap();
     // One for each start is missing, and no other.

@@ -3,8 +3,6 @@
 #[cfg(test)]
 mod attack;
 #[cfg(test)]
-mod attack_disk;
-#[cfg(test)]
 mod attack_time;
 #[cfg(test)]
 mod audit;
@@ -14,6 +12,8 @@ mod common;
 mod events;
 #[cfg(test)]
 mod events_disk;
+#[cfg(test)]
+mod full;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn open(directory: &Path, barrier: &Arc<Mutex<()>>) -> Engine {
     let directory = Directory::lock(directory).unwrap();
     let storage = Slow { directory, barrier: Arc::clone(barrier) };
     let options = Engine::options().storage(Arc::new(storage)).clock(clock());
-    options.segment_bytes(1 << 20).background(false).open().unwrap()
+    options.segment_bytes(1 << 20).open().unwrap()
 }
 
 #[test]

@@ -372,7 +372,9 @@ impl Stage<'_> {
         match end {
             End::Clean => {}
             End::Killed => self.storage.kill(),
-            End::PowerLoss => self.storage.lose_power(&mut self.rng, 40),
+            End::PowerLoss => {
+                self.storage.lose_power(&mut self.rng, 40);
+            }
         }
         // The old engine goes; what is left of it can be read and changes nothing.
         drop(self.engine.take());

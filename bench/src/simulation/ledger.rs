@@ -1,0 +1,195 @@
+//! What one step can tell: on one thread nothing happens between two looks at the counts, so every
+//! reply can be foretold from the counts before it and must move them exactly.
+
+use crate::command::{Answer, Command, No, Reply, Units};
+use crate::invariants::Count;
+use crate::plan::Plan;
+use crate::shadow::Shadow;
+use crate::violation::{Violation, require};
+
+type Checked = Result<(), Violation>;
+
+/// What admission must say about `lines` when `counts` is what there is: the gifts given, or how
+/// many units are left where there are too few.
+fn admission(plan: &Plan, counts: &[Count], lines: &Units) -> Result<Units, u32> {
+    let mut left: Vec<Option<u32>> = counts.iter().map(|count| count.available).collect();
+    let mut take = |good: u16, units: u32| match left.get_mut(usize::from(good)) {
+        Some(Some(there)) if *there < units => Err(*there),
+        Some(Some(there)) => {
+            *there -= units;
+            Ok(())
+        }
+        _ => Ok(()),
+    };
+    let mut gifts = Units::new();
+    for &(item, units) in lines {
+        take(item, units)?;
+        let Some(gift) = plan.good(item).gift else { continue };
+        match take(gift.good, gift.quantity) {
+            Ok(()) => add(&mut gifts, gift.good, gift.quantity),
+            Err(_) if gift.required => return Err(0),
+            Err(_) => {}
+        }
+    }
+    Ok(gifts)
+}
+
+fn add(units: &mut Units, good: u16, more: u32) {
+    match units.iter_mut().find(|(other, _)| *other == good) {
+        Some((_, units)) => *units += more,
+        None => units.push((good, more)),
+    }
+}
+
+/// How a hold's units move.
+#[derive(Clone, Copy)]
+enum Move {
+    Taken,
+    Sold,
+    Freed,
+}
+
+fn moved(counts: &[Count], lines: &Units, gifts: &Units, way: Move) -> Vec<Count> {
+    let mut counts = counts.to_vec();
+    for &(good, units) in lines.iter().chain(gifts) {
+        let Some(count) = counts.get_mut(usize::from(good)) else { continue };
+        let wide = u64::from(units);
+        let (held, sold) = (count.held.as_mut(), count.sold.as_mut());
+        match way {
+            Move::Taken => {
+                count.available = count.available.map(|left| left.wrapping_sub(units));
+                held.into_iter().for_each(|held| *held += wide);
+            }
+            Move::Sold => {
+                held.into_iter().for_each(|held| *held = held.wrapping_sub(wide));
+                sold.into_iter().for_each(|sold| *sold += wide);
+            }
+            Move::Freed => {
+                count.available = count.available.map(|left| left + units);
+                held.into_iter().for_each(|held| *held = held.wrapping_sub(wide));
+            }
+        }
+    }
+    counts
+}
+
+/// The counts of a drop of which nothing was sold.
+pub(super) fn whole(plan: &Plan) -> Vec<Count> {
+    let goods = plan.goods.iter().enumerate();
+    let whole = goods.map(|(place, good)| {
+        let none = (place < plan.items).then_some(0);
+        Count { total: good.units, available: good.units, held: none, sold: none }
+    });
+    whole.collect()
+}
+
+/// INVARIANT(S1): the sums of this very moment.
+pub(super) fn sums(plan: &Plan, counts: &[Count]) -> Checked {
+    for (count, good) in counts.iter().zip(&plan.goods) {
+        let gone = count.held.unwrap_or(0) + count.sold.unwrap_or(0);
+        let adds_up = match (count.total, count.available) {
+            (Some(total), Some(available)) if count.held.is_some() => {
+                u64::from(available) + gone == u64::from(total)
+            }
+            (Some(total), Some(available)) => available <= total,
+            _ => good.units.is_none(),
+        };
+        require(adds_up && count.total == good.units, "S1", || format!("{}: {count:?}", good.sku))?;
+    }
+    Ok(())
+}
+
+/// A command, its reply, and the counts around it.
+pub(super) struct Around<'a> {
+    pub(super) plan: &'a Plan,
+    /// As it was before the command.
+    pub(super) shadow: &'a Shadow,
+    pub(super) before: &'a [Count],
+    pub(super) after: &'a [Count],
+    /// The last number given.
+    pub(super) last_number: u32,
+}
+
+impl Around<'_> {
+    /// Checks one exchange. Returns whether a hold was granted, seen or unseen.
+    pub(super) fn check(&self, command: &Command, reply: &Reply) -> Result<bool, Violation> {
+        match (command, reply) {
+            (_, Reply::No(No::SoldOut { available })) => {
+                self.sold_out(command, *available)?;
+                self.unmoved(command, reply)
+            }
+            (_, Reply::No(_)) | (Command::Get { .. } | Command::Find { .. }, _) => {
+                self.unmoved(command, reply)
+            }
+            (Command::Hold { customer, key, lines }, _) => {
+                let known = self.shadow.by_key(*customer, *key).is_some();
+                let replayed = matches!(reply, Reply::Hold(answer) if answer.replayed);
+                if known || replayed {
+                    return self.unmoved(command, reply);
+                }
+                self.granted(lines, reply)
+            }
+            (Command::Confirm { hold, .. }, _) => self.settled(*hold, Move::Sold, reply),
+            (Command::Release { hold }, _) => self.settled(*hold, Move::Freed, reply),
+            _ => self.unmoved(command, reply),
+        }
+    }
+
+    fn unmoved(&self, command: &Command, reply: &Reply) -> Result<bool, Violation> {
+        require(self.before == self.after, "S1", || {
+            format!("{command:?} got {reply:?} and moved {:?} to {:?}", self.before, self.after)
+        })?;
+        Ok(false)
+    }
+
+    /// INVARIANT(S2): exactly when there are too few.
+    fn sold_out(&self, command: &Command, available: u32) -> Checked {
+        let Command::Hold { lines, .. } = command else { return Ok(()) };
+        let expected = admission(self.plan, self.before, lines);
+        require(expected == Err(available), "S2", || {
+            format!("{command:?}: sold out at {available}, where there is {:?}", self.before)
+        })
+    }
+
+    /// A grant moves its lines and the gifts it must get, and has the next number.
+    fn granted(&self, lines: &Units, reply: &Reply) -> Result<bool, Violation> {
+        if *reply == Reply::Unknown && self.before == self.after {
+            return Ok(false); // refused, or a replay of what is not durable
+        }
+        let expected = admission(self.plan, self.before, lines);
+        let Ok(gifts) = expected else {
+            let text = format!("{lines:?} was granted, where there is {:?}", self.before);
+            return Err(Violation::of("S1", text));
+        };
+        let after = moved(self.before, lines, &gifts, Move::Taken);
+        require(after == self.after, "S1", || {
+            format!("{lines:?} with {gifts:?} moved {:?} to {:?}", self.before, self.after)
+        })?;
+        if let Reply::Hold(Answer { gifts: given, number, .. }) = reply {
+            let sorted = |units: &Units| {
+                let mut units = units.clone();
+                units.sort_unstable();
+                units
+            };
+            require(sorted(given) == sorted(&gifts), "S2", || {
+                format!("{lines:?} got {given:?}, not {gifts:?}")
+            })?;
+            // INVARIANT(O1): on one thread the next grant has the next number.
+            require(*number == self.last_number + 1, "O1", || {
+                format!("number {number} after {}", self.last_number)
+            })?;
+        }
+        Ok(true)
+    }
+
+    /// A confirm or release moves what the hold has, or nothing where it was over.
+    fn settled(&self, hold: jangteo::HoldId, way: Move, reply: &Reply) -> Result<bool, Violation> {
+        let Some(known) = self.shadow.by_id(hold) else { return Ok(false) };
+        let after = moved(self.before, &known.lines, &known.gifts, way);
+        let fine = after == self.after || self.before == self.after;
+        require(fine, "S1", || {
+            format!("{known:?} got {reply:?} and moved {:?} to {:?}", self.before, self.after)
+        })?;
+        Ok(false)
+    }
+}
