@@ -31,7 +31,7 @@ fn assert_same(found: &Value, expected: &Value, at: &str) {
         (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
             let pairs = a.iter().zip(b).enumerate();
             pairs.for_each(|(place, (one, other))| {
-                assert_same(one, other, &format!("{at}[{place}]"))
+                assert_same(one, other, &format!("{at}[{place}]"));
             });
         }
         _ => assert_eq!(found, expected, "{at}"),
