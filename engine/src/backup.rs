@@ -1,8 +1,9 @@
 //! A data directory copied: as a backup, and back as a new incarnation.
 //!
-//! What is copied is exactly what was vouched for when the copying began, whether an engine runs or
-//! not. The first thing on the new disk is a marker that vouches for all of it: a copy that was
-//! broken off does not start as a shorter journal, it refuses to start.
+//! What is copied is every whole batch that was there when the copying began, whether an engine
+//! runs or not: all that was acknowledged by then, and perhaps a batch that was about to be. The
+//! first thing on the new disk is a marker that vouches for all of it: a copy that was broken off
+//! does not start as a shorter journal, it refuses to start.
 
 use std::io;
 use std::path::Path;
@@ -66,8 +67,8 @@ fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
     let journal = from.join("journal");
     let source = Directory::unlocked(&journal).map_err(|error| named(journal.display(), &error))?;
     must_be_empty(to)?;
-    let found = patiently(|| vouched(&source))?;
-    let end = found.vouched;
+    let found = patiently(|| whole(&source))?;
+    let end = found.last;
     let target = to.join("journal");
     let target = Directory::lock(&target).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => Error::InUse,
@@ -92,8 +93,9 @@ fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
     Ok(audit)
 }
 
-/// Reads the whole journal as far as it is vouched for.
-fn vouched(source: &dyn Storage) -> Result<Recovered, Error> {
+/// Reads the whole journal as far as it goes. A batch that nothing vouches for yet may have been
+/// acknowledged a moment ago; in the copy the marker vouches for it.
+fn whole(source: &dyn Storage) -> Result<Recovered, Error> {
     let vouched_max = vouched_beside(source, Origin::default())?;
     let extent =
         Extent { from: Origin::default(), vouched_min: vouched_max, vouched_max, ahead: false };
@@ -115,16 +117,16 @@ fn must_be_empty(to: &Path) -> Result<(), Error> {
 /// Writes a segment of nothing but a marker behind the last one: all that is to be copied was
 /// durable.
 fn mark(target: &dyn Storage, found: &Recovered, later: u32) -> Result<(), Error> {
-    let segment = found.vouched.end.segment + 1;
+    let segment = found.last.end.segment + 1;
     let head = Head {
         segment,
         epoch: found.epoch + later,
         incarnation: found.incarnation + later,
-        first_sequence: found.vouched.sequence + 1,
+        first_sequence: found.last.sequence + 1,
         records: 0,
         bytes: 0,
-        durable_up_to: found.vouched.sequence,
-        previous: found.vouched.checksum,
+        durable_up_to: found.last.sequence,
+        previous: found.last.checksum,
     };
     let mut bytes = vec![0; frame::HEAD];
     frame::seal(&mut bytes, &head);

@@ -392,8 +392,8 @@ impl Shard {
     }
 }
 
-/// Makes room for `more`. What has been presized for the stock and is outgrown all the same grows
-/// by an eighth, not by half of it in waste.
+/// Makes room for `more`. What was presized for the stock and is outgrown all the same grows by an
+/// eighth, not by half of it in waste.
 #[inline]
 fn grow<T>(table: &mut Vec<T>, more: usize) {
     if table.capacity() - table.len() < more {

@@ -33,7 +33,9 @@ use crate::fault::{Fault, planted};
 pub(crate) struct Recovered {
     /// The last record that a later frame vouches for, and where its frame ends.
     pub(crate) vouched: Origin,
-    /// Records after that, as bytes, and how many.
+    /// The last record handed out, and where its frame ends.
+    pub(crate) last: Origin,
+    /// Records after the last one that is vouched for, as bytes, and how many.
     pub(crate) again: Vec<u8>,
     pub(crate) again_records: u32,
     /// Of the last start that is seen.
@@ -156,6 +158,7 @@ pub(crate) fn recover(
         blank: ids.iter().copied().filter(|id| *id != from.end.segment).collect(),
         found: Recovered {
             vouched: from,
+            last: from,
             epoch: from.epoch,
             incarnation: from.incarnation,
             last_at: from.at,
@@ -331,6 +334,7 @@ impl Reading<'_, '_> {
             let end = Place { offset: place.offset + head.frame_bytes() as u64, ..place };
             let (sequence, at) = (head.last_sequence(), self.found.last_at);
             let origin = Origin { sequence, at, checksum, epoch, incarnation, end };
+            self.found.last = origin;
             let tail = Tail { origin, records: head.records, bytes: records.to_vec() };
             self.tail.push_back(tail);
         }

@@ -29,7 +29,7 @@ pub(crate) fn compare(storage: &dyn Storage) -> Result<Compared, Error> {
         let name = FileName::Snapshot(sequence);
         let file = match storage.open(name) {
             Ok(file) => file,
-            // An old one, removed.
+            // An old one, removed meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error.into()),
         };

@@ -138,8 +138,8 @@ pub(crate) fn store(
     write_locked(storage, origin, state, (Pace::Full, &())).map(drop)
 }
 
-/// Writes, reads back, and removes older ones. `create -> write -> sync -> sync_directory ->
-/// verify`.
+/// Writes, reads back, and removes older ones:
+/// `create -> write -> sync -> sync_directory -> verify`.
 fn write_locked(
     storage: &dyn Storage,
     origin: Origin,

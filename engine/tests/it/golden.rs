@@ -19,6 +19,25 @@ fn golden() -> Vec<PathBuf> {
     all
 }
 
+/// Fails with the first place where two states differ.
+fn assert_same(found: &Value, expected: &Value, at: &str) {
+    match (found, expected) {
+        (Value::Object(a), Value::Object(b)) => {
+            // A later version may say more.
+            for (key, one) in b {
+                assert_same(a.get(key).unwrap_or(&Value::Null), one, &format!("{at}.{key}"));
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            let pairs = a.iter().zip(b).enumerate();
+            pairs.for_each(|(place, (one, other))| {
+                assert_same(one, other, &format!("{at}[{place}]"));
+            });
+        }
+        _ => assert_eq!(found, expected, "{at}"),
+    }
+}
+
 /// A copy to work on.
 fn copied(from: &Path) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
@@ -46,12 +65,12 @@ fn every_golden_directory_is_read_to_the_same_state_with_and_without_its_snapsho
     assert!(!golden().is_empty());
     for golden in golden() {
         let directory = copied(&golden);
-        assert_eq!(describe(directory.path()).unwrap(), expected(&golden), "{golden:?}");
+        assert_same(&describe(directory.path()).unwrap(), &expected(&golden), "state");
         let directory = copied(&golden);
         for snapshot in snapshots(directory.path()) {
             fs::remove_file(snapshot).unwrap();
         }
-        assert_eq!(describe(directory.path()).unwrap(), expected(&golden), "{golden:?}");
+        assert_same(&describe(directory.path()).unwrap(), &expected(&golden), "state");
     }
 }
 
@@ -61,7 +80,7 @@ fn a_golden_directory_has_what_can_go_wrong_in_it() {
         let expected = expected(&golden);
         let audit = &expected["audit"];
         assert_eq!((&audit["ok"], &audit["epochs"]), (&true.into(), &2.into()), "two starts");
-        assert_eq!(audit["torn_tail"].as_array().unwrap().len(), 1);
+        assert!(audit["torn_tail"].is_string());
         assert_eq!(snapshots(&golden).len(), 1);
         let holds = expected["drops"][0]["holds"].as_array().unwrap();
         for state in ["confirmed", "released", "expired"] {

@@ -9,6 +9,8 @@ mod audit;
 #[cfg(test)]
 mod common;
 #[cfg(test)]
+mod copies;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod events_disk;

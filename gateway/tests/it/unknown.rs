@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jangteo::Engine;
 
-use crate::clients::{Resp, connect, http, read_to_end};
+use crate::clients::{Resp, http};
 use crate::faulty::Faulty;
 use crate::shop::{OPENS_MS, Shop, campaign_file, items};
 

@@ -1,0 +1,110 @@
+//! Snapshots, backups and restores beside an engine that is being used.
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use crate::common::{campaign, one_item};
+use jangteo::audit::audit_directory;
+use jangteo::{Durability, Engine, HoldId, HoldRequest, HoldState, Sale};
+use jangteo::{backup_directory, restore_directory, snapshot_directory};
+
+/// What a client was told: the hold, and what became of it.
+type Told = Mutex<Vec<(HoldId, HoldState)>>;
+
+/// Buys as much as is allowed so far, until it is over; every second hold is confirmed.
+fn buy(sale: &Sale, buyer: usize, (over, allowed): (&AtomicBool, &AtomicUsize), told: &Told) {
+    for turn in 0_usize.. {
+        while turn >= allowed.load(Ordering::Relaxed) {
+            if over.load(Ordering::Relaxed) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        let customer = format!("c-{buyer}-{turn}");
+        let pending = sale.hold(&HoldRequest::new(&customer).line("a", 1).key("k")).unwrap();
+        let mut hold = pending.wait().unwrap();
+        if turn % 2 == 0 {
+            hold = sale.confirm(&hold.id, "p").unwrap().wait().unwrap();
+        }
+        told.lock().unwrap().push((hold.id, hold.state));
+    }
+}
+
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+fn assert_has(directory: &Path, told: &[(HoldId, HoldState)], incarnation: u32) {
+    let found = audit_directory(directory).unwrap();
+    assert!(found.ok, "{:?}", found.violations);
+    assert_eq!((found.incarnation, found.torn_tail), (incarnation, None));
+    let engine = Engine::options().data(directory).snapshot_after(u64::MAX).open().unwrap();
+    assert!(engine.snapshots_passed_over().is_empty());
+    let sale = engine.sale("t-1").unwrap();
+    for (id, state) in told {
+        assert_eq!(sale.get(id).unwrap().wait().unwrap().state, *state);
+    }
+}
+
+#[test]
+fn copies_beside_a_busy_engine_have_everything_that_was_acknowledged() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let data = at("data");
+    let options = Engine::options().data(&data).durability(Durability::Buffered);
+    let engine = options.segment_bytes(1 << 16).open().unwrap();
+    engine.put(campaign("hold_ttl = \"1h\"", &one_item(20_000))).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    let (over, allowed) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let told = Told::default();
+    std::thread::scope(|scope| {
+        let _over = Over(&over);
+        for buyer in 0..2 {
+            let (sale, until, told) = (&sale, (&over, &allowed), &told);
+            scope.spawn(move || buy(sale, buyer, until, told));
+        }
+        let mut last = 0;
+        for round in 0..4 {
+            // Something new to copy each time, and more while it is copied.
+            let before = told.lock().unwrap().len();
+            allowed.store(1_000 * (round + 1), Ordering::Relaxed);
+            while told.lock().unwrap().len() < before + 200 {
+                std::thread::yield_now();
+            }
+            let made = snapshot_directory(&data).unwrap().unwrap();
+            assert!(made.sequence > last && made.passed_over.is_empty(), "{made:?}");
+            last = made.sequence;
+            let known = told.lock().unwrap().clone();
+            let (copy, again) = (at(&format!("copy-{round}")), at(&format!("again-{round}")));
+            assert!(backup_directory(&data, &copy).unwrap().last_sequence >= last);
+            restore_directory(&copy, &again).unwrap();
+            assert_has(&again, &known, 2);
+            assert_has(&copy, &known, 1);
+        }
+    });
+    drop((sale, engine));
+    let found = audit_directory(&data).unwrap();
+    assert!(found.ok, "{:?}", found.violations);
+    assert!(found.snapshots_unreadable.is_empty());
+    assert_has(&data, &told.lock().unwrap(), 1);
+}
+
+#[test]
+fn a_restore_of_a_restore_is_the_next_incarnation_and_a_backup_keeps_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    drop(Engine::open(at("0")).unwrap());
+    for (from, to, incarnation) in [("0", "1", 2), ("1", "2", 3)] {
+        assert_eq!(restore_directory(at(from), at(to)).unwrap().incarnation, incarnation);
+    }
+    assert_eq!(backup_directory(at("2"), at("copy")).unwrap().incarnation, 3);
+    drop(Engine::open(at("copy")).unwrap());
+    let found = audit_directory(at("copy")).unwrap();
+    assert_eq!((found.incarnation, found.ok), (3, true));
+    assert_eq!(backup_directory(at("copy"), at("last")).unwrap().incarnation, 3);
+}
