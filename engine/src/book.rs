@@ -90,6 +90,11 @@ impl Book {
         self.steps.push((sequence, step_ms));
     }
 
+    /// Those steps, in their order.
+    pub(crate) fn steps(&self) -> &[(u64, i64)] {
+        &self.steps
+    }
+
     /// By how many milliseconds the clock was stepped after the record `after`, up to `until`.
     pub(crate) fn stepped(&self, after: u64, until: u64) -> i64 {
         let between = self.steps.iter().filter(|(at, _)| (after + 1..=until).contains(at));

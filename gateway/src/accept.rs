@@ -9,20 +9,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::app::App;
+use crate::guarded::Guarded;
+use crate::limits::HANDSHAKE_TIMEOUT_MS;
+use crate::stream::Stream;
+use crate::tls::Wire;
 
 /// How long to wait when no connection can be taken on, in milliseconds: descriptors are used up,
 /// and trying again at once would only use up the processor as well.
 const PAUSE_MS: u64 = 50;
 
 /// Serves what arrives at `listener` until the service drains, then until every connection is
-/// done. `turned_away` is sent to a connection for which there is no room.
+/// done. `turned_away` is sent, unless it would have to be encrypted, to a connection for which
+/// there is no room.
 ///
 /// Dropping the future drops the connections.
 pub(crate) async fn accept<F: Future<Output = ()> + Send + 'static>(
     app: &Arc<App>,
     listener: TcpListener,
-    turned_away: &'static [u8],
-    serve: impl Fn(Arc<App>, TcpStream) -> F,
+    (wire, turned_away): (Wire, &'static [u8]),
+    serve: impl Fn(Arc<App>, Stream) -> F + Clone + Send + 'static,
 ) {
     let mut drain = app.drain.clone();
     let mut connections = JoinSet::new();
@@ -33,7 +38,7 @@ pub(crate) async fn accept<F: Future<Output = ()> + Send + 'static>(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
-                    take_on(app, stream, peer, turned_away, &serve, &mut connections);
+                    take_on(app, stream, peer, (wire, turned_away), &serve, &mut connections);
                 }
                 Err(error) => pause(&error).await,
             },
@@ -47,8 +52,8 @@ fn take_on<F: Future<Output = ()> + Send + 'static>(
     app: &Arc<App>,
     stream: TcpStream,
     peer: SocketAddr,
-    turned_away: &'static [u8],
-    serve: &impl Fn(Arc<App>, TcpStream) -> F,
+    (wire, turned_away): (Wire, &'static [u8]),
+    serve: &(impl Fn(Arc<App>, Stream) -> F + Clone + Send + 'static),
     connections: &mut JoinSet<()>,
 ) {
     if !app.access.admits_peer(peer) {
@@ -56,14 +61,31 @@ fn take_on<F: Future<Output = ()> + Send + 'static>(
     }
     match app.admit() {
         Some(room) => {
-            let served = serve(Arc::clone(app), stream);
+            let (app, serve) = (Arc::clone(app), serve.clone());
             connections.spawn(async move {
-                served.await;
+                if let Some(stream) = welcome(&app, wire, stream).await {
+                    serve(app, stream).await;
+                }
                 drop(room);
             });
         }
         // As much as the socket takes: there is nothing to wait with.
-        None => _ = stream.try_write(turned_away),
+        None if app.tls.is_none() => _ = stream.try_write(turned_away),
+        None => {}
+    }
+}
+
+/// The stream to serve; none if the client and we do not agree on encryption in time.
+async fn welcome(app: &App, wire: Wire, stream: TcpStream) -> Option<Stream> {
+    let stream = Guarded::new(stream);
+    let Some(tls) = &app.tls else { return Some(Stream::Plain(stream)) };
+    let mut drain = app.drain.clone();
+    let limit = Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
+    tokio::select! {
+        biased;
+        () = drain.begun() => None,
+        // Why it failed is the client's affair.
+        agreed = tokio::time::timeout(limit, tls.agree(wire, stream)) => agreed.ok()?.ok(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
 use crate::flushing::{Flusher, Flushing};
 use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT, EVENT_READERS_MAX};
+use crate::tls::Tls;
 
 /// See the module. Owns one atomic counter: numbers of connections and requests, relaxed.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct App {
     pub(crate) flusher: Flusher,
     pub(crate) access: Access,
     pub(crate) drain: Drain,
+    /// How connections are encrypted, if they are.
+    pub(crate) tls: Option<Tls>,
     pub(crate) started_at: Timestamp,
     /// Room for requests for events.
     pub(crate) event_readers: Arc<Semaphore>,
@@ -37,11 +40,17 @@ impl App {
             dispatcher: Dispatcher::new(engine),
             access,
             drain,
+            tls: None,
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),
         }
+    }
+
+    /// The same, with connections encrypted if `tls` is something.
+    pub(crate) fn encrypted(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 
     /// A number that no other connection or request of this service has.

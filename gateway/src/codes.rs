@@ -7,6 +7,7 @@ use jangteo::Refusal;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Code {
     Malformed,
+    Unauthenticated,
     Forbidden,
     AreaNotServed,
     UnknownDrop,
@@ -61,9 +62,10 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 27] = [
+static TABLE: [Row; 28] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
-    row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed from here"),
+    row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
+    row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
     row(Code::AreaNotServed,        "area_not_served",        403, "NOAREA",      false, "The drop does not deliver there"),
     row(Code::UnknownDrop,          "unknown_drop",           404, "NODROP",      false, "There is no such drop"),
     row(Code::UnknownSku,           "unknown_sku",            404, "NOSKU",       false, "The drop has no such item"),
@@ -92,7 +94,7 @@ static TABLE: [Row; 27] = [
 ];
 
 /// RESP words that stay errors although the client asked for `BRIEF`: they say nothing of the sale.
-const FAULTS: [&str; 4] = ["ERR", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
+const FAULTS: [&str; 6] = ["ERR", "NOAUTH", "NOPERM", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
 
 impl Code {
     /// The row of this code.
@@ -143,8 +145,9 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 14] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 15] = [
         (400, "ERR", &["malformed"], false),
+        (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
         (404, "", &["unknown_drop", "unknown_sku", "unknown_hold", "not_found"], false),
         (405, "ERR", &["method_not_allowed"], false),

@@ -1,22 +1,56 @@
 //! What both wires ask for, in one form, and what comes back.
 
 use jangteo::audit::Audit;
-use jangteo::{Hold, HoldRequest, Pending, Phase, Refusal, SaleView};
+use jangteo::{
+    Hold, HoldRequest, Pending, Phase, Refusal, SaleView, check_customer, check_payment,
+};
 use smallvec::SmallVec;
+
+use crate::access::Denied;
 
 /// A command for the engine. Borrows the request it came in.
 #[derive(Debug)]
 pub(crate) enum Command<'a> {
-    Hold { drop: &'a str, request: HoldRequest<'a> },
-    Confirm { hold: &'a str, payment: Option<&'a str> },
-    Release { hold: &'a str },
-    Extend { hold: &'a str },
-    Get { hold: &'a str },
-    Find { drop: &'a str, customer: &'a str },
-    Drop { drop: &'a str },
+    Hold(HoldAsk<'a>),
+    Confirm {
+        hold: &'a str,
+        payment: Option<&'a str>,
+    },
+    Release {
+        hold: &'a str,
+    },
+    Extend {
+        hold: &'a str,
+    },
+    Get {
+        hold: &'a str,
+    },
+    /// The customer can be left out by one who has a token; likewise in [`HoldAsk`].
+    Find {
+        drop: &'a str,
+        customer: Option<&'a str>,
+    },
+    Drop {
+        drop: &'a str,
+    },
     Drops(Filter<'a>),
-    Audit { drop: &'a str },
+    Audit {
+        drop: &'a str,
+    },
 }
+
+/// What a customer asks for.
+#[derive(Debug)]
+pub(crate) struct HoldAsk<'a> {
+    pub(crate) drop: &'a str,
+    pub(crate) customer: Option<&'a str>,
+    pub(crate) lines: Asked<'a>,
+    pub(crate) key: Option<&'a str>,
+    pub(crate) area: Option<&'a str>,
+}
+
+/// Items and how many units of each.
+pub(crate) type Asked<'a> = SmallVec<[(&'a str, u32); 2]>;
 
 /// Which drops to list.
 #[derive(Debug, Default)]
@@ -46,6 +80,13 @@ pub(crate) enum Refused {
     Sale(Refusal),
     /// A broken invariant.
     Broken,
+    Denied(Denied),
+}
+
+impl From<Denied> for Refused {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
 }
 
 impl From<Refusal> for Refused {
@@ -54,20 +95,40 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// What a customer asks for, from the parts that either wire brings.
-pub(crate) fn hold_request<'a>(
-    customer: &'a str,
-    lines: impl IntoIterator<Item = (&'a str, u32)>,
-    key: Option<&'a str>,
-    area: Option<&'a str>,
-) -> HoldRequest<'a> {
-    let all = |request: HoldRequest<'a>, (sku, quantity)| request.line(sku, quantity);
-    let mut request = lines.into_iter().fold(HoldRequest::new(customer), all);
-    if let Some(key) = key {
-        request = request.key(key);
+impl Command<'_> {
+    /// What is wrong with the command by itself: `malformed` comes before what the caller may do.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Self::Hold(ask) => ask.check(),
+            Self::Confirm { payment, .. } => check_payment(*payment),
+            Self::Find { customer: Some(customer), .. } => check_customer(customer),
+            _ => Ok(()),
+        }
     }
-    if let Some(area) = area {
-        request = request.area(area);
+}
+
+/// Stands for a customer who is still to be named: well-formed, and never asked for.
+const UNNAMED: &str = "-";
+
+impl<'a> HoldAsk<'a> {
+    /// The engine's form of it.
+    pub(crate) fn request(&self) -> HoldRequest<'a> {
+        let all = |request: HoldRequest<'a>, &(sku, quantity): &(&'a str, u32)| {
+            request.line(sku, quantity)
+        };
+        let named = HoldRequest::new(self.customer.unwrap_or(UNNAMED));
+        let mut request = self.lines.iter().fold(named, all);
+        if let Some(key) = self.key {
+            request = request.key(key);
+        }
+        if let Some(area) = self.area {
+            request = request.area(area);
+        }
+        request
     }
-    request
+
+    /// What a drop would say of the request itself.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        self.request().check()
+    }
 }

@@ -4,11 +4,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jangteo::{
-    Engine, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId, HoldRequest, Pending,
-    Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
+    Engine, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId, Pending, Refusal,
+    Sale, SaleView, Timestamp, check_customer, check_payment,
 };
 
-use crate::command::{Answer, Command, Filter, Refused};
+use crate::access::{Caller, admit, admit_to_hold};
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+
+/// A request that does not say for whom, and comes with no token that does.
+const NO_CUSTOMER: Refusal = Refusal::Malformed("customer");
 
 /// Runs commands. Owns one atomic flag: a panic was caught, so no more holds are granted. Relaxed,
 /// since nothing else is read by it.
@@ -59,13 +63,21 @@ impl Dispatcher {
         self.broken.load(Ordering::Relaxed)
     }
 
-    /// Runs one command. Never waits for the disk.
-    pub(crate) fn run(&self, command: Command<'_>) -> Result<Answer, Refused> {
-        if self.is_broken() && matches!(command, Command::Hold { .. }) {
+    /// Runs one command, if the caller may. Never waits for the disk.
+    pub(crate) fn run<'a>(
+        &self,
+        caller: &'a Caller,
+        mut command: Command<'a>,
+    ) -> Result<Answer, Refused> {
+        if let Err(denied) = admit(caller, &mut command) {
+            // `malformed` comes first, for strangers too.
+            return Err(command.check().map_or_else(Refused::Sale, |()| denied.into()));
+        }
+        if self.is_broken() && matches!(command, Command::Hold(_)) {
             return Err(Refused::Broken);
         }
-        match catch_unwind(AssertUnwindSafe(|| self.answer(command))) {
-            Ok(answer) => answer.map_err(Refused::Sale),
+        match catch_unwind(AssertUnwindSafe(|| self.answer(caller, command))) {
+            Ok(answer) => answer,
             Err(_) => {
                 self.broken.store(true, Ordering::Relaxed);
                 tracing::error!("an invariant broke; no more holds are granted");
@@ -74,23 +86,24 @@ impl Dispatcher {
         }
     }
 
-    fn answer(&self, command: Command<'_>) -> Result<Answer, Refusal> {
+    fn answer(&self, caller: &Caller, command: Command<'_>) -> Result<Answer, Refused> {
         match command {
-            Command::Hold { drop, request } => self.hold(drop, &request).map(Answer::Hold),
+            Command::Hold(ask) => Ok(Answer::Hold(self.hold(&ask)?)),
             Command::Confirm { hold, payment } => {
                 // `malformed` comes before `unknown_hold`.
                 check_payment(payment)?;
-                self.of(hold, |sale, id| sale.confirm(id, payment))
+                self.of(caller, hold, true, |sale, id| sale.confirm(id, payment))
             }
-            Command::Release { hold } => self.of(hold, Sale::release),
-            Command::Extend { hold } => self.of(hold, Sale::extend),
-            Command::Get { hold } => self.of(hold, Sale::get),
+            Command::Release { hold } => self.of(caller, hold, false, Sale::release),
+            Command::Extend { hold } => self.of(caller, hold, false, Sale::extend),
+            Command::Get { hold } => self.of(caller, hold, false, Sale::get),
             Command::Find { drop, customer } => {
+                let customer = customer.ok_or(NO_CUSTOMER)?;
                 check_customer(customer)?;
                 Ok(Answer::Holds(self.sale(drop)?.find(customer)))
             }
             Command::Drop { drop } => Ok(Answer::Drop(Box::new(self.sale(drop)?.view().0))),
-            Command::Drops(filter) => self.drops(&filter),
+            Command::Drops(filter) => Ok(self.drops(&filter)?),
             Command::Audit { drop } => Ok(Answer::Audit(self.sale(drop)?.audit())),
         }
     }
@@ -99,29 +112,36 @@ impl Dispatcher {
         self.engine.sale(drop).ok_or(Refusal::UnknownDrop)
     }
 
-    fn hold(&self, drop: &str, request: &HoldRequest<'_>) -> Result<Pending<Hold>, Refusal> {
-        match self.engine.sale(drop) {
-            Some(sale) => sale.hold(request),
-            None => Err(self.unknown_drop(request)),
+    fn hold(&self, ask: &HoldAsk<'_>) -> Result<Pending<Hold>, Refusal> {
+        if ask.customer.is_none() {
+            return Err(NO_CUSTOMER);
+        }
+        match self.engine.sale(ask.drop) {
+            Some(sale) => sale.hold(&ask.request()),
+            None => Err(self.unknown_drop(ask)),
         }
     }
 
     /// What comes before `unknown_drop` in the order of checks, or that.
     #[cold]
-    fn unknown_drop(&self, request: &HoldRequest<'_>) -> Refusal {
-        let said = request.check().and_then(|()| self.engine.admits_holds());
+    fn unknown_drop(&self, ask: &HoldAsk<'_>) -> Refusal {
+        let said = ask.check().and_then(|()| self.engine.admits_holds());
         said.err().unwrap_or(Refusal::UnknownDrop)
     }
 
-    /// Does something to the hold of that name. A text that is no name at all names no hold.
+    /// Does something to the hold of that name, `confirm` it or anything else. A text that is no
+    /// name at all names no hold.
     fn of(
         &self,
+        caller: &Caller,
         hold: &str,
+        confirm: bool,
         act: impl FnOnce(&Sale, &HoldId) -> Result<Pending<Hold>, Refusal>,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Answer, Refused> {
         let id: HoldId = hold.parse().map_err(|_| Refusal::UnknownHold)?;
         let sale = self.engine.sale_of(&id).ok_or(Refusal::UnknownHold)?;
-        act(&sale, &id).map(Answer::Hold)
+        admit_to_hold(caller, confirm, || Ok(sale.get(&id)?.into_parts().0))?;
+        Ok(Answer::Hold(act(&sale, &id)?))
     }
 
     fn drops(&self, filter: &Filter<'_>) -> Result<Answer, Refusal> {

@@ -9,10 +9,11 @@
 //! them in another program's runtime.
 
 mod accept;
-mod access;
+pub mod access;
 mod app;
 mod codes;
 mod command;
+pub mod config;
 mod dispatch;
 mod drain;
 mod flushing;
@@ -21,6 +22,9 @@ pub mod http;
 pub mod limits;
 pub mod resp;
 mod service;
+mod stream;
+mod tls;
 
 pub use access::Access;
 pub use service::Service;
+pub use tls::{BadTls, Tls};

@@ -88,6 +88,22 @@ pub const DROPS_LISTED_MAX: usize = 1_000;
 pub const DROPS_LISTED: usize = 100;
 const _: () = assert!(DROPS_LISTED <= DROPS_LISTED_MAX);
 
+/// Most keys, and most keys for customers' tokens. Every key is looked at for every credential.
+pub const KEYS_MAX: usize = 256;
+/// Longest name of a key, in bytes.
+pub const KEY_NAME_MAX: usize = 64;
+/// Longest credential that is looked at, in bytes: a longer one is not valid. It bounds what a
+/// stranger can make the service hash and verify.
+pub const CREDENTIAL_BYTES_MAX: usize = 4 << 10;
+const _: () = assert!(CREDENTIAL_BYTES_MAX < HEAD_BYTES_MAX);
+/// Longest `kid` and `audience` of a key for tokens, in bytes.
+pub const TOKEN_TEXT_MAX: usize = 128;
+/// Shortest secret for HMAC with SHA-256, in bytes: a shorter one is weaker than the hash.
+pub const HMAC_SECRET_BYTES_MIN: usize = 32;
+
+/// How long the handshake of a TLS connection may take, in milliseconds.
+pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
+
 /// Events in one answer, at most, and if the client does not say how many.
 pub const EVENTS_LISTED_MAX: usize = jangteo::limits::EVENTS_MAX;
 /// Events in one piece of a stream, at most: what waits for a slow reader is two pieces.

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::drain::{self, Stopper};
 use crate::flushing::Flushing;
 use crate::limits::DRAIN_TIMEOUT_MS;
+use crate::tls::Tls;
 use crate::{http, resp};
 
 /// A running service. Dropped, it stops like [`Service::stop`].
@@ -38,8 +39,23 @@ impl Service {
         resp: SocketAddr,
         access: Access,
     ) -> io::Result<Self> {
+        Self::start_encrypted(engine, http, resp, access, None)
+    }
+
+    /// Likewise, with both wires encrypted if `tls` is something.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn start_encrypted(
+        engine: Engine,
+        http: SocketAddr,
+        resp: SocketAddr,
+        access: Access,
+        tls: Option<Tls>,
+    ) -> io::Result<Self> {
         let (stopper, drain) = drain::pair();
-        let app = Arc::new(App::new(engine, access, Flushing::OnPark, drain));
+        let app = App::new(engine, access, Flushing::OnPark, drain).encrypted(tls);
+        let app = Arc::new(app);
         let on_park = Arc::clone(&app);
         let runtime = Builder::new_current_thread()
             .enable_all()

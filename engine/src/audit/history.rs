@@ -50,8 +50,8 @@ pub struct HoldStep {
     pub sequence: u64,
     /// Time of the record.
     pub at: Timestamp,
-    /// What it did: `granted`, `confirmed`, `released`, `expired`, `extended`; and, where that moved
-    /// the hold's deadline, `resumed` (an engine was started) or `stepped` (the clock was).
+    /// What it did: `granted`, `confirmed`, `released`, `expired`, `extended`; and, where that
+    /// moved the hold's deadline, `resumed` (an engine was started) or `stepped` (the clock was).
     pub what: &'static str,
     /// What the hold was after it.
     pub state: HoldState,

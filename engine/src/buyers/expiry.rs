@@ -84,10 +84,15 @@ impl Expiry {
     pub(crate) fn restart(&mut self, rows: &[HoldRow]) {
         *self = Self::default();
         for (row, index) in rows.iter().zip(0..) {
-            // The cursor meets those that were moved on their own; whoever follows must not be
-            // measured by them.
-            if row.state() == HoldState::Held && !row.is_extended() {
+            if row.state() != HoldState::Held {
+                continue;
+            }
+            // Those that were moved on their own measure nobody who follows. The cursor meets them
+            // in time, unless it is held up by an elder that is due later.
+            if !row.is_extended() {
                 self.granted(row.ends_at, index);
+            } else if row.ends_at < self.latest {
+                self.later.push(Later::new(row.ends_at, index));
             }
         }
     }
@@ -133,6 +138,20 @@ mod tests {
         rows[1].set_state(HoldState::Confirmed);
         assert_eq!(expiry.due(&rows, at(40)), None);
     }
+
+    #[test]
+    fn after_a_restart_one_that_was_extended_waits_for_no_elder_that_is_due_later() {
+        let mut rows = vec![row(0, 90), row(1, 11)]; // the clock was put back between them
+        rows[1].set_extended();
+        let mut expiry = Expiry::default();
+        expiry.restart(&rows);
+        for (now, due) in [(10, None), (11, Some(1)), (89, None), (90, Some(0)), (99, None)] {
+            let found = expiry.due(&rows, at(now));
+            assert_eq!(found, due, "at {now}");
+            found.into_iter().for_each(|row| rows[row as usize].set_state(HoldState::Expired));
+        }
+    }
+
     #[test]
     fn after_a_restart_one_that_was_extended_holds_nobody_up() {
         let mut rows = vec![row(0, 90), row(1, 11), row(2, 12), row(3, 5)];

@@ -5,8 +5,8 @@
 //! nothing, and a follower goes on from any id. What is not durable is never shown.
 //!
 //! An event's data is its object as it was right after the record, whatever became of it since.
-//! What never changes (a hold's lines, its customer) is looked up in memory; the rest comes from the
-//! record, or from what the records after it left.
+//! What never changes (a hold's lines, its customer) is looked up in memory; the rest comes from
+//! the record, or from what the records after it left.
 //!
 //! Records that are no event (the engine was started, the clock was stepped) have their place in
 //! the order too: ids rise, and some numbers are left out.

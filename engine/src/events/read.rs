@@ -196,8 +196,8 @@ fn hold(hold: Hold) -> EventData {
 
 /// Units of a drop's goods right after the record that closed it.
 ///
-/// No hold comes to be after it, and a hold that is held changes once. So where the last record of a
-/// hold came later, the hold was held.
+/// No hold comes to be after it, and a hold that is held changes once. So where the last record of
+/// a hold came later, the hold was held.
 fn counts_at_closing(sale: &Sale, closed: u64) -> Vec<Count> {
     let mut counts = sale.goods().counts();
     for shard in sale.0.shards() {

@@ -10,8 +10,8 @@
 //! 3. On the way heads are believed, so that frames are passed by without being read. The frame
 //!    that is handed out is whole and right.
 //!
-//! A segment is known by its first head. Within it some frames are remembered as they are passed, so
-//! that going on where somebody left off does not begin at its front again.
+//! A segment is known by its first head. Within it some frames are remembered as they are passed,
+//! so that going on where somebody left off does not begin at its front again.
 
 use std::io;
 use std::sync::Arc;
@@ -315,5 +315,79 @@ impl Loaded {
 impl From<Error> for NoFrame {
     fn from(error: Error) -> Self {
         Self::Failed(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Directory, write_all};
+
+    /// A segment with these batches: first sequence, and how many records, all of them openings of
+    /// drop `epoch`.
+    fn segment(storage: &Directory, id: u64, epoch: u32, batches: &[(u64, u32)]) {
+        let mut bytes = Vec::new();
+        for &(first_sequence, records) in batches {
+            let mut frame = vec![0; HEAD];
+            for _ in 0..records {
+                Record::Opened { sale: epoch }.encode(Timestamp::default(), &mut frame);
+            }
+            let head = Head {
+                segment: id,
+                epoch,
+                incarnation: 1,
+                first_sequence,
+                records,
+                bytes: u32::try_from(frame.len() - HEAD).unwrap(),
+                durable_up_to: first_sequence - 1,
+                previous: 0,
+            };
+            frame::seal(&mut frame, &head);
+            bytes.extend_from_slice(&frame);
+        }
+        let file = storage.create(FileName::Segment(id)).unwrap();
+        write_all(&*file, &bytes, 0).unwrap();
+    }
+
+    /// Which start wrote the record that is told.
+    fn epoch_of(feed: &Feed, sequence: u64) -> u32 {
+        let loaded = feed.frame(sequence).unwrap();
+        let located = loaded.records(sequence).next().unwrap().unwrap();
+        assert_eq!(located.sequence, sequence);
+        let Record::Opened { sale } = located.record else { panic!("{:?}", located.record) };
+        sale
+    }
+
+    #[test]
+    fn a_later_start_takes_the_place_of_what_it_wrote_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Directory::lock(directory.path()).unwrap();
+        segment(&storage, 1, 1, &[(1, 2), (3, 2)]);
+        segment(&storage, 2, 1, &[(5, 0), (5, 3)]);
+        segment(&storage, 4, 2, &[(3, 4)]);
+        segment(&storage, 5, 2, &[(7, 0), (7, 1)]);
+        let storage: Arc<dyn Storage> = Arc::new(storage);
+        for order in [[1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1], [5, 1, 7, 4, 6, 2, 3]] {
+            let feed = Feed::new(Arc::clone(&storage));
+            for sequence in order {
+                let epoch = if sequence < 3 { 1 } else { 2 };
+                assert_eq!(epoch_of(&feed, sequence), epoch, "record {sequence}");
+            }
+        }
+    }
+
+    #[test]
+    fn segments_that_come_and_go_are_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Arc::new(Directory::lock(directory.path()).unwrap());
+        segment(&storage, 1, 1, &[(1, 2)]);
+        let feed = Feed::new(Arc::clone(&storage) as Arc<dyn Storage>);
+        assert_eq!((feed.first().unwrap(), epoch_of(&feed, 2)), (1, 1));
+        assert!(matches!(feed.frame(3), Err(NoFrame::Failed(Error::Corrupt(_)))));
+        segment(&storage, 2, 3, &[(3, 2)]);
+        assert_eq!(epoch_of(&feed, 3), 3);
+        storage.remove(FileName::Segment(1)).unwrap();
+        assert!(matches!(feed.frame(1), Err(NoFrame::Gone { first: 3 })));
+        assert_eq!((feed.first().unwrap(), epoch_of(&feed, 4)), (3, 3));
     }
 }

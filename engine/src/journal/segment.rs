@@ -23,6 +23,8 @@ use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 const SLICE_BYTES: usize = 1 << 20;
 /// Length of a segment made where it is needed at once, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
+/// On a full disk segments may be shorter, down to this part of the usual length.
+const SMALLEST_PART: u64 = 64;
 /// How long to wait before asking a full disk again.
 const RETRY: Duration = Duration::from_millis(100);
 /// In `buffered` durability the file is flushed after this many bytes, and when idle.
@@ -102,10 +104,8 @@ impl Supply {
                 pool = wait_on(&self.changed, pool);
                 continue;
             }
-            let id = pool.next_id;
-            pool.next_id += 1;
             drop(pool);
-            let made = self.make(id, self.segment_bytes);
+            let made = self.make_largest(self.next_id());
             pool = self.pool.lock();
             match made {
                 Ok(blank) => {
@@ -132,7 +132,7 @@ impl Supply {
             !self.threaded && pool.ready.len() < pool.want
         };
         if wanted {
-            let made = self.make_now(self.segment_bytes);
+            let made = self.make_largest(self.next_id());
             let mut pool = self.pool.lock();
             pool.failed = made.as_ref().err().map(io::Error::kind);
             pool.ready.extend(made);
@@ -142,12 +142,32 @@ impl Supply {
     /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
     pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
-        let id = {
-            let mut pool = self.pool.lock();
-            pool.next_id += 1;
-            pool.next_id - 1
-        };
-        self.make(id, bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+        self.make(self.next_id(), bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+    }
+
+    fn next_id(&self) -> u64 {
+        let mut pool = self.pool.lock();
+        pool.next_id += 1;
+        pool.next_id - 1
+    }
+
+    /// Makes a blank segment, of the usual size or a half, a quarter ... of it: on a full disk the
+    /// room that a start got back from blank segments must all be of use, or live holds could not
+    /// end.
+    fn make_largest(&self, id: u64) -> io::Result<Blank> {
+        let mut bytes = self.segment_bytes;
+        let smallest = (bytes / SMALLEST_PART).max(frame::SECTOR as u64);
+        let free = self.storage.free_bytes().unwrap_or(u64::MAX);
+        loop {
+            let last = bytes <= smallest;
+            let tried = (last || bytes <= free).then(|| self.make(id, bytes));
+            match tried {
+                Some(Err(error)) if is_full(error.kind()) && !last => {}
+                Some(made) => return made,
+                None => {}
+            }
+            bytes = (bytes / 2).next_multiple_of(frame::SECTOR as u64);
+        }
     }
 
     fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
@@ -181,11 +201,7 @@ impl Supply {
                 let _ = self.storage.remove(FileName::Segment(blank.id)); // it is only zeros
             }
             // A full disk can have room again, and nothing is lost by waiting; else it is broken.
-            let hopeless = |kind| {
-                let full =
-                    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
-                pool.impatient || !full
-            };
+            let hopeless = |kind| pool.impatient || !is_full(kind);
             if pool.stopping || !self.threaded || pool.failed.is_some_and(hopeless) {
                 return None;
             }
@@ -210,7 +226,8 @@ impl Supply {
     pub(crate) fn room(&self) -> u64 {
         let (prepared, failed) = {
             let pool = self.pool.lock();
-            (pool.ready.len() as u64 * self.segment_bytes + pool.current_left, pool.failed)
+            let ready: u64 = pool.ready.iter().map(|blank| blank.bytes).sum();
+            (ready + pool.current_left, pool.failed)
         };
         let free = if failed.is_some() { 0 } else { self.storage.free_bytes().unwrap_or(0) };
         // What does not make a whole segment cannot be used.
@@ -235,6 +252,11 @@ impl Supply {
         self.pool.lock().stopping = true;
         self.changed.notify_all();
     }
+}
+
+/// Whether an error may pass by itself: somebody makes room.
+const fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// The end of the journal: writes frames, one at a time.

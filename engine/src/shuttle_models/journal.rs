@@ -15,8 +15,8 @@ use super::explore::{explore, replays};
 use crate::Timestamp;
 use crate::book::Book;
 use crate::journal::record::Record;
-use crate::journal::recover::recover;
-use crate::journal::{Class, Durability, Journal, Opened, Room};
+use crate::journal::recover::{Apply, Extent, Recovered, recover};
+use crate::journal::{Class, Durability, Journal, Opened, Room, Storage};
 use crate::pending::Pending;
 
 /// A batch is full with so many records; each task may slip one more in.
@@ -96,11 +96,15 @@ enum Way {
 
 const WAYS: [Way; 5] = [Way::Blocks, Way::Awaits, Way::Watches, Way::Glances, Way::GivesUp];
 
+fn read(storage: &dyn Storage, apply: &mut Apply<'_>) -> Recovered {
+    recover(storage, Extent::all(storage).unwrap(), apply).unwrap()
+}
+
 impl Scene {
     fn new(plan: Plan, segment_bytes: u64) -> Arc<Self> {
         let disk = Disk::new();
         let storage = Arc::new(Mounted(Arc::clone(&disk)));
-        let found = recover(&*storage, &mut |_, _, _| Ok(())).unwrap();
+        let found = read(&*storage, &mut |_, _, _| Ok(()));
         let opened =
             Opened { storage, segment_bytes, durability: Durability::Synced, threaded: true };
         let journal =
@@ -184,7 +188,7 @@ impl Scene {
             }
             Ok(())
         };
-        recover(&AfterPowerLoss(Arc::clone(&self.disk)), &mut apply).unwrap();
+        read(&AfterPowerLoss(Arc::clone(&self.disk)), &mut apply);
         for noted in noted.iter() {
             let found = there.get(&noted.sequence);
             assert!(found.is_none_or(|sale| *sale == noted.sale), "INVARIANT(J5): {noted:?}");

@@ -40,6 +40,10 @@ impl State for Ended<'_> {
         self.sale(index).page().0
     }
 
+    fn steps(&self) -> Vec<(u64, i64)> {
+        self.engine.shared.journal.read(|book, _| book.steps().to_vec())
+    }
+
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {
         let shards = self.sale(index).0.shards();
         shards.enumerate().try_for_each(|(place, shard)| each(place, &shard))

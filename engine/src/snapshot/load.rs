@@ -67,6 +67,7 @@ fn read(
         match kind {
             Kind::Campaign => campaign(&mut replay, bytes).map_err(wrong)?,
             Kind::Page => page_section(&mut replay, bytes, &mut pages).map_err(wrong)?,
+            Kind::Steps => steps(&mut replay, sequence, bytes).map_err(wrong)?,
             Kind::Shard => {
                 let counts = Counts::decode(bytes).ok_or_else(|| wrong("no counts"))?;
                 let parts = counts.parts(&mut from)?;
@@ -134,6 +135,19 @@ fn page_section(replay: &mut Replay, bytes: &[u8], pages: &mut u32) -> Result<()
             (count.total, count.held, count.sold) = ((limited == 1).then_some(total), held, sold);
         }
         replay.book.restore(index, page);
+    }
+    Ok(())
+}
+
+fn steps(replay: &mut Replay, sequence: u64, bytes: &[u8]) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let [at, step_ms] = longs(&mut rest)?;
+        let last = replay.book.steps().last().map_or(0, |(last, _)| *last);
+        if at <= last || at > sequence {
+            return Err("a step of the clock in the wrong place");
+        }
+        replay.book.step(at, step_ms.cast_signed());
     }
     Ok(())
 }

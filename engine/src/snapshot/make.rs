@@ -216,6 +216,10 @@ impl State for Replay {
         self.book.page(u32::try_from(index).expect("limits.rs bounds the drops")).clone()
     }
 
+    fn steps(&self) -> Vec<(u64, i64)> {
+        self.book.steps().to_vec()
+    }
+
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {
         let sale = self.sales.get(index).expect("there are that many drops");
         sale.shards.iter().enumerate().try_for_each(|(place, shard)| each(place, shard))

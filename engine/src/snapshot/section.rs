@@ -50,10 +50,12 @@ pub(crate) enum Kind {
     Lines = 8,
     /// Nothing follows.
     End = 9,
+    /// Steps of the wall clock that live holds followed: sequence and milliseconds.
+    Steps = 10,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -63,6 +65,7 @@ impl Kind {
         Self::Texts,
         Self::Lines,
         Self::End,
+        Self::Steps,
     ];
 }
 

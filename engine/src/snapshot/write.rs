@@ -1,7 +1,7 @@
 //! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
 //! what the journal comes to.
 //!
-//! Head; campaigns in the order they were put; pages by drop; for each shard that granted anything
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; for each shard that granted anything
 //! its counts, holds, buyers, texts, lines; end.
 
 use std::collections::BTreeSet;
@@ -37,6 +37,9 @@ pub(crate) trait State {
     /// Its page in the book.
     fn page(&self, index: usize) -> Page;
 
+    /// The steps of the wall clock that live holds followed: sequence and milliseconds.
+    fn steps(&self) -> Vec<(u64, i64)>;
+
     /// Hands its shards to `each`, with their places.
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()>;
 
@@ -67,6 +70,9 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
         out.end_if_full(Kind::Page)?;
     }
     out.end_if_any(Kind::Page)?;
+    table(&mut out, Kind::Steps, &state.steps(), |(sequence, step_ms)| {
+        (u128::from(sequence) | (u128::from(step_ms.cast_unsigned()) << 64)).to_le_bytes()
+    })?;
     for index in 0..drops {
         state.shards(index as usize, &mut |place, one| {
             if one.is_empty() { Ok(()) } else { shard(&mut out, index, number(place)?, one) }

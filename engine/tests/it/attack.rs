@@ -20,12 +20,12 @@ pub(crate) fn on(disk: &Disk, clock: &Arc<ManualClock>, segment_bytes: u64) -> O
 }
 
 /// Likewise with the engine's own threads.
-fn threaded(disk: &Disk, clock: &Arc<ManualClock>, bytes: u64) -> Options {
-    on(disk, clock, bytes).background(true)
+pub(crate) fn threaded(disk: &Disk, clock: &Arc<ManualClock>, segment_bytes: u64) -> Options {
+    on(disk, clock, segment_bytes).background(true)
 }
 
 /// Runs `work` on a thread; `None` if it takes longer than `limit`: the thread is left behind then.
-fn within<T: Send + 'static>(
+pub(crate) fn within<T: Send + 'static>(
     limit: Duration,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
@@ -134,77 +134,6 @@ fn the_engine_goes_away_although_the_disk_fills_up_meanwhile() {
     let gone = within(Duration::from_secs(5), move || gone.join().unwrap());
     disk.faults(|faults| faults.fail_create = false);
     assert!(gone.is_some(), "dropping the engine hangs");
-}
-
-/// An engine on a disk of `segments` segments, filled with holds until it refuses more.
-fn full(segments: u64) -> (Disk, Arc<ManualClock>, Engine, Vec<HoldId>) {
-    let (disk, clock) = (Disk::default(), clock());
-    disk.faults(|faults| faults.capacity = Some(segments << 16));
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
-    engine.put(campaign("hold_ttl = \"10m\"", &one_item(100_000))).unwrap();
-    let sale = engine.sale("t-1").unwrap();
-    let mut holds = Vec::new();
-    for n in 0..100_000 {
-        let name = format!("c-{n}");
-        match sale.hold(&HoldRequest::new(&name).line("a", 1)) {
-            Ok(pending) => holds.push(pending.wait().unwrap().id),
-            Err(Refusal::Unavailable) => return (disk, clock, engine, holds),
-            Err(other) => panic!("{other}"),
-        }
-        engine.tick();
-    }
-    panic!("the disk never ran short");
-}
-
-#[test]
-fn every_hold_can_be_confirmed_on_a_full_disk() {
-    let (_disk, _clock, engine, holds) = full(6);
-    let sale = engine.sale("t-1").unwrap();
-    let confirmed = Arc::new(AtomicU64::new(0));
-    let (count, all) = (Arc::clone(&confirmed), holds.len() as u64);
-    let done = within(Duration::from_secs(20), move || {
-        for id in &holds {
-            sale.confirm(id, "p").unwrap().wait().unwrap();
-            engine.tick();
-            count.fetch_add(1, Ordering::SeqCst);
-        }
-    });
-    assert!(done.is_some(), "{} of {all}", confirmed.load(Ordering::SeqCst));
-}
-
-#[test]
-fn extensions_never_use_up_the_room_kept_for_confirms() {
-    let (_disk, clock, engine, holds) = full(6);
-    let sale = engine.sale("t-1").unwrap();
-    let extender = (sale.clone(), engine.clone(), holds.clone());
-    let _ = within(Duration::from_secs(10), move || {
-        let (sale, engine, holds) = extender;
-        for _ in 0..20 {
-            clock.advance(1);
-            for id in &holds {
-                match sale.extend(id) {
-                    Ok(pending) => drop(pending.wait()),
-                    Err(_) => return,
-                }
-                engine.tick();
-            }
-        }
-    });
-    let confirm = within(Duration::from_secs(3), move || {
-        sale.confirm(&holds[0], "p").map(|pending| pending.wait().is_ok())
-    });
-    assert!(matches!(confirm, Some(Ok(true))), "{confirm:?}");
-}
-
-#[test]
-fn an_engine_starts_again_on_the_disk_that_it_filled() {
-    let (disk, clock, engine, holds) = full(6);
-    drop(engine);
-    let blank = disk.used();
-    let engine = on(&disk, &clock, 1 << 16).open();
-    let engine = engine.unwrap_or_else(|error| panic!("{error}; {blank} bytes used"));
-    let sale = engine.sale("t-1").unwrap();
-    assert!(sale.confirm(&holds[0], "p").unwrap().wait().is_ok());
 }
 
 #[test]

@@ -407,3 +407,36 @@ fn a_follower_is_told_that_nothing_more_will_come() {
         assert!(waiting.join().unwrap().is_err());
     });
 }
+
+#[test]
+fn a_restored_directory_tells_its_history_under_new_ids() {
+    let directory = tempfile::tempdir().unwrap();
+    let [data, copy, back] = ["data", "copy", "back"].map(|name| directory.path().join(name));
+    let clock = clock();
+    let engine = open(&data, &clock);
+    engine.put(campaign("", &one_item(9))).unwrap();
+    hold(&engine.sale("t-1").unwrap(), "c-1", "k").unwrap();
+    drop(engine);
+    jangteo::backup_directory(&data, &copy).unwrap();
+    let engine = open(&data, &clock);
+    hold(&engine.sale("t-1").unwrap(), "c-2", "k").unwrap();
+    let told = all(&engine, None, 100);
+    jangteo::restore_directory(&copy, &back).unwrap();
+    let restored = open(&back, &clock);
+    let events = all(&restored, None, 100);
+    let named: Vec<_> = events.iter().map(|event| event.id.to_string()).collect();
+    assert!(named.iter().all(|id| id.starts_with("2-")), "{named:?}");
+    let data = |event: &Event| serde_json::to_string(&event.data).unwrap();
+    let before: Vec<_> = told[..told.len() - 1].iter().map(data).collect();
+    assert_eq!(events.iter().map(data).collect::<Vec<_>>(), before);
+    for event in told {
+        match restored.events(Some(event.id), 100) {
+            Err(EventsError::Gone { first }) => assert_eq!(first.to_string(), "2-1"),
+            other => panic!("{}: {other:?}", event.id),
+        }
+    }
+    let last = events.last().unwrap().id;
+    hold(&restored.sale("t-1").unwrap(), "c-3", "k").unwrap();
+    let page = restored.events(Some(last), 100).unwrap();
+    assert!(text(&page.list[0]).contains("c-3"));
+}

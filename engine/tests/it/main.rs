@@ -13,6 +13,10 @@ mod events;
 #[cfg(test)]
 mod events_disk;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod pending;

@@ -1,11 +1,11 @@
 //! A campaign file on disk: TOML, or JSON where its name ends in `.json`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use jangteo::{Campaign, CampaignFault};
+use jangteo::{Campaign, CampaignFault, Engine, Error};
 
-use super::Failure;
+use super::{Exit, Failure};
 
 /// A file, read.
 #[derive(Debug)]
@@ -57,6 +57,51 @@ fn claimed_in_toml(text: &str) -> Option<&str> {
         let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''))?;
         value.get(1..)?.split_once(quote).map(|(id, _)| id)
     })
+}
+
+/// Puts the campaigns of these files into the engine on `data`. A bad file of a campaign that the directory remembers is
+/// logged, so that a bad edit never stops a restart; any other is a failure, and then nothing is
+/// put.
+pub(super) fn put_campaigns(
+    engine: &Engine,
+    data: &Path,
+    files: &[PathBuf],
+) -> Result<(), Failure> {
+    let mut good = Vec::new();
+    let mut faults = Vec::new();
+    for file in files {
+        let CampaignFile { campaign, claimed_id } = CampaignFile::read(file)?;
+        match campaign {
+            Ok(campaign) => good.push((file, campaign)),
+            Err(found) => {
+                let shown = found.iter().map(|fault| format!("{}:{fault}", file.display()));
+                if claimed_id.is_some_and(|id| is_remembered(engine, &id)) {
+                    shown.for_each(|fault| tracing::error!("{fault}"));
+                    tracing::warn!("{}: the recorded campaign is kept", file.display());
+                } else {
+                    faults.extend(shown);
+                }
+            }
+        }
+    }
+    if !faults.is_empty() {
+        return Err(Failure::new(Exit::Data, faults.join("\n")));
+    }
+    good.into_iter().try_for_each(|(file, campaign)| put(engine, data, file, campaign))
+}
+
+fn put(engine: &Engine, data: &Path, file: &Path, campaign: Campaign) -> Result<(), Failure> {
+    match engine.put(campaign) {
+        Err(error @ Error::Conflict { .. }) => {
+            tracing::error!("{}: {error}; the recorded campaign is kept", file.display());
+            Ok(())
+        }
+        done => done.map_err(|error| Failure::about(data, error)),
+    }
+}
+
+fn is_remembered(engine: &Engine, campaign: &str) -> bool {
+    engine.sales().iter().any(|sale| sale.campaign().id == campaign)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The exit codes, those above 1 as in `sysexits.h`.
@@ -45,6 +46,19 @@ impl Failure {
     /// A failure of the file system about something with a name.
     pub(crate) fn io(what: impl fmt::Display, error: &io::Error) -> Self {
         Self::new(Exit::Io, format!("{what}: {error}"))
+    }
+
+    /// A failure of an engine to open or to go on: which data directory it is about.
+    pub(crate) fn about(data: &Path, error: jangteo::Error) -> Self {
+        let data = data.display();
+        match error {
+            jangteo::Error::Io(error) => Self::io(data, &error),
+            error @ (jangteo::Error::Unavailable | jangteo::Error::InUse) => {
+                let text = format!("{data}: {error}");
+                Self { text, ..error.into() }
+            }
+            error => error.into(),
+        }
     }
 
     /// The exit code.

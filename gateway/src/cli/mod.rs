@@ -6,10 +6,13 @@ mod campaign_file;
 mod check;
 mod demo;
 mod exit;
+mod health;
+mod key;
 mod serve;
 mod signals;
 mod snapshot;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +35,8 @@ enum Command {
     Serve(serve::Serve),
     /// Validate campaign files and print what they mean
     Check(check::Check),
+    /// Make a key: print its secret once, and its stanza for the configuration
+    Key(key::NewKey),
     /// Recompute every invariant of a data directory from its journal
     Audit(audit::Audit),
     /// Store what a data directory's journal comes to, so that the next start is short
@@ -56,6 +61,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Key(key) => key.run(),
         Command::Audit(audit) => audit.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Backup(backup) => backup.run(),
@@ -64,7 +70,8 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            eprintln!("jangteo: {failure}");
+            // The exit code says it as well, where nothing can be printed.
+            _ = writeln!(io::stderr(), "jangteo: {failure}");
             failure.exit().into()
         }
     }

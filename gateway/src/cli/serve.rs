@@ -2,16 +2,19 @@
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use jangteo::{Campaign, Durability, Engine, Error};
-use jangteo_gateway::{Access, Service};
+use jangteo::{Durability, Engine};
+use jangteo_gateway::access::{Access, Keyring, LastKey};
+use jangteo_gateway::config::{Config, Flags};
+use jangteo_gateway::{Service, Tls};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
-use super::campaign_file::CampaignFile;
-use super::signals::stop_signal;
+use super::campaign_file::put_campaigns;
+use super::health::HealthLog;
+use super::signals::{on_hangup, stop_signal};
 use super::{Exit, Failure};
 
 /// What `serve` is told.
@@ -20,27 +23,49 @@ pub(crate) struct Serve {
     /// Campaign files to put at the start; the data directory remembers those of earlier starts
     #[arg(long, value_name = "FILE", num_args = 1..)]
     campaign: Vec<PathBuf>,
-    /// The directory of the journal
-    #[arg(long, value_name = "DIR", env = "JANGTEO_DATA", default_value = "./jangteo-data")]
-    data: PathBuf,
-    /// Where to serve HTTP; port 0 picks one
-    #[arg(long, value_name = "ADDR", env = "JANGTEO_HTTP", default_value = "127.0.0.1:7480")]
-    http: SocketAddr,
-    /// Where to serve RESP; port 0 picks one
-    #[arg(long, value_name = "ADDR", env = "JANGTEO_RESP", default_value = "127.0.0.1:7481")]
-    resp: SocketAddr,
+    /// The configuration file [env: JANGTEO_CONFIG=]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory of the journal [env: JANGTEO_DATA=] [default: ./jangteo-data]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to serve HTTP; port 0 picks one [env: JANGTEO_HTTP=] [default: 127.0.0.1:7480]
+    #[arg(long, value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Where to serve RESP; port 0 picks one [env: JANGTEO_RESP=] [default: 127.0.0.1:7481]
+    #[arg(long, value_name = "ADDR")]
+    resp: Option<SocketAddr>,
     /// What an acknowledged hold survives: synced (power loss), buffered (the process), memory
-    #[arg(long, env = "JANGTEO_DURABILITY", default_value = "synced")]
-    durability: Durability,
+    /// [env: JANGTEO_DURABILITY=] [default: synced]
+    #[arg(long)]
+    durability: Option<Durability>,
+    /// Encrypt both wires: the chain of certificates, PEM [env: JANGTEO_TLS_CERT=]
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, PEM [env: JANGTEO_TLS_KEY=]
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<PathBuf>,
 }
 
 impl Serve {
     /// Serves until a signal says to stop.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
-        let access = Access::loopback();
-        for (key, address) in [("http", self.http), ("resp", self.resp)] {
+        let flags = Flags {
+            config: self.config,
+            data: self.data,
+            http: self.http,
+            resp: self.resp,
+            durability: self.durability,
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+        };
+        let config = configuration(&flags)?;
+        let access = Access::by(keyring(&config)?);
+        let tls = config.tls.as_ref().map(|files| Tls::open(&files.cert, &files.key));
+        let tls = tls.transpose().map_err(|bad| Failure::new(Exit::Config, bad.to_string()))?;
+        for (key, address) in [("http", config.http), ("resp", config.resp)] {
             if !access.allows_listening(address) {
-                let why = "only a loopback address can be served as long as there are no keys";
+                let why = "without a key only a loopback address is served; see `jangteo key`";
                 return Err(Failure::new(Exit::Config, format!("{key}: {address}: {why}")));
             }
         }
@@ -49,46 +74,118 @@ impl Serve {
         // Before anything is served: a signal that comes early must not be lost.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::io("runtime", &error))?;
-        let stopped = runtime.block_on(async { stop_signal() });
-        let stopped = stopped.map_err(|error| Failure::io("signals", &error))?;
+        let reload = {
+            let (access, tls) = (access.clone(), tls.clone());
+            move || reload(&flags, &access, tls.as_ref())
+        };
+        let signals = runtime.block_on(async { Ok((stop_signal()?, on_hangup(reload)?)) });
+        let (stopped, reloads) =
+            signals.map_err(|error: io::Error| Failure::io("signals", &error))?;
 
-        let engine = Engine::options().data(&self.data).durability(self.durability).open()?;
+        let opened = Engine::options().data(&config.data).durability(config.durability).open();
+        let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
         if let Some(place) = engine.torn_tail() {
             tracing::warn!("a batch that nobody was told of was cut short: {place}");
         }
         for place in engine.snapshots_passed_over() {
             tracing::warn!("a snapshot could not be read and was passed over: {place}");
         }
-        put_campaigns(&engine, &self.campaign)?;
-        let service = Service::start(engine.clone(), self.http, self.resp, access)
+        put_campaigns(&engine, &config.data, &self.campaign)?;
+        tell_access(&config, &access, tls.is_some());
+        let (http, resp) = (config.http, config.resp);
+        let service = Service::start_encrypted(engine.clone(), http, resp, access, tls)
             .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
-        tracing::info!("without a key every call is open to this machine, and only to it");
-        self.report(&service).map_err(|error| Failure::io("standard output", &error))?;
+        report(&config, &service).map_err(|error| Failure::io("standard output", &error))?;
 
-        runtime.block_on(stopped);
+        let mut health = HealthLog::of(&engine);
+        runtime.block_on(async {
+            tokio::select! {
+                () = stopped => {}
+                () = reloads => {}
+                () = health.watch() => {}
+            }
+        });
         tracing::info!("stopping");
         service.stop();
-        engine.flush().map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
+        let flushed = engine.flush();
+        health.look();
+        if let Some(failure) = engine.health().latched {
+            let what = format!("{}: the journal failed: {failure}", config.data.display());
+            return Err(Failure::new(Exit::Io, what));
+        }
+        flushed.map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
         Ok(Exit::Done)
     }
+}
 
-    /// The one line by which a script knows that it can begin.
-    fn report(&self, service: &Service) -> io::Result<()> {
-        let data = match self.durability {
-            Durability::Memory => "none".into(),
-            _ => self.data.to_string_lossy(),
-        };
-        let (http, resp, durability) = (service.http(), service.resp(), self.durability.name());
-        let mut out = io::stdout().lock();
-        writeln!(out, "ready http={http} resp={resp} data={data} durability={durability}")?;
-        out.flush()
+fn configuration(flags: &Flags) -> Result<Config, Failure> {
+    let read = Config::read(flags, |name| std::env::var_os(name));
+    read.map_err(|bad| Failure::new(Exit::Config, bad.to_string()))
+}
+
+fn keyring(config: &Config) -> Result<Keyring, Failure> {
+    config.keyring().map_err(|bad| Failure::new(Exit::Config, format!("keys: {bad}")))
+}
+
+/// Takes keys and certificate over from the configuration as it is now. If anything in it is wrong,
+/// all stays as it was.
+fn reload(flags: &Flags, access: &Access, tls: Option<&Tls>) {
+    match try_reload(flags, access, tls) {
+        Ok((keys, token_keys)) => tracing::info!(keys, token_keys, "keys were read again"),
+        Err(why) => {
+            why.lines().for_each(|line| tracing::error!("{line}"));
+            tracing::error!("keys and certificate stay as they were");
+        }
     }
+}
+
+fn try_reload(flags: &Flags, access: &Access, tls: Option<&Tls>) -> Result<(usize, usize), String> {
+    let config = configuration(flags).map_err(|failure| failure.to_string())?;
+    let keyring = keyring(&config).map_err(|failure| failure.to_string())?;
+    let counts = keyring.counts();
+    if keyring.is_empty() && !access.is_open() {
+        return Err(LastKey.to_string());
+    }
+    match (tls, &config.tls) {
+        (Some(tls), Some(files)) => {
+            tls.replace(&files.cert, &files.key).map_err(|bad| bad.to_string())?;
+        }
+        (None, None) => {}
+        _ => return Err("tls: to begin or end encryption, start the service again".to_owned()),
+    }
+    access.replace(keyring).map_err(|last| last.to_string())?;
+    Ok(counts)
+}
+
+/// Says who may call.
+fn tell_access(config: &Config, access: &Access, encrypted: bool) {
+    if access.is_open() {
+        tracing::info!("without a key every call is open to this machine, and only to it");
+    }
+    let reached = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
+    if !encrypted && (reached(config.http) || reached(config.resp)) {
+        tracing::warn!("secrets cross the network unencrypted unless a proxy encrypts; see tls");
+    }
+}
+
+/// The one line by which a script knows that it can begin.
+fn report(config: &Config, service: &Service) -> io::Result<()> {
+    let data = match config.durability {
+        Durability::Memory => "none".into(),
+        _ => config.data.to_string_lossy(),
+    };
+    let (http, resp, durability) = (service.http(), service.resp(), config.durability.name());
+    let mut out = io::stdout().lock();
+    writeln!(out, "ready http={http} resp={resp} data={data} durability={durability}")?;
+    out.flush()
 }
 
 fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A program that has a subscriber already keeps it.
+    // A program that has a subscriber already keeps it. A line that cannot be written, say because
+    // the log's disk is full, is lost: to complain of it on the same stderr would be a panic.
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = log.log_internal_errors(false);
     _ = log.with_ansi(io::stderr().is_terminal()).try_init();
 }
 
@@ -99,45 +196,4 @@ fn raise_descriptors() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "cannot raise the number of open files");
     }
-}
-
-/// Puts the campaigns of these files. A bad file of a campaign that the directory remembers is
-/// logged, so that a bad edit never stops a restart; any other is a failure, and then nothing is
-/// put.
-fn put_campaigns(engine: &Engine, files: &[PathBuf]) -> Result<(), Failure> {
-    let mut good = Vec::new();
-    let mut faults = Vec::new();
-    for file in files {
-        let CampaignFile { campaign, claimed_id } = CampaignFile::read(file)?;
-        match campaign {
-            Ok(campaign) => good.push((file, campaign)),
-            Err(found) => {
-                let shown = found.iter().map(|fault| format!("{}:{fault}", file.display()));
-                if claimed_id.is_some_and(|id| is_remembered(engine, &id)) {
-                    shown.for_each(|fault| tracing::error!("{fault}"));
-                    tracing::warn!("{}: the recorded campaign is kept", file.display());
-                } else {
-                    faults.extend(shown);
-                }
-            }
-        }
-    }
-    if !faults.is_empty() {
-        return Err(Failure::new(Exit::Data, faults.join("\n")));
-    }
-    good.into_iter().try_for_each(|(file, campaign)| put(engine, file, campaign))
-}
-
-fn put(engine: &Engine, file: &Path, campaign: Campaign) -> Result<(), Failure> {
-    match engine.put(campaign) {
-        Err(error @ Error::Conflict { .. }) => {
-            tracing::error!("{}: {error}; the recorded campaign is kept", file.display());
-            Ok(())
-        }
-        done => Ok(done?),
-    }
-}
-
-fn is_remembered(engine: &Engine, campaign: &str) -> bool {
-    engine.sales().iter().any(|sale| sale.campaign().id == campaign)
 }

@@ -64,8 +64,9 @@ where
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HoldBody<'a> {
+    /// May be left out by one whose token says it.
     #[serde(borrow)]
-    pub(super) customer: Cow<'a, str>,
+    pub(super) customer: Option<Cow<'a, str>>,
     #[serde(borrow)]
     pub(super) lines: Vec<Object<LineBody<'a>>>,
     pub(super) area: Option<Cow<'a, str>>,
@@ -172,8 +173,8 @@ impl<'a> Members<'a> for HoldBody<'a> {
     fn wrong(members: &Map<String, Value>) -> Option<String> {
         let get = |name: &str| members.get(name);
         let lines = get("lines").and_then(Value::as_array);
-        if !is_text(get("customer")) {
-            Some("customer: a text is needed".to_owned())
+        if !is_absent(get("customer")) && !is_text(get("customer")) {
+            Some("customer: not a text".to_owned())
         } else if !is_absent(get("area")) && !is_text(get("area")) {
             Some("area: not a text".to_owned())
         } else if !is_absent(get("wait")) && !get("wait").is_some_and(Value::is_boolean) {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::events;
 use super::head::{REQUEST_ID, check_accept, request_id};
 use super::problem::{PROBLEM, Problem};
+use crate::access::Caller;
 use crate::app::App;
 use crate::codes::Code;
 
@@ -40,16 +41,19 @@ impl Common {
     }
 }
 
-/// Refuses what is not to be looked at any further.
-pub(super) fn check(app: &App, head: &request::Parts) -> Result<(), Problem> {
-    if let Some(why) = app.access.refuses(&head.headers) {
+/// Refuses what is not to be looked at any further; else says who sends it. What that caller may
+/// do is decided with the call.
+pub(super) fn check(app: &App, head: &request::Parts) -> Result<Caller, Problem> {
+    if let Some(why) = app.access.refuses(&head.uri, &head.headers) {
         return Err(Problem::new(Code::Forbidden, why));
     }
     match head.uri.path() {
-        events::PATH => check_accept(&head.headers, &events::KINDS),
-        path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"]),
-        _ => Ok(()),
+        events::PATH => check_accept(&head.headers, &events::KINDS)?,
+        path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"])?,
+        _ => {}
     }
+    let now = || app.dispatcher.now();
+    app.access.caller(&head.headers, now).map_err(Problem::malformed)
 }
 
 /// The error of a library in our own form.

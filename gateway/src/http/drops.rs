@@ -3,6 +3,7 @@
 use std::hash::Hasher;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -13,6 +14,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use super::common::{bytes, json};
 use super::head::has_already;
 use super::problem::Problem;
+use crate::access::Caller;
 use crate::app::App;
 use crate::command::{Answer, Command, Filter};
 use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
@@ -20,10 +22,11 @@ use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
 /// One drop, with a tag by which a client sees that nothing has changed.
 pub(super) async fn one(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(drop): Path<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let view = match app.dispatcher.run(Command::Drop { drop: &drop }) {
+    let view = match app.dispatcher.run(&caller, Command::Drop { drop: &drop }) {
         Ok(Answer::Drop(view)) => view,
         Ok(_) => unreachable!("a drop is answered with its view"),
         Err(refused) => return Err(Problem::of(&app, refused).await),
@@ -58,9 +61,10 @@ struct Page {
 /// Drops by opening instant; `next` is the `after` of the following page.
 pub(super) async fn list(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
-    match app.dispatcher.run(Command::Drops(filter(&query)?)) {
+    match app.dispatcher.run(&caller, Command::Drops(filter(&query)?)) {
         Ok(Answer::Drops(drops, more)) => {
             let next = drops.last().filter(|_| more).map(|last| last.id.clone());
             Ok(json(StatusCode::OK, &Page { drops, next }))

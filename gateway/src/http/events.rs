@@ -1,8 +1,8 @@
 //! `/v1/events`: everything that happened, as a batch or as a stream of server-sent events.
 //!
-//! A stream is a task that reads a piece of the feed, hands it to the connection, and waits: for the
-//! connection to take it, then for the journal. Files are read on a thread for such work. A reader
-//! that takes nothing for long is cut, and goes on with the last id it saw.
+//! A stream is a task that reads a piece of the feed, hands it to the connection, and waits: for
+//! the connection to take it, then for the journal. Files are read on a thread for such work. A
+//! reader that takes nothing for long is cut, and goes on with the last id it saw.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -23,6 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::common::bytes;
 use super::head::{asks_for, only};
 use super::problem::Problem;
+use crate::access::Need;
 use crate::app::App;
 use crate::codes::Code;
 use crate::limits::{
@@ -50,12 +51,13 @@ pub(super) async fn get(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut ask = ask(&query)?;
+    permitted(&app, &headers)?;
     let room = Arc::clone(&app.event_readers).try_acquire_owned();
     let room = room.map_err(|_| Problem::new(Code::Overloaded, "too many readers of events"))?;
     if asks_for(&headers, STREAM) {
         // Where a broken stream was; its address says where the first one began.
         ask.after = last_event_id(&headers)?.or(ask.after);
-        stream(app, ask.after, room).await
+        stream(app, headers, ask.after, room).await
     } else {
         let encode = |list: &[Event]| serde_json::to_vec(list).expect("events have text keys");
         let (batch, _) = read(&app, ask.after, ask.limit, encode).await?;
@@ -64,6 +66,14 @@ pub(super) async fn get(
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(BATCH));
         Ok(response)
     }
+}
+
+/// Whether whoever sent these headers may read events: asked again while a stream lasts, since keys
+/// change and tokens expire.
+fn permitted(app: &App, headers: &HeaderMap) -> Result<(), Problem> {
+    let caller = app.access.caller(headers, || app.dispatcher.now());
+    let caller = caller.map_err(Problem::malformed)?;
+    caller.permits(Need::Operate).map_err(Problem::from)
 }
 
 fn ask(query: &[(String, String)]) -> Result<Ask, Problem> {
@@ -131,6 +141,7 @@ async fn read<T: Send + 'static>(
 /// Starts a stream after `after`. What is wrong with the place is told by the status.
 async fn stream(
     app: Arc<App>,
+    headers: HeaderMap,
     after: Option<EventId>,
     room: OwnedSemaphorePermit,
 ) -> Result<Response, Problem> {
@@ -142,7 +153,7 @@ async fn stream(
             biased;
             () = drain.begun() => {}
             () = sender.closed() => {}
-            () = follow(&app, first, &sender) => {}
+            () = follow(&app, &headers, first, &sender) => {}
         }
         drop(room);
     });
@@ -156,8 +167,14 @@ async fn stream(
 /// Says that the stream lives.
 const HEARTBEAT: Bytes = Bytes::from_static(b":\n\n");
 
-/// Sends the first page and what comes after it, until the reader is gone or too slow.
-async fn follow(app: &Arc<App>, first: (Bytes, End), sender: &mpsc::Sender<Bytes>) {
+/// Sends the first page and what comes after it, until the reader is gone, is too slow, or may
+/// read no more.
+async fn follow(
+    app: &Arc<App>,
+    headers: &HeaderMap,
+    first: (Bytes, End),
+    sender: &mpsc::Sender<Bytes>,
+) {
     let (mut piece, mut end) = first;
     if piece.is_empty() {
         piece = HEARTBEAT; // something at once, so that the reader knows where it stands
@@ -171,6 +188,9 @@ async fn follow(app: &Arc<App>, first: (Bytes, End), sender: &mpsc::Sender<Bytes
             if !more(app, end.through, sender).await {
                 return;
             }
+        }
+        if permitted(app, headers).is_err() {
+            return;
         }
         match read(app, Some(end.through), EVENTS_STREAMED, encode).await {
             Ok(next) => (piece, end) = next,

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::common::{Common, check};
@@ -25,8 +25,9 @@ use super::holds;
 use super::router::app_router;
 use crate::accept::accept;
 use crate::app::App;
-use crate::guarded::Guarded;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_TIMEOUT_MS, HEADERS_MAX};
+use crate::stream::Stream;
+use crate::tls::Wire;
 
 const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
@@ -37,10 +38,11 @@ const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
 /// Serves HTTP until the service has drained.
 pub(crate) async fn serve_app(app: &Arc<App>, listener: TcpListener) {
     let router = app_router(Arc::clone(app));
-    accept(app, listener, TURNED_AWAY, |app, stream| serve(app, stream, router.clone())).await;
+    let serve = move |app, stream| serve(app, stream, router.clone());
+    accept(app, listener, (Wire::Http, TURNED_AWAY), serve).await;
 }
 
-async fn serve(app: Arc<App>, stream: TcpStream, router: Router) {
+async fn serve(app: Arc<App>, stream: Stream, router: Router) {
     let mut drain = app.drain.clone();
     let service = service_fn(|request| respond(&app, &router, request));
     let connection = http1::Builder::new()
@@ -51,7 +53,7 @@ async fn serve(app: Arc<App>, stream: TcpStream, router: Router) {
         .pipeline_flush(true)
         // A client that has said all it has to say still wants its answer.
         .half_close(true)
-        .serve_connection(TokioIo::new(Guarded::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     // How a connection ended is its client's affair.
     tokio::select! {
@@ -87,9 +89,11 @@ async fn answer(
     let (head, body) = request.into_parts();
     let common = Common::of(app, &head.headers);
     let response = match (check(app, &head), drop_of(&head.uri)) {
-        (Ok(()), Some(drop)) => holds::take(app, drop, &head.headers, body).await.into_response(),
+        (Ok(caller), Some(drop)) => {
+            holds::take(app, &caller, drop, &head.headers, body).await.into_response()
+        }
         (Err(problem), _) => problem.into_response(),
-        (Ok(()), None) => unreachable!("the path was looked at above"),
+        (Ok(_), None) => unreachable!("the path was looked at above"),
     };
     Ok(common.finish(app, response))
 }

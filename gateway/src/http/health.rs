@@ -28,7 +28,7 @@ pub(super) async fn live() -> Response {
     json(StatusCode::OK, &Alive { status: "alive" })
 }
 
-/// It takes requests. A disk that is short is a warning: everything but new holds still works.
+/// It takes requests, new holds among them.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let health = app.dispatcher.health();
     if app.dispatcher.is_broken() {
@@ -41,10 +41,11 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
     if app.drain.has_begun() {
         return Err(Problem::new(Code::Draining, Code::Draining.row().title));
     }
-    let mut warnings = Vec::new();
     if health.disk_short {
-        warnings.push("disk_short: new holds are refused until there is room".to_owned());
+        let detail = "the disk is short: no new holds until there is room; all else goes on";
+        return Err(Problem::new(Code::Unavailable, detail));
     }
+    let mut warnings = Vec::new();
     if let Some(place) = app.dispatcher.torn_tail() {
         warnings.push(format!("torn_tail: a batch nobody was told of was cut short, {place}"));
     }

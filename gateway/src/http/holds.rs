@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,14 +15,16 @@ use super::body::{HoldBody, Object, parse, read};
 use super::common::json;
 use super::head::idempotency_key;
 use super::problem::Problem;
+use crate::access::Caller;
 use crate::app::App;
-use crate::command::{Answer, Command, hold_request};
+use crate::command::{Answer, Command, HoldAsk};
 
 const IDEMPOTENT_REPLAYED: &str = "idempotent-replayed";
 
 /// Takes a hold. Its answer is given when it is durable.
 pub(super) async fn take<B>(
     app: &App,
+    caller: &Caller,
     drop: &str,
     headers: &HeaderMap,
     body: B,
@@ -38,8 +41,14 @@ where
     }
     let quantity = |quantity: u64| u32::try_from(quantity).unwrap_or(u32::MAX);
     let lines = body.lines.iter().map(|Object(line)| (&*line.sku, quantity(line.quantity)));
-    let request = hold_request(&body.customer, lines, key.as_deref(), body.area.as_deref());
-    let hold = durable_hold(app, Command::Hold { drop, request }).await?;
+    let ask = HoldAsk {
+        drop,
+        customer: body.customer.as_deref(),
+        lines: lines.collect(),
+        key: key.as_deref(),
+        area: body.area.as_deref(),
+    };
+    let hold = durable_hold(app, caller, Command::Hold(ask)).await?;
     let status = if hold.replayed { StatusCode::OK } else { StatusCode::CREATED };
     let mut response = json(status, &hold);
     if hold.replayed {
@@ -52,9 +61,13 @@ where
 }
 
 /// Runs a command about one hold, and waits until its answer may be seen.
-pub(super) async fn durable_hold(app: &App, command: Command<'_>) -> Result<Hold, Problem> {
+pub(super) async fn durable_hold<'a>(
+    app: &App,
+    caller: &'a Caller,
+    command: Command<'a>,
+) -> Result<Hold, Problem> {
     app.flusher.executed(1);
-    match app.dispatcher.run(command) {
+    match app.dispatcher.run(caller, command) {
         Ok(Answer::Hold(pending)) => {
             let (hold, mut ticket) = pending.into_parts();
             app.flusher.durable(&mut ticket).await?;
@@ -68,11 +81,12 @@ pub(super) async fn durable_hold(app: &App, command: Command<'_>) -> Result<Hold
 /// The route for [`take`], where another program serves the router.
 pub(super) async fn post(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(drop): Path<String>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    take(&app, &drop, &head.headers, body).await.into_response()
+    take(&app, &caller, &drop, &head.headers, body).await.into_response()
 }
 
 #[derive(Serialize)]
@@ -84,14 +98,16 @@ struct Found {
 /// Finds a customer's holds.
 pub(super) async fn find(
     State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
     Path(drop): Path<String>,
     Query(query): Query<Vec<(String, String)>>,
 ) -> Result<Response, Problem> {
     let customer = match query.as_slice() {
-        [(name, customer)] if name == "customer" => customer,
-        _ => return Err(Problem::malformed("customer: exactly this parameter is needed")),
+        [(name, customer)] if name == "customer" => Some(customer.as_str()),
+        [] => None,
+        _ => return Err(Problem::malformed("customer: only this parameter is known, once")),
     };
-    match app.dispatcher.run(Command::Find { drop: &drop, customer }) {
+    match app.dispatcher.run(&caller, Command::Find { drop: &drop, customer }) {
         Ok(Answer::Holds(pending)) => {
             let (holds, mut ticket) = pending.into_parts();
             app.flusher.durable(&mut ticket).await?;

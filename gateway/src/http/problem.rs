@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use jangteo::{EventId, EventsError, Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp};
 use serde::Serialize;
 
+use crate::access::Denied;
 use crate::app::App;
 use crate::codes::Code;
 use crate::command::Refused;
@@ -19,6 +20,8 @@ pub(super) struct Problem {
     detail: Cow<'static, str>,
     members: Members,
     retry_after_s: Option<u64>,
+    /// Whether there was a credential, and it was not valid.
+    unknown_credential: bool,
 }
 
 /// What some codes say besides.
@@ -64,7 +67,13 @@ impl Problem {
             Code::Paused => Some(RETRY_PAUSED_S),
             _ => (code.row().status == 503).then_some(RETRY_S),
         };
-        Self { code, detail: detail.into(), members: Members::default(), retry_after_s }
+        Self {
+            code,
+            detail: detail.into(),
+            members: Members::default(),
+            retry_after_s,
+            unknown_credential: false,
+        }
     }
 
     pub(super) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -75,6 +84,7 @@ impl Problem {
     pub(super) async fn of(app: &App, refused: Refused) -> Self {
         let refusal = match refused {
             Refused::Sale(refusal) => refusal,
+            Refused::Denied(denied) => return denied.into(),
             Refused::Broken => return Self::new(Code::Internal, Code::Internal.row().title),
         };
         let code = Code::of(&refusal);
@@ -130,6 +140,20 @@ impl From<OutcomeUnknown> for Problem {
     }
 }
 
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        let (code, detail) = match denied {
+            Denied::Unauthenticated => {
+                (Code::Unauthenticated, "Authorization: a key's secret or a token is needed")
+            }
+            Denied::Unknown => (Code::Unauthenticated, "Authorization: not a valid credential"),
+            Denied::Call(why) | Denied::Subject(why) => (Code::Forbidden, why),
+        };
+        let unknown_credential = denied == Denied::Unknown;
+        Self { unknown_credential, ..Self::new(code, detail) }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let row = self.code.row();
@@ -150,9 +174,19 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_s {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if self.code == Code::Unauthenticated {
+            let challenge = if self.unknown_credential { CHALLENGE_UNKNOWN } else { CHALLENGE };
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         response
     }
 }
+
+/// What kind of credential is needed.
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"jangteo\"");
+/// Likewise, since the one there was is not valid.
+const CHALLENGE_UNKNOWN: HeaderValue =
+    HeaderValue::from_static("Bearer realm=\"jangteo\", error=\"invalid_token\"");
 
 /// The media type of every error.
 pub(super) const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");

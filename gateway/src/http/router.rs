@@ -45,12 +45,16 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
         .with_state(app)
 }
 
-/// Takes every request through what is common to all.
+/// Takes every request through what is common to all. Routes find who sends it as an extension, a
+/// [`Caller`](crate::access::Caller).
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let common = Common::of(&app, request.headers());
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     let response = match check(&app, &head) {
-        Ok(()) => next.run(Request::from_parts(head, body)).await,
+        Ok(caller) => {
+            head.extensions.insert(caller);
+            next.run(Request::from_parts(head, body)).await
+        }
         Err(problem) => problem.into_response(),
     };
     common.finish(&app, response)

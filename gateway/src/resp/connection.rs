@@ -12,7 +12,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 use super::frame::Parser;
 use super::info::ServerFacts;
@@ -21,16 +20,20 @@ use super::reply::Reply;
 use super::request::Request;
 use super::sale_reply;
 use super::session::{After, Session};
+use super::session_command::Credentials;
+use crate::access::{Identity, Keyring};
 use crate::app::App;
-use crate::guarded::Guarded;
 use crate::limits::{LINGER_MS, RESP_BUFFER_BYTES, RESP_BUFFER_BYTES_FIRST};
+use crate::stream::Stream;
 
 /// See the module.
 #[derive(Debug)]
 pub(super) struct Connection {
     app: Arc<App>,
-    stream: Guarded,
-    session: Session<()>,
+    stream: Stream,
+    session: Session<Identity>,
+    /// What the session's identity was judged by.
+    keyring: Arc<Keyring>,
     parser: Parser,
     input: Input,
     output: Output,
@@ -49,12 +52,14 @@ enum Stage {
 }
 
 impl Connection {
-    pub(super) fn new(app: Arc<App>, stream: TcpStream) -> Self {
-        let session = Session::new(app.number(), Some(()));
+    pub(super) fn new(app: Arc<App>, stream: Stream) -> Self {
+        let keyring = app.access.keyring();
+        let session = Session::new(app.number(), keyring.anonymous());
         Self {
             app,
-            stream: Guarded::new(stream),
+            stream,
             session,
+            keyring,
             parser: Parser::default(),
             input: Input::default(),
             output: Output::default(),
@@ -77,7 +82,7 @@ impl Connection {
                 std::future::poll_fn(|context| self.poll(context)).await
             }
         };
-        if served.is_ok() && self.stage != Stage::Ended {
+        if served.is_ok() {
             let limit = Duration::from_millis(LINGER_MS);
             let parting = std::future::poll_fn(|context| self.poll_parting(context));
             // A client that does not take its leave is left.
@@ -89,11 +94,12 @@ impl Connection {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             self.output.settle();
-            self.write(context)?;
+            let flushed = self.write(context)?;
             if self.execute() {
                 continue;
             }
-            if matches!(self.stage, Stage::Ending | Stage::Ended) && self.output.is_empty() {
+            let ending = matches!(self.stage, Stage::Ending | Stage::Ended);
+            if ending && flushed && self.output.is_empty() {
                 return Poll::Ready(Ok(()));
             }
             if self.read(context)? {
@@ -107,8 +113,8 @@ impl Connection {
         }
     }
 
-    /// Writes what may be written and the client takes.
-    fn write(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    /// Writes what may be written and the client takes; false if some of it is still in a buffer.
+    fn write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         while !self.output.writable().is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, self.output.writable())? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -116,19 +122,21 @@ impl Connection {
                 Poll::Pending => break,
             }
         }
-        Ok(())
+        Ok(Pin::new(&mut self.stream).poll_flush(context)?.is_ready())
     }
 
     /// Executes the complete commands that were read, as long as there is room for their replies;
     /// false if there was none.
     fn execute(&mut self) -> bool {
         let mut executed = 0;
+        self.judge_again();
         while !self.output.is_full() && !self.input.unread().is_empty() {
-            let Self { app, session, parser, input, output, stage, .. } = self;
+            let Self { app, session, keyring, parser, input, output, stage, .. } = self;
             let length = match parser.next(input.unread()) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
-                    if execute(app, session, Request::parse(frame.args), output) == After::Close {
+                    let request = Request::parse(frame.args);
+                    if execute(app, session, keyring, request, output) == After::Close {
                         *stage = Stage::Ending;
                         input.clear();
                         return true;
@@ -150,6 +158,20 @@ impl Connection {
         }
         self.app.flusher.executed(executed);
         0 < executed
+    }
+
+    /// Looks again at who the client is if the keys have changed since, or its token has expired.
+    fn judge_again(&mut self) {
+        let Self { app, session, keyring, .. } = self;
+        let now = || app.dispatcher.now();
+        if !app.access.is_current(keyring) {
+            *keyring = app.access.keyring();
+            let judge = |identity: &Identity| keyring.identify_again(identity, now);
+            session.judge_again(keyring.anonymous(), judge);
+        }
+        if session.identity().is_some_and(|identity| identity.has_expired(now)) {
+            session.judge_again(None, |_| None);
+        }
     }
 
     /// Reads once, if there is room; false if nothing arrived.
@@ -196,23 +218,26 @@ impl Connection {
 }
 
 /// Executes one command and appends its reply.
-fn execute(
+fn execute<'a>(
     app: &App,
-    session: &mut Session<()>,
-    request: Result<Request<'_>, super::BadRequest<'_>>,
+    session: &'a mut Session<Identity>,
+    keyring: &Keyring,
+    request: Result<Request<'a>, super::BadRequest<'a>>,
     output: &mut Output,
 ) -> After {
     let mut after = After::GoOn;
     output.append(|out| match request {
         Ok(Request::Nothing) => None,
-        Ok(Request::Sale(_)) if session.identity().is_none() => {
-            session.refuse_stranger(out);
-            None
-        }
-        Ok(Request::Sale(command)) => {
-            let mut reply = Reply::new(session.protocol(), out);
-            sale_reply::answer(&app.dispatcher, command, &mut reply)
-        }
+        Ok(Request::Sale(command)) => match session.identity() {
+            Some(identity) => {
+                let mut reply = Reply::new(session.protocol(), out);
+                sale_reply::answer(&app.dispatcher, identity.caller(), command, &mut reply)
+            }
+            None => {
+                session.refuse_stranger(out);
+                None
+            }
+        },
         Ok(Request::Session(command)) => {
             let facts = ServerFacts {
                 version: env!("CARGO_PKG_VERSION"),
@@ -221,7 +246,10 @@ fn execute(
                 started_ms: app.started_at.as_ms(),
                 connections: app.connections(),
             };
-            after = session.answer(command, &facts, |_| None, out);
+            let identify = |given: &Credentials<'_>| {
+                keyring.identify(given.secret, given.user, || app.dispatcher.now())
+            };
+            after = session.answer(command, &facts, identify, out);
             None
         }
         Err(refused) => {

@@ -55,6 +55,23 @@ pub enum SaleCommand<'a> {
     List(ListCommand<'a>),
 }
 
+impl SaleCommand<'_> {
+    /// The command's name, in lower case.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Hold(_) => "drop.hold",
+            Self::Confirm { .. } => "drop.confirm",
+            Self::Release { .. } => "drop.release",
+            Self::Extend { .. } => "drop.extend",
+            Self::Get { .. } => "drop.get",
+            Self::Find { .. } => "drop.find",
+            Self::Stock { .. } => "drop.stock",
+            Self::List(_) => "drop.list",
+        }
+    }
+}
+
 /// `DROP.HOLD drop customer numlines sku qty [sku qty ...] [KEY k] [AREA a] [BRIEF]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldCommand<'a> {

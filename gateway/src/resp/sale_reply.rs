@@ -4,20 +4,24 @@ use jangteo::{Hold, ItemView, Phase, Refusal, SaleView, Ticket};
 
 use super::reply::Reply;
 use super::sale_command::{HoldCommand, ListCommand, SaleCommand};
+use super::session::AUTHENTICATION_REQUIRED;
+use crate::access::{Caller, Denied};
 use crate::codes::Code;
-use crate::command::{Answer, Command, Filter, Refused, hold_request};
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
 use crate::dispatch::Dispatcher;
 use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
 
-/// Executes `command` and writes its reply; returns what the reply has to wait for.
-pub(super) fn answer(
+/// Executes `command` for `caller` and writes its reply; returns what the reply has to wait for.
+pub(super) fn answer<'a>(
     dispatcher: &Dispatcher,
-    command: SaleCommand<'_>,
+    caller: &'a Caller,
+    command: SaleCommand<'a>,
     reply: &mut Reply<'_>,
 ) -> Option<Ticket> {
     let brief = matches!(command, SaleCommand::Hold(HoldCommand { brief: true, .. }));
     let sku = if let SaleCommand::Stock { sku, .. } = command { sku } else { None };
-    let answer = typed(command).and_then(|command| dispatcher.run(command));
+    let verb = command.name();
+    let answer = typed(command).and_then(|command| dispatcher.run(caller, command));
     match answer {
         Ok(Answer::Hold(pending)) => {
             let (hold, ticket) = pending.into_parts();
@@ -44,6 +48,10 @@ pub(super) fn answer(
             None
         }
         Ok(Answer::Audit(_)) => unreachable!("no command of this wire asks for an audit"),
+        Err(Refused::Denied(denied)) => {
+            write_denied(denied, verb, reply);
+            None
+        }
         Err(refused) => write_refused(refused, brief, reply),
     }
 }
@@ -51,13 +59,13 @@ pub(super) fn answer(
 fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
     Ok(match command {
         SaleCommand::Hold(HoldCommand { drop, customer, lines, key, area, brief: _ }) => {
-            Command::Hold { drop, request: hold_request(customer, lines, key, area) }
+            Command::Hold(HoldAsk { drop, customer: Some(customer), lines, key, area })
         }
         SaleCommand::Confirm { hold, payment } => Command::Confirm { hold, payment },
         SaleCommand::Release { hold } => Command::Release { hold },
         SaleCommand::Extend { hold } => Command::Extend { hold },
         SaleCommand::Get { hold } => Command::Get { hold },
-        SaleCommand::Find { drop, customer } => Command::Find { drop, customer },
+        SaleCommand::Find { drop, customer } => Command::Find { drop, customer: Some(customer) },
         SaleCommand::Stock { drop, sku: _ } => Command::Drop { drop },
         SaleCommand::List(ListCommand { phase, limit, after }) => {
             let limit = limit.map_or(Ok(DROPS_LISTED), usize::try_from);
@@ -149,6 +157,18 @@ fn write_drop(view: &SaleView, reply: &mut Reply<'_>) {
     reply.integer(u8::from(view.sold_out));
     reply.bulk("opens_at_ms");
     reply.integer(view.opens_at.as_ms());
+}
+
+/// In Redis's words, with `BRIEF` too.
+fn write_denied(denied: Denied, verb: &str, reply: &mut Reply<'_>) {
+    match denied {
+        Denied::Unauthenticated | Denied::Unknown => reply.error(AUTHENTICATION_REQUIRED),
+        Denied::Call(_) => reply
+            .error(format_args!("NOPERM this user has no permissions to run the '{verb}' command")),
+        Denied::Subject(_) => reply.error(
+            "NOPERM this user has no permissions to access one of the keys used as arguments",
+        ),
+    }
 }
 
 fn write_refused(refused: Refused, brief: bool, reply: &mut Reply<'_>) -> Option<Ticket> {

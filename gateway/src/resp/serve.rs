@@ -12,6 +12,7 @@ use crate::access::Access;
 use crate::app::App;
 use crate::drain;
 use crate::flushing::Flushing;
+use crate::tls::Wire;
 
 const TURNED_AWAY: &[u8] = b"-OVERLOADED max number of clients reached\r\n";
 
@@ -36,5 +37,6 @@ pub async fn serve(engine: Engine, listener: TcpListener, access: Access) -> io:
 
 /// Serves RESP until the service has drained.
 pub(crate) async fn serve_app(app: &Arc<App>, listener: TcpListener) {
-    accept(app, listener, TURNED_AWAY, |app, stream| Connection::new(app, stream).run()).await;
+    let serve = |app, stream| Connection::new(app, stream).run();
+    accept(app, listener, (Wire::Resp, TURNED_AWAY), serve).await;
 }

@@ -49,7 +49,7 @@ pub enum After {
     Close,
 }
 
-const AUTHENTICATION_REQUIRED: &str = "NOAUTH Authentication required.";
+pub(super) const AUTHENTICATION_REQUIRED: &str = "NOAUTH Authentication required.";
 const AUTHENTICATION_REQUIRED_FOR_HELLO: &str = "NOAUTH HELLO must be called with the client \
     already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to \
     authenticate the client and select the RESP protocol version at the same time";
@@ -78,6 +78,14 @@ impl<I: Clone> Session<I> {
     #[must_use]
     pub const fn identity(&self) -> Option<&I> {
         self.identity.as_ref()
+    }
+
+    /// Looks again at who the client is, after what that rests on has changed. `anonymous` is who a
+    /// client without a secret is now, and `judge` says who this one is, if anybody.
+    pub fn judge_again(&mut self, anonymous: Option<I>, judge: impl FnOnce(&I) -> Option<I>) {
+        let identity = self.identity.as_ref().and_then(judge);
+        self.identity = identity.or_else(|| anonymous.clone());
+        self.anonymous = anonymous;
     }
 
     /// Answers that the client has to say who it is first.

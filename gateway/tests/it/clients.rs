@@ -60,6 +60,14 @@ impl Resp {
         String::from_utf8(replies).unwrap().replace("\r\n", " ").trim_end().to_owned()
     }
 
+    /// Sends these commands, the last of which closes the connection, and returns all replies, line
+    /// ends as spaces.
+    pub(crate) fn until_close(&mut self, commands: &[Option<&str>]) -> String {
+        let commands: Vec<&str> = commands.iter().copied().flatten().collect();
+        self.0.write_all(&Self::encoded(&commands)).unwrap();
+        read_to_end(&mut self.0).replace("\r\n", " ").trim_end().to_owned()
+    }
+
     /// Sends one command and returns its reply.
     pub(crate) fn one(&mut self, command: &str) -> String {
         self.all(&[command])

@@ -1,4 +1,4 @@
-//! `check` and `audit`, run as a person would.
+//! `check`, `audit`, `snapshot`, `backup` and `restore`, run as a person would.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -223,4 +223,63 @@ fn a_json_campaign_that_check_takes_is_served() {
     let data = directory.path().join("data");
     let served = Served::start(&data, &["--campaign", &path]);
     assert_eq!(http(served.http, "GET /v1/drops/m-1", &[], "").json()["id"], "m-1");
+}
+
+#[test]
+fn a_backup_of_a_live_directory_is_restored_as_a_new_incarnation() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (data, copy, again) = (at("data"), at("copy"), at("again"));
+    let engine = sold(Path::new(&data));
+    let (code, out, err) = jangteo(&["snapshot", &data]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.contains(".snapshot: 6 records in "), "{out}");
+    let out = jangteo(&["snapshot", &data]).1;
+    assert!(out.contains("there already, with 6 records"), "{out}");
+    for (command, from, to, incarnation) in
+        [("backup", &data, &copy, 1), ("restore", &copy, &again, 2)]
+    {
+        let (code, out, err) = jangteo(&[command, from, to, "--json"]);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        let made: Value = serde_json::from_str(&out).unwrap();
+        assert_eq!((&made["ok"], &made["incarnation"]), (&true.into(), &incarnation.into()));
+        assert_eq!(made["last_sequence"], 6);
+        let (code, _, err) = jangteo(&[command, from, to]);
+        assert_eq!(code, 74, "{err}");
+        assert!(err.contains(to) && err.contains("is not empty"), "{err}");
+        assert!(Path::new(to).join("journal/00000000000000000006.snapshot").exists());
+    }
+    drop(engine);
+    let found = Engine::options().data(&again).open().unwrap();
+    assert!(found.snapshots_passed_over().is_empty() && found.torn_tail().is_none());
+    let sale = found.sale("m-1").unwrap();
+    assert_eq!(sale.find("c-secret").wait().unwrap()[0].payment(), Some("p"));
+    assert_eq!(sale.find("c-other").wait().unwrap().len(), 1);
+    drop(found);
+    let found: Value = serde_json::from_str(&jangteo(&["audit", &again, "--json"]).1).unwrap();
+    assert_eq!((&found["ok"], &found["incarnation"]), (&true.into(), &2.into()));
+
+    // One that was broken off, in whatever way, does not start as a shorter journal.
+    for file in ["000000000001.segment", "000000000002.segment"] {
+        let path = Path::new(&copy).join("journal").join(file);
+        let Ok(bytes) = std::fs::read(&path) else { continue };
+        if bytes.iter().filter(|&&byte| byte != 0).count() > 100 {
+            std::fs::write(&path, &bytes[..bytes.len() / 2 / 512 * 512]).unwrap();
+            let (code, _, err) = jangteo(&["restore", &copy, &at(file)]);
+            assert_eq!(code, 65, "{err}");
+            assert!(err.contains("were durable"), "{err}");
+            return;
+        }
+    }
+    panic!("no segment with records");
+}
+
+#[test]
+fn what_cannot_be_copied_is_named() {
+    let (code, _, err) = jangteo(&["backup", "/nowhere/at-all", "/nowhere/copy"]);
+    assert_eq!(code, 74);
+    assert!(err.contains("/nowhere/at-all"), "{err}");
+    let (code, _, err) = jangteo(&["snapshot", "/nowhere/at-all"]);
+    assert_eq!(code, 74);
+    assert!(err.contains("/nowhere/at-all"), "{err}");
 }

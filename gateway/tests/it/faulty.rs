@@ -1,31 +1,58 @@
-//! A disk that fails when told to.
+//! A disk that fails, or stands still, when told to.
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
 use jangteo::{Directory, FileName, Storage, StorageFile};
 
-/// A directory whose flushes fail once [`Faulty::fail`] was called.
+#[derive(Debug, Default)]
+struct Mood {
+    failing: bool,
+    standing: bool,
+    /// Flushes that stand still.
+    stood: u32,
+}
+
+/// A directory whose flushes fail once [`Faulty::fail`] was called, and stand still between
+/// [`Faulty::stand`] and [`Faulty::go_on`].
 #[derive(Debug)]
 pub(crate) struct Faulty {
     directory: Directory,
-    failing: Arc<AtomicBool>,
+    mood: Arc<(Mutex<Mood>, Condvar)>,
 }
 
 impl Faulty {
     pub(crate) fn new(directory: &Path) -> Self {
         let directory = Directory::lock(directory).unwrap();
-        Self { directory, failing: Arc::default() }
+        Self { directory, mood: Arc::default() }
     }
 
+    fn set(&self, change: impl FnOnce(&mut Mood)) {
+        change(&mut self.mood.0.lock().unwrap());
+        self.mood.1.notify_all();
+    }
+
+    /// What begins from now on fails.
     pub(crate) fn fail(&self) {
-        self.failing.store(true, Ordering::SeqCst);
+        self.set(|mood| mood.failing = true);
+    }
+
+    pub(crate) fn stand(&self) {
+        self.set(|mood| mood.standing = true);
+    }
+
+    /// Waits until a flush stands still.
+    pub(crate) fn stood(&self) {
+        drop(self.mood.1.wait_while(self.mood.0.lock().unwrap(), |mood| mood.stood == 0).unwrap());
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.set(|mood| mood.standing = false);
     }
 
     fn wrap(&self, segment: Box<dyn StorageFile>) -> Box<dyn StorageFile> {
-        Box::new(FaultySegment { segment, failing: Arc::clone(&self.failing) })
+        Box::new(FaultySegment { segment, mood: Arc::clone(&self.mood) })
     }
 }
 
@@ -62,7 +89,7 @@ impl Storage for Faulty {
 #[derive(Debug)]
 struct FaultySegment {
     segment: Box<dyn StorageFile>,
-    failing: Arc<AtomicBool>,
+    mood: Arc<(Mutex<Mood>, Condvar)>,
 }
 
 impl StorageFile for FaultySegment {
@@ -75,9 +102,17 @@ impl StorageFile for FaultySegment {
     }
 
     fn sync(&self) -> io::Result<()> {
-        if self.failing.load(Ordering::SeqCst) {
+        let (mood, changed) = &*self.mood;
+        let mut mood = mood.lock().unwrap();
+        if mood.failing {
             return Err(io::Error::other("planted"));
         }
+        if mood.standing {
+            mood.stood += 1;
+            changed.notify_all();
+            mood = changed.wait_while(mood, |mood| mood.standing).unwrap();
+        }
+        drop(mood);
         self.segment.sync()
     }
 

@@ -1,148 +1,163 @@
 //! The real process, killed in the middle of a drop, again and again.
+//!
+//! `JANGTEO_KILLS` says how many kills have to hit a running drop (20), `JANGTEO_SEED` the seed.
 
-use std::collections::HashMap;
-use std::io::{Read, Write};
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::io::Read;
+use std::path::Path;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::clients::{Resp, connect};
-use crate::process::Served;
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use crate::process::{Served, jangteo, serve};
 use crate::shop::{campaign_file, items};
+use crate::torture::{Client, Crowd, Journal, Shopped, Wire, count, rng, seed, totals};
 
-const STOCK: usize = 200_000;
-const CLIENTS: usize = 3;
-const ROUNDS: usize = 10;
-/// Requests that each client sends before it looks at its replies.
-const DEPTH: usize = 64;
-/// Grants acknowledged to all clients together, after which the process is killed.
-const KILL_AFTER: usize = 3_000;
+const CLIENTS: usize = 8;
+/// Units of each item.
+const STOCK: [(&str, u64); 2] = [("a", 200_000), ("b", 200_000)];
+/// Holds that each client takes at most between two kills.
+const TAKES: u64 = 2_000;
+/// Kills on one directory, at most: the stock outlasts them.
+const KILLS_OF_ONE: u64 = 8;
+const _: () = assert!(CLIENTS as u64 * TAKES * (KILLS_OF_ONE + 2) < STOCK[0].1);
+/// A kill comes this long after the first grant was acknowledged, at most, in milliseconds.
+const WITHIN_MS: u64 = 250;
 
-/// What the clients know after a round: acknowledged holds by customer, and how many requests were
-/// under way.
-#[derive(Default)]
-struct Known {
-    acknowledged: HashMap<String, (String, u64)>,
-    asked: Vec<String>,
-    unanswered: usize,
+/// What was seen over all kills.
+#[derive(Debug, Default)]
+struct Seen {
+    kills: u64,
+    missed: u64,
+    kills_at_start: u64,
+    directories: u64,
+    holds: u64,
+    unanswered: u64,
+    survived: u64,
+    slowest_start_ms: u128,
 }
 
-fn command(customer: &str) -> String {
-    format!("DROP.HOLD t-1 {customer} 1 a 1 KEY key-{customer}")
+/// One directory, and the clients who know what was sold from it.
+struct Directory {
+    folder: tempfile::TempDir,
+    journals: Vec<Journal>,
+    rng: StdRng,
+    last_start: Duration,
 }
 
-/// Id and number in the reply to a hold.
-fn granted(reply: &str) -> (String, u64) {
-    let words: Vec<&str> = reply.split(' ').collect();
-    assert_eq!((words[0], words[2], words[10]), ("*18", "id", "number"), "{reply}");
-    (words[4].to_owned(), words[11][1..].parse().unwrap())
-}
-
-/// The replies that are whole, and the bytes that are left.
-fn split(bytes: &[u8]) -> (Vec<String>, usize) {
-    let text = std::str::from_utf8(bytes).unwrap();
-    let end = "$5\r\ngifts\r\n*0\r\n";
-    let (mut replies, mut at) = (Vec::new(), 0);
-    while let Some(length) = text[at..].find(end) {
-        let next = at + length + end.len();
-        replies.push(text[at..next].replace("\r\n", " "));
-        at = next;
+impl Directory {
+    fn new(rng: StdRng) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let stock = STOCK.map(|(sku, units)| (sku, u32::try_from(units).unwrap()));
+        let file = campaign_file("limit_per_customer = 2", &items(&stock));
+        std::fs::write(folder.path().join("t.toml"), file).unwrap();
+        let journals = (0..CLIENTS).map(|n| Journal::new(format!("c{n}"))).collect();
+        Self { folder, journals, rng, last_start: Duration::from_millis(50) }
     }
-    (replies, at)
+
+    fn data(&self) -> std::path::PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn start(&mut self, more: &[&str]) -> Served {
+        let begun = Instant::now();
+        let served = Served::run(serve(&self.data(), more));
+        self.last_start = begun.elapsed();
+        served
+    }
+
+    /// Lets the crowd in and kills the process in the middle of it.
+    fn strike(&mut self, served: Served) -> Shopped {
+        let crowd = Crowd { takes: TAKES, settle: true };
+        let pid = served.pid();
+        let shopped = crowd.shop(&served, &mut self.journals, &mut self.rng, |rng, _| {
+            thread::sleep(Duration::from_millis(rng.random_range(0..WITHIN_MS)));
+            let at = Instant::now();
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+            at
+        });
+        served.kill();
+        shopped
+    }
+
+    /// Kills a process that starts; whether it was not ready yet.
+    fn strike_the_start(&mut self) -> bool {
+        let mut child = serve(&self.data(), &[]).spawn().unwrap();
+        let within_us = u64::try_from(self.last_start.as_micros()).unwrap().max(2);
+        thread::sleep(Duration::from_micros(self.rng.random_range(1..within_us)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        said.is_empty()
+    }
+
+    /// Checks what every client knows, over the wire that is not its own, and what follows.
+    fn check(&mut self, served: &Served, all: bool) -> u64 {
+        let wires = [Wire::Http, Wire::Resp];
+        let survived = thread::scope(|scope| {
+            let checks: Vec<_> = (self.journals.iter_mut().enumerate())
+                .map(|(n, journal)| {
+                    let mut client = Client::connect(served, wires[n % 2]);
+                    scope.spawn(move || {
+                        if all {
+                            journal.check_all(&mut client)
+                        } else {
+                            journal.check_touched(&mut client)
+                        }
+                    })
+                })
+                .collect();
+            checks.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        totals(served, &self.journals, &STOCK);
+        survived
+    }
 }
 
-/// Asks for holds of ever new customers until the connection breaks.
-fn crowd(address: SocketAddr, name: &str, acknowledged: &AtomicUsize) -> Known {
-    let mut stream = connect(address);
-    let mut known = Known::default();
-    let mut unread = Vec::new();
-    let mut answered = 0;
-    loop {
-        let from = known.asked.len();
-        known.asked.extend((from..from + DEPTH).map(|n| format!("{name}-{n}")));
-        let commands: Vec<String> = known.asked[from..].iter().map(|c| command(c)).collect();
-        if stream.write_all(&Resp::encoded(&commands)).is_err() {
-            break;
+fn audit(data: &Path) {
+    let output = jangteo().arg("audit").arg(data).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.ends_with("ok: every rule holds at every record\n"), "{said}");
+}
+
+/// Kills on one directory until `left` are done or it has had its share.
+fn one_directory(rng: StdRng, left: u64, seen: &mut Seen) {
+    let mut directory = Directory::new(rng);
+    let campaign = directory.folder.path().join("t.toml").to_str().unwrap().to_owned();
+    let mut served = directory.start(&["--campaign", &campaign]);
+    let kills = directory.rng.random_range(1..=KILLS_OF_ONE).min(left);
+    for kill in 1..=kills {
+        let shopped = directory.strike(served);
+        if shopped.counts() {
+            seen.kills += 1;
+        } else {
+            seen.missed += 1;
         }
-        // Half of them stay under way, so that the kill finds some.
-        while known.asked.len() - answered > DEPTH / 2 {
-            let mut buffer = [0; 1 << 14];
-            let Ok(count @ 1..) = stream.read(&mut buffer) else {
-                known.unanswered = known.asked.len() - answered;
-                return known;
-            };
-            unread.extend_from_slice(&buffer[..count]);
-            let (replies, taken) = split(&unread);
-            unread.drain(..taken);
-            for reply in &replies {
-                known.acknowledged.insert(known.asked[answered].clone(), granted(reply));
-                answered += 1;
-            }
-            acknowledged.fetch_add(replies.len(), Ordering::SeqCst);
+        seen.unanswered += shopped.unanswered as u64;
+        while directory.rng.random_bool(0.3) {
+            seen.kills_at_start += u64::from(directory.strike_the_start());
         }
+        audit(&directory.data());
+        served = directory.start(&[]);
+        seen.slowest_start_ms = seen.slowest_start_ms.max(directory.last_start.as_millis());
+        seen.survived += directory.check(&served, kill == kills);
     }
-    known.unanswered = known.asked.len() - answered;
-    known
-}
-
-/// Asks again for everything with the same keys; all of it is there or granted now.
-fn ask_again(address: SocketAddr, known: &Known) -> HashMap<String, (String, u64)> {
-    let mut client = Resp::connect(address);
-    let mut holds = HashMap::new();
-    for customers in known.asked.chunks(1_000) {
-        let commands: Vec<String> = customers.iter().map(|c| command(c)).collect();
-        let replies = client.all(&commands);
-        let replies = replies.split("*18 ").skip(1).map(|reply| granted(&format!("*18 {reply}")));
-        holds.extend(customers.iter().cloned().zip(replies));
-    }
-    holds
+    assert_eq!(served.terminate(), Some(0));
+    audit(&directory.data());
+    seen.directories += 1;
+    seen.holds += directory.journals.iter().map(|one| one.numbers().count() as u64).sum::<u64>();
 }
 
 #[test]
 fn no_acknowledged_hold_is_lost_when_the_process_is_killed() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = directory.path().join("t.toml");
-    std::fs::write(&file, campaign_file("limit_per_customer = 1", &items(&[("a", 200_000)])))
-        .unwrap();
-    let data = directory.path().join("data");
-    let mut all: HashMap<String, (String, u64)> = HashMap::new();
-    let mut served = Served::start(&data, &["--campaign", file.to_str().unwrap()]);
-    for round in 0..ROUNDS {
-        let acknowledged = Arc::new(AtomicUsize::new(0));
-        let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| {
-                let (address, acknowledged) = (served.resp, Arc::clone(&acknowledged));
-                let name = format!("c-{round}-{client}");
-                thread::spawn(move || crowd(address, &name, &acknowledged))
-            })
-            .collect();
-        while acknowledged.load(Ordering::SeqCst) < KILL_AFTER {
-            assert!(clients.iter().any(|client| !client.is_finished()), "round {round}");
-            thread::yield_now();
-        }
-        served.child.kill().unwrap(); // SIGKILL
-        served.child.wait().unwrap();
-        let known: Vec<Known> = clients.into_iter().map(|client| client.join().unwrap()).collect();
-        let unanswered: usize = known.iter().map(|known| known.unanswered).sum();
-        assert!(unanswered > 0, "round {round}: the kill hit nobody, so it showed nothing");
-
-        served = Served::start(&data, &[]);
-        for known in &known {
-            let holds = ask_again(served.resp, known);
-            assert_eq!(holds.len(), known.asked.len());
-            for (customer, hold) in &known.acknowledged {
-                assert_eq!(holds.get(customer), Some(hold), "round {round}: {customer}");
-            }
-            all.extend(holds);
-        }
-        let mut numbers: Vec<u64> = all.values().map(|(_, number)| *number).collect();
-        numbers.sort_unstable();
-        let expected: Vec<u64> = (1..=all.len() as u64).collect();
-        assert_eq!(numbers, expected, "round {round}: numbers are gapless");
-        let stock = Resp::connect(served.resp).one("DROP.STOCK t-1 a");
-        let (held, free) = (all.len(), STOCK - all.len());
-        let units = format!("$5 total :{STOCK} $9 available :{free} $4 held :{held} $4 sold :0");
-        assert!(stock.ends_with(&units), "round {round}: {stock}");
+    let (seed, wanted) = (seed(), count("JANGTEO_KILLS", 20));
+    let mut seen = Seen::default();
+    while seen.kills < wanted {
+        one_directory(rng(seed, seen.directories), wanted - seen.kills, &mut seen);
+        eprintln!("{seen:?}");
+        assert!(seen.missed <= 10 + wanted / 10, "too many kills hit nobody: {seen:?}");
     }
 }

@@ -3,18 +3,25 @@
 
 mod clients;
 mod commands;
+mod configuration;
+mod credentials;
 mod events;
 mod faulty;
 mod http_holds;
 mod http_requests;
 mod kill;
 mod mounted;
+mod permissions;
 mod process;
 mod resp_frame;
 mod resp_holds;
 mod resp_limits;
 mod resp_request;
 mod resp_session;
+mod secrecy;
 mod shop;
+mod tls;
+mod tokens;
+mod torture;
 mod unknown;
 mod wire;

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::clients::{Resp, http, read_to_end};
 use crate::shop::{campaign_file, items};
 
@@ -16,7 +18,7 @@ pub(crate) struct Served {
     pub(crate) ready: String,
 }
 
-fn jangteo() -> Command {
+pub(crate) fn jangteo() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jangteo"));
     for name in ["JANGTEO_HTTP", "JANGTEO_RESP", "JANGTEO_DATA", "JANGTEO_DURABILITY", "RUST_LOG"] {
         command.env_remove(name);
@@ -24,11 +26,21 @@ fn jangteo() -> Command {
     command
 }
 
+/// The command that serves a directory at ports that are free.
+pub(crate) fn serve(data: &Path, more: &[&str]) -> Command {
+    let mut command = jangteo();
+    command.args(["serve", "--http", "127.0.0.1:0", "--resp", "127.0.0.1:0", "--data"]);
+    command.arg(data).args(more).stdout(Stdio::piped()).stderr(Stdio::null());
+    command
+}
+
 impl Served {
     pub(crate) fn start(data: &Path, more: &[&str]) -> Self {
-        let mut command = jangteo();
-        command.args(["serve", "--http", "127.0.0.1:0", "--resp", "127.0.0.1:0", "--data"]);
-        command.arg(data).args(more).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self::run(serve(data, more))
+    }
+
+    /// Starts a command that serves, and waits until it is ready.
+    pub(crate) fn run(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut ready = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut ready).unwrap();
@@ -41,10 +53,31 @@ impl Served {
         Self { child, http, resp, ready }
     }
 
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// SIGKILL, and the end of the process.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends SIGTERM and returns the exit code, and what was said on a piped stderr.
+    pub(crate) fn terminate_and_listen(mut self) -> (Option<i32>, String) {
+        self.signal(Signal::TERM);
+        let mut said = String::new();
+        self.child.stderr.take().map(|mut stderr| stderr.read_to_string(&mut said));
+        (self.child.wait().unwrap().code(), said)
+    }
+
     /// Sends SIGTERM and returns the exit code.
-    fn terminate(mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    pub(crate) fn terminate(mut self) -> Option<i32> {
+        self.signal(Signal::TERM);
         let code = self.child.wait().unwrap().code();
         std::mem::forget(self);
         code
@@ -58,10 +91,9 @@ impl Drop for Served {
     }
 }
 
-fn run(data: &Path, more: &[&str]) -> (Option<i32>, String) {
-    let mut command = jangteo();
-    command.args(["serve", "--http", "127.0.0.1:0", "--resp", "127.0.0.1:0", "--data"]);
-    let Output { status, stderr, .. } = command.arg(data).args(more).output().unwrap();
+/// Runs `serve` where it is to fail: its exit code and what it said.
+pub(crate) fn run(data: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let Output { status, stderr, .. } = serve(data, more).stderr(Stdio::piped()).output().unwrap();
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 

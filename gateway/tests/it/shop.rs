@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jangteo::{Campaign, Durability, Engine, ManualClock, Timestamp};
-use jangteo_gateway::{Access, Service};
+use jangteo_gateway::access::Access;
+use jangteo_gateway::{Service, Tls};
 
 /// 2020-04-29 10:00 in Seoul.
 pub(crate) const OPENS_MS: u64 = 1_588_122_000_000;
@@ -32,6 +33,18 @@ repeats = "FREQ=DAILY;COUNT=2"
 {items}
 "#
     )
+}
+
+/// The file of campaign `id` with one drop of 100,000 units, which opens at an instant of this
+/// machine's clock, in Unix seconds.
+pub(crate) fn campaign_at(id: &str, opens_s: i64, schedule: &str, rules: &str) -> String {
+    const SEOUL_S: i64 = 9 * 3_600;
+    let local = chrono::DateTime::from_timestamp(opens_s + SEOUL_S, 0).unwrap();
+    let opens = local.format("%Y-%m-%dT%H:%M:%S").to_string();
+    campaign_file(rules, &items(&[("a", 100_000), ("b", 100_000)]))
+        .replace("id = \"t\"", &format!("id = \"{id}\""))
+        .replace("2020-04-29T10:00:00", &opens)
+        .replace("repeats = \"FREQ=DAILY;COUNT=2\"", schedule)
 }
 
 /// Items at 1,000 won.
@@ -68,11 +81,22 @@ impl Shop {
     }
 
     pub(crate) fn with(options: jangteo::Options, now_ms: u64, file: &str) -> Self {
+        Self::guarded(options, now_ms, file, Access::loopback(), None)
+    }
+
+    /// Likewise, for those who have a key, and encrypted if `tls` is something.
+    pub(crate) fn guarded(
+        options: jangteo::Options,
+        now_ms: u64,
+        file: &str,
+        access: Access,
+        tls: Option<Tls>,
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_ms(now_ms)));
         let engine = options.clock(clock.clone()).background(false).open().unwrap();
         engine.put(Campaign::parse(file).unwrap_or_else(|faults| panic!("{faults}"))).unwrap();
         let service =
-            Service::start(engine.clone(), any_port(), any_port(), Access::loopback()).unwrap();
+            Service::start_encrypted(engine.clone(), any_port(), any_port(), access, tls).unwrap();
         Self { engine, clock, service }
     }
 

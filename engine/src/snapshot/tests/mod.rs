@@ -2,6 +2,7 @@
 
 mod crashes;
 mod flips;
+mod format;
 mod medium;
 mod work;
 

@@ -1,15 +1,9 @@
-//! Who may call: without keys, only this machine.
+//! What stands in for keys as long as there are none: only this machine is served.
 
-use std::net::{IpAddr, SocketAddr};
-
+use hyper::Uri;
 use hyper::header::{HOST, HeaderMap};
 
-/// Who may call the service.
-///
-/// NOTE: keys and tokens are not there yet; the service is open to the machine it runs on and to
-/// nobody else.
-#[derive(Clone, Debug)]
-pub struct Access(());
+use super::current::is_loopback;
 
 /// Headers that a proxy sets: whoever is behind it is not this machine.
 const FORWARDING: [&str; 6] = [
@@ -21,42 +15,20 @@ const FORWARDING: [&str; 6] = [
     "x-real-ip",
 ];
 
-impl Access {
-    /// Everybody on this machine: over HTTP only requests for a loopback name that no proxy passed
-    /// on (so that no web page can make a browser call it), over RESP only loopback peers.
-    #[must_use]
-    pub const fn loopback() -> Self {
-        Self(())
+/// Why a request is not admitted, if it is not: it is for another name than this machine's, or a
+/// proxy passed it on. `uri` has the name in HTTP/2.
+pub(super) fn refuses(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+    if FORWARDING.iter().any(|name| headers.contains_key(*name)) {
+        return Some("without a key no proxy may pass requests on");
     }
-
-    /// Whether a service with this access may listen there.
-    #[must_use]
-    pub fn allows_listening(&self, address: SocketAddr) -> bool {
-        is_loopback(address.ip())
-    }
-
-    #[expect(clippy::unused_self, reason = "depends on the keys once there are some")]
-    pub(crate) fn admits_peer(&self, peer: SocketAddr) -> bool {
-        is_loopback(peer.ip())
-    }
-
-    /// Why a request is not admitted, if it is not.
-    #[expect(clippy::unused_self, reason = "depends on the keys once there are some")]
-    pub(crate) fn refuses(&self, headers: &HeaderMap) -> Option<&'static str> {
-        if FORWARDING.iter().any(|name| headers.contains_key(*name)) {
-            return Some("without a key no proxy may pass requests on");
-        }
-        let mut hosts = headers.get_all(HOST).iter();
-        let loopback = match (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) {
-            (Some(host), None) => is_loopback_name(host),
-            _ => false,
-        };
-        (!loopback).then_some("without a key only a loopback Host is served")
-    }
-}
-
-fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
+    let mut hosts = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());
+    let loopback = match (hosts.next(), hosts.next(), uri.authority()) {
+        (Some(host), None, None) => is_loopback_name(host),
+        (Some(host), None, Some(name)) => is_loopback_name(host) && is_loopback_name(name.as_str()),
+        (None, None, Some(name)) => is_loopback_name(name.as_str()),
+        _ => false,
+    };
+    (!loopback).then_some("without a key only a loopback Host is served")
 }
 
 /// Whether `host`, a name with or without a port, is this machine.

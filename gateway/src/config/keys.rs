@@ -1,0 +1,46 @@
+//! Every key of the configuration, once: the documentation is compared with this table.
+
+/// One key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Its path in the file; `[]` for each of a list.
+    pub key: &'static str,
+    /// The variable of the environment that stands in for it, if one does.
+    pub environment: Option<&'static str>,
+    /// The flag of `serve` that stands in for both, if one does.
+    pub flag: Option<&'static str>,
+    /// What it is if nothing says so.
+    pub default: &'static str,
+    /// What it may be.
+    pub range: &'static str,
+}
+
+const fn row(
+    key: &'static str,
+    environment: Option<&'static str>,
+    flag: Option<&'static str>,
+    default: &'static str,
+    range: &'static str,
+) -> KeyRow {
+    KeyRow { key, environment, flag, default, range }
+}
+
+/// All keys.
+#[rustfmt::skip]
+pub const KEYS: [KeyRow; 15] = [
+    row("data", Some("JANGTEO_DATA"), Some("--data"), "`./jangteo-data`", "a directory; made if it is not there"),
+    row("http", Some("JANGTEO_HTTP"), Some("--http"), "`127.0.0.1:7480`", "IP address and port; port 0 picks one"),
+    row("resp", Some("JANGTEO_RESP"), Some("--resp"), "`127.0.0.1:7481`", "IP address and port; port 0 picks one"),
+    row("durability", Some("JANGTEO_DURABILITY"), Some("--durability"), "`synced`", "`synced`, `buffered` or `memory`"),
+    row("tls.cert", Some("JANGTEO_TLS_CERT"), Some("--tls-cert"), "no TLS", "a PEM file: the chain, the service's own certificate first"),
+    row("tls.key", Some("JANGTEO_TLS_KEY"), Some("--tls-key"), "no TLS", "a PEM file: the certificate's private key"),
+    row("keys[].name", Some("JANGTEO_KEYS"), None, "no keys", "1 to 64 letters, digits, dots, underscores and hyphens"),
+    row("keys[].scope", Some("JANGTEO_KEYS"), None, "none", "`sell` or `operate`"),
+    row("keys[].sha256", Some("JANGTEO_KEYS"), None, "none", "64 hexadecimal digits; each once; at most 256 keys"),
+    row("token_keys[].alg", None, None, "no token keys", "`EdDSA` or `HS256`"),
+    row("token_keys[].kid", None, None, "none", "1 to 128 characters"),
+    row("token_keys[].public", None, None, "none", "with `EdDSA` only: 32 bytes in base64, or PEM"),
+    row("token_keys[].secret", None, None, "none", "with `HS256` only: at least 32 bytes"),
+    row("token_keys[].secret_file", None, None, "none", "instead of `secret`: a file with it; a line end at its end is left out"),
+    row("token_keys[].audience", None, None, "none", "1 to 128 characters"),
+];
