@@ -173,8 +173,8 @@ impl Medium {
         Ok(())
     }
 
-    /// The power is gone. `keep` says for each sector, and each entry of the directory, that was not
-    /// flushed whether it made it to the disk all the same. Returns how many did not.
+    /// The power is gone. `keep` says for each sector, and each entry of the directory, that was
+    /// not flushed whether it made it to the disk all the same. Returns how many did not.
     pub fn lose_power(&mut self, keep: &mut impl FnMut() -> bool) -> u64 {
         let mut lost = 0;
         for (name, content) in std::mem::take(&mut self.removed) {

@@ -287,7 +287,8 @@ impl Stage {
         self.world(life)
     }
 
-    /// Everything that the clients know and the counts of this moment agree; sealed, there are none.
+    /// Everything that the clients know and the counts of this moment agree; sealed, there are
+    /// none.
     pub(super) fn world(&self, life: &Life) -> Checked {
         let counts = self.counts(life);
         let world = World::of(std::slice::from_ref(&self.shadow))?;
