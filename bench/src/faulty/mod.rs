@@ -9,5 +9,5 @@ mod storage;
 mod trouble;
 
 pub use medium::{Medium, SECTOR};
-pub use storage::{Faults, FaultyStorage};
-pub use trouble::{Call, Logged, Trouble};
+pub use storage::FaultyStorage;
+pub use trouble::{Call, Faults, Logged, Trouble};

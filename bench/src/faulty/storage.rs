@@ -8,7 +8,7 @@ use jangteo::{FileName, Storage, StorageFile};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use super::medium::Medium;
-use super::trouble::{Call, Logged, Trouble};
+use super::trouble::{Call, Faults, Logged, Trouble};
 use crate::rng::Rng;
 
 /// See the module. Clones share the medium, and the life of their process.
@@ -22,25 +22,6 @@ pub struct FaultyStorage {
 struct Disk {
     state: Mutex<State>,
     changed: Condvar,
-}
-
-/// What is wrong until it is changed.
-#[derive(Clone, Debug, Default)]
-pub struct Faults {
-    /// Flushes fail with [`Trouble::Eio`].
-    pub fail_sync: bool,
-    /// The next flush panics.
-    pub panic_sync: bool,
-    /// Making a file finds the disk full.
-    pub fail_create: bool,
-    /// Changes that still succeed; then every one fails.
-    pub changes_left: Option<u64>,
-    /// Calls of this kind wait.
-    pub block: Option<Call>,
-    /// Writes and reads take at most this many bytes, and every third write is interrupted.
-    pub short: Option<usize>,
-    /// Bytes that all files together can take.
-    pub capacity: Option<u64>,
 }
 
 #[derive(Debug, Default)]

@@ -4,21 +4,6 @@ use std::io;
 
 use jangteo::FileName;
 
-/// A call as it was logged, with what it changed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Logged {
-    /// A file was made.
-    Create(FileName),
-    /// A file was removed.
-    Remove(FileName),
-    /// The directory was flushed.
-    SyncDirectory,
-    /// Bytes were written at an offset.
-    Write(FileName, usize, Vec<u8>),
-    /// A file was flushed.
-    Sync(FileName),
-}
-
 /// A call of the storage seam that can fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
@@ -98,4 +83,38 @@ impl Trouble {
             Self::Eintr => io::ErrorKind::Interrupted.into(),
         }
     }
+}
+
+/// What is wrong until it is changed.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    /// Flushes fail with [`Trouble::Eio`].
+    pub fail_sync: bool,
+    /// The next flush panics.
+    pub panic_sync: bool,
+    /// Making a file finds the disk full.
+    pub fail_create: bool,
+    /// Changes that still succeed; then every one fails.
+    pub changes_left: Option<u64>,
+    /// Calls of this kind wait.
+    pub block: Option<Call>,
+    /// Writes and reads take at most this many bytes, and every third write is interrupted.
+    pub short: Option<usize>,
+    /// Bytes that all files together can take.
+    pub capacity: Option<u64>,
+}
+
+/// A call as it was logged, with what it changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Logged {
+    /// A file was made.
+    Create(FileName),
+    /// A file was removed.
+    Remove(FileName),
+    /// The directory was flushed.
+    SyncDirectory,
+    /// Bytes were written at an offset.
+    Write(FileName, usize, Vec<u8>),
+    /// A file was flushed.
+    Sync(FileName),
 }

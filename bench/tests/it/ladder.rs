@@ -51,7 +51,7 @@ fn the_engine_comes_back_from_every_crash_state() {
     for seed in 1..=2 {
         let tried = try_all(seed).unwrap_or_else(|violation| panic!("{violation}"));
         assert!(tried.states > 500 && tried.cut > 400, "{tried:?}");
-        assert!(tried.lost > 40 && tried.torn > 100 && tried.again > 50, "{tried:?}");
+        assert!(tried.lost > 30 && tried.torn > 100 && tried.again > 50, "{tried:?}");
     }
 }
 

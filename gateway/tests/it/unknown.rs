@@ -1,6 +1,5 @@
 //! When a flush fails: nothing that waited is acknowledged, and everybody is told so.
 
-use std::io::{Read, Write};
 use std::sync::Arc;
 
 use jangteo::Engine;
