@@ -208,6 +208,7 @@ impl Sale {
 
 impl SaleCore {
     /// Everything about the request that needs no state.
+    #[inline]
     fn check<'a>(&self, request: &HoldRequest<'a>) -> Result<Ask<'a>, Refusal> {
         let summed = request.summed()?;
         let HoldRequest { customer, key, area, .. } = *request;
@@ -216,6 +217,7 @@ impl SaleCore {
     }
 
     /// The lines by item; `None` if one names no item.
+    #[inline]
     fn resolve(&self, summed: &[(&str, u16)]) -> Option<Lines> {
         let mut lines = Lines::with_capacity(summed.len());
         for &(sku, quantity) in summed {

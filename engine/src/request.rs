@@ -61,6 +61,7 @@ impl<'a> HoldRequest<'a> {
     }
 
     /// Its lines, those of the same item summed, if all of it is well-formed.
+    #[inline]
     pub(crate) fn summed(&self) -> Result<SmallVec<[(&'a str, u16); 2]>, Refusal> {
         check_customer(self.customer)?;
         self.key.map_or(Ok(()), |key| check_text(key, KEY_MAX, "key"))?;
@@ -87,6 +88,7 @@ impl<'a> HoldRequest<'a> {
 ///
 /// # Errors
 /// [`Refusal::Malformed`].
+#[inline]
 pub fn check_customer(customer: &str) -> Result<(), Refusal> {
     check_text(customer, CUSTOMER_MAX, "customer")
 }
@@ -100,6 +102,7 @@ pub fn check_payment(payment: Option<&str>) -> Result<(), Refusal> {
 }
 
 /// Whether a text is 1 to `most` visible ASCII characters.
+#[inline]
 fn check_text(text: &str, most: usize, what: &'static str) -> Result<(), Refusal> {
     let fine = !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
     if fine { Ok(()) } else { Err(Refusal::Malformed(what)) }
