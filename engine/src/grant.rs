@@ -88,13 +88,15 @@ impl Sale {
     /// One pass down the order of checks; `basket`: under the basket mutex.
     fn attempt(&self, ask: &Ask<'_>, basket: bool) -> Attempt {
         let sale = &*self.0;
-        if !sale.has_shards()
-            && let Err(refusal) = sale.open()
-        {
-            return Attempt::Refused(refusal); // nobody has a key yet, and nothing is made for this
-        }
         let shard_index = sale.shard_of(ask.hash);
-        let mut shard = sale.shard(shard_index);
+        let mut shard = match sale.shard_if_made(shard_index) {
+            Some(shard) => shard,
+            // Nobody has a key yet; and nothing is made for who comes too early.
+            None => match sale.open() {
+                Ok(()) => sale.shard(shard_index),
+                Err(refusal) => return Attempt::Refused(refusal),
+            },
+        };
         let buyer = shard.buyer(ask.customer, ask.hash);
         if let Some(replay) = self.replay(ask, &shard, buyer.row) {
             return replay;

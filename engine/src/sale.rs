@@ -239,7 +239,7 @@ impl SaleCore {
         byte & u8::try_from(SHARDS - 1).unwrap_or(u8::MAX)
     }
 
-    #[inline]
+    /// A shard, made with all others where there are none yet.
     pub(crate) fn shard(&self, index: u8) -> MutexGuard<'_, Shard> {
         let shards = self.shards.get_or_init(|| {
             let _no_step = self.shared.making.lock();
@@ -248,13 +248,8 @@ impl SaleCore {
         shards.get(usize::from(index)).expect("a slot names a shard").lock()
     }
 
-    /// Whether anything was made ready for buyers.
-    #[inline]
-    pub(crate) fn has_shards(&self) -> bool {
-        self.shards.get().is_some()
-    }
-
     /// A shard, unless nobody was ever granted anything and nothing was made ready.
+    #[inline]
     pub(crate) fn shard_if_made(&self, index: u8) -> Option<MutexGuard<'_, Shard>> {
         Some(self.shards.get()?.get(usize::from(index)).expect("a slot names a shard").lock())
     }

@@ -2,7 +2,7 @@
 //!
 //! `key` and `token` are the two kinds of credential, `keyring` the keys that are valid at one time,
 //! `current` the keyring of now, which can be replaced while the service runs. A credential makes a
-//! request's sender a [`Caller`], and `decision` is the one table of what each caller may do on
+//! request's sender a `Caller`, and `decision` is the one table of what each caller may do on
 //! either wire. `host` is what stands in for keys as long as there are none.
 
 mod caller;
