@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jangteo::{Engine, Timestamp};
+use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) started_at: Timestamp,
     /// Room for requests for events.
     pub(crate) event_readers: Arc<Semaphore>,
+    /// Held by whoever puts a campaign, from looking at what is there until it is put.
+    pub(crate) putting: Mutex<()>,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
@@ -42,6 +45,7 @@ impl App {
             drain,
             tls: None,
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
+            putting: Mutex::new(()),
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),

@@ -13,10 +13,12 @@ pub(crate) enum Code {
     UnknownDrop,
     UnknownSku,
     UnknownHold,
+    UnknownCampaign,
     NotFound,
     MethodNotAllowed,
     NotAcceptable,
     RequestTimeout,
+    PreconditionFailed,
     TooLarge,
     UnsupportedMediaType,
     SoldOut,
@@ -29,6 +31,7 @@ pub(crate) enum Code {
     Closed,
     EventsGone,
     KeyReused,
+    InvalidCampaign,
     Internal,
     Overloaded,
     Unavailable,
@@ -62,7 +65,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 28] = [
+static TABLE: [Row; 31] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
@@ -70,10 +73,12 @@ static TABLE: [Row; 28] = [
     row(Code::UnknownDrop,          "unknown_drop",           404, "NODROP",      false, "There is no such drop"),
     row(Code::UnknownSku,           "unknown_sku",            404, "NOSKU",       false, "The drop has no such item"),
     row(Code::UnknownHold,          "unknown_hold",           404, "NOHOLD",      false, "There is no such hold"),
+    row(Code::UnknownCampaign,      "unknown_campaign",       404, "ERR",         false, "There is no such campaign"),
     row(Code::NotFound,             "not_found",              404, "ERR",         false, "There is nothing here"),
     row(Code::MethodNotAllowed,     "method_not_allowed",     405, "ERR",         false, "The method is not allowed here"),
     row(Code::NotAcceptable,        "not_acceptable",         406, "ERR",         false, "No acceptable form of the answer exists"),
     row(Code::RequestTimeout,       "request_timeout",        408, "ERR",         true,  "The request took too long to arrive"),
+    row(Code::PreconditionFailed,   "precondition_failed",    412, "ERR",         false, "What is there is not what the request names"),
     row(Code::TooLarge,             "too_large",              413, "ERR",         false, "The request is too large"),
     row(Code::UnsupportedMediaType, "unsupported_media_type", 415, "ERR",         false, "The body's type is not understood"),
     row(Code::SoldOut,              "sold_out",               409, "SOLDOUT",     false, "Fewer units are left than asked for"),
@@ -86,6 +91,7 @@ static TABLE: [Row; 28] = [
     row(Code::Closed,               "closed",                 410, "CLOSED",      false, "The drop is closed"),
     row(Code::EventsGone,           "events_gone",            410, "ERR",         false, "Events after that place are not kept"),
     row(Code::KeyReused,            "key_reused",             422, "KEYREUSED",   false, "The key was used for another request"),
+    row(Code::InvalidCampaign,      "invalid_campaign",       422, "ERR",         false, "The campaign has faults"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
     row(Code::Unavailable,          "unavailable",            503, "UNAVAILABLE", true,  "No new holds: the disk is short or failed"),
@@ -100,6 +106,11 @@ impl Code {
     /// The row of this code.
     pub(crate) fn row(self) -> &'static Row {
         TABLE.get(self as usize).expect("the table has a row for each code")
+    }
+
+    /// The names of all codes.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|row| row.name)
     }
 
     /// The code of that name.
@@ -145,14 +156,16 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 15] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 18] = [
         (400, "ERR", &["malformed"], false),
         (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
         (404, "", &["unknown_drop", "unknown_sku", "unknown_hold", "not_found"], false),
+        (404, "ERR", &["unknown_campaign"], false),
         (405, "ERR", &["method_not_allowed"], false),
         (406, "ERR", &["not_acceptable"], false),
         (408, "ERR", &["request_timeout"], true),
+        (412, "ERR", &["precondition_failed"], false),
         (413, "ERR", &["too_large"], false),
         (415, "ERR", &["unsupported_media_type"], false),
         (409, "", &["sold_out", "limit_reached", "conflict", "expired", "wrong_state"], false),
@@ -160,6 +173,7 @@ mod tests {
         (410, "CLOSED", &["closed"], false),
         (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
+        (422, "ERR", &["invalid_campaign"], false),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];
 

@@ -1,11 +1,12 @@
 //! Commands to the engine: the only file that calls it for a client.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jangteo::{
-    Engine, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId, Pending, Refusal,
-    Sale, SaleView, Timestamp, check_customer, check_payment,
+    Campaign, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId,
+    Pending, Phase, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
 };
 
 use crate::access::{Caller, admit, admit_to_hold};
@@ -76,13 +77,48 @@ impl Dispatcher {
         if self.is_broken() && matches!(command, Command::Hold(_)) {
             return Err(Refused::Broken);
         }
-        match catch_unwind(AssertUnwindSafe(|| self.answer(caller, command))) {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.broken.store(true, Ordering::Relaxed);
-                tracing::error!("an invariant broke; no more holds are granted");
-                Err(Refused::Broken)
+        self.unbroken(|| self.answer(caller, command))?
+    }
+
+    /// Does something that has a broken invariant say so.
+    fn unbroken<T>(&self, act: impl FnOnce() -> T) -> Result<T, Refused> {
+        catch_unwind(AssertUnwindSafe(act)).map_err(|_| {
+            self.broken.store(true, Ordering::Relaxed);
+            tracing::error!("an invariant broke; no more holds are granted");
+            Refused::Broken
+        })
+    }
+
+    /// The campaign of that id, as it is recorded.
+    pub(crate) fn campaign(&self, id: &str) -> Option<Campaign> {
+        let sales = self.engine.sales();
+        let sale = sales.iter().find(|sale| sale.campaign().id == id);
+        sale.map(|sale| sale.campaign().clone()) // none is without a drop
+    }
+
+    /// All campaigns, by id.
+    pub(crate) fn campaigns(&self) -> Vec<Campaign> {
+        let sales = self.engine.sales();
+        let all: BTreeMap<&str, &Sale> =
+            sales.iter().map(|sale| (sale.campaign().id.as_str(), sale)).collect();
+        all.into_values().map(|sale| sale.campaign().clone()).collect()
+    }
+
+    /// Puts a campaign. Waits for the disk.
+    pub(crate) fn put(&self, campaign: Campaign) -> Result<Result<(), Error>, Refused> {
+        self.unbroken(|| self.engine.put(campaign))
+    }
+
+    /// Whether the drops there are would make way for those of this campaign.
+    pub(crate) fn would_put(&self, campaign: &Campaign) -> Result<(), Error> {
+        let sales = self.engine.sales();
+        let mut old = sales.iter().filter(|sale| sale.campaign().id == campaign.id);
+        match old.find(|sale| sale.phase() != Phase::Scheduled || !sale.is_sealed()) {
+            Some(fixed) => {
+                let key = "the campaign file".to_owned();
+                Err(Error::Conflict { drop: fixed.id().to_owned(), key })
             }
+            None => Ok(()),
         }
     }
 
@@ -147,7 +183,7 @@ impl Dispatcher {
     fn drops(&self, filter: &Filter<'_>) -> Result<Answer, Refusal> {
         let after = match filter.after {
             Some(id) => {
-                let sale = self.engine.sale(id).ok_or(Refusal::Malformed("after"))?;
+                let sale = self.engine.sale(id).ok_or(Refusal::UnknownDrop)?;
                 Some((sale.opens_at(), sale))
             }
             None => None,

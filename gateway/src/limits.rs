@@ -52,10 +52,40 @@ pub const REPLIES_WAITING_MAX: usize = 16 << 10;
 /// Longest HTTP body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 << 10;
 
+/// Longest body that is a campaign, in bytes.
+pub const CAMPAIGN_BODY_BYTES_MAX: usize = jangteo::limits::CAMPAIGN_BYTES_MAX;
+
 /// Longest head of an HTTP request, in bytes, and most bytes that a connection reads ahead.
 pub const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Most headers of an HTTP request.
 pub const HEADERS_MAX: usize = 64;
+
+/// Longest path of an HTTP request, query included, in bytes.
+pub const PATH_BYTES_MAX: usize = 8 << 10;
+const _: () = assert!(PATH_BYTES_MAX < HEAD_BYTES_MAX, "a path that is too long is told so");
+
+/// Bytes of answers that wait on one HTTP/1 connection until they are sent together, above which
+/// none is added. Without it a client that sends and never reads fills the memory.
+pub const CORKED_BYTES_MAX: usize = 64 << 10;
+
+/// Streams of one HTTP/2 connection at once; the next one is refused. Each may hold a body and an
+/// answer.
+pub const STREAMS_MAX: u32 = 100;
+/// Streams of one HTTP/2 connection that were opened and reset before they were looked at; one more
+/// ends the connection. Without it a client makes work without ever waiting for an answer.
+pub const STREAM_RESETS_MAX: usize = 20;
+/// Streams of one HTTP/2 connection that were reset since they broke the rules; one more ends the
+/// connection.
+pub const STREAM_ERRORS_MAX: usize = 100;
+/// Bytes of bodies that one HTTP/2 connection may send ahead, all streams together.
+pub const CONNECTION_WINDOW_BYTES: usize = 256 << 10;
+const _: () = assert!(BODY_BYTES_MAX <= CONNECTION_WINDOW_BYTES, "a body fits");
+/// Bytes of an answer that one stream of HTTP/2 keeps ready for the connection.
+pub const STREAM_SEND_BYTES_MAX: usize = 64 << 10;
+/// How long a stream of HTTP/2 may not move, in milliseconds: its client gives no window for what
+/// it asked for. Streams of events move at least every [`HEARTBEAT_MS`].
+pub const STREAM_STALL_MS: u64 = 2 * STALL_TIMEOUT_MS;
+const _: () = assert!(HEARTBEAT_MS < STREAM_STALL_MS && BODY_TIMEOUT_MS < STREAM_STALL_MS);
 
 /// How long the head of an HTTP request may take, from the moment the connection is open or its
 /// last answer was sent: so it also ends idle connections. In milliseconds.
@@ -87,6 +117,12 @@ pub const DROPS_LISTED_MAX: usize = 1_000;
 /// Drops in one answer if the client does not say how many.
 pub const DROPS_LISTED: usize = 100;
 const _: () = assert!(DROPS_LISTED <= DROPS_LISTED_MAX);
+
+/// Most campaigns in one answer.
+pub const CAMPAIGNS_LISTED_MAX: usize = 1_000;
+/// Campaigns in one answer if the client does not say how many.
+pub const CAMPAIGNS_LISTED: usize = 100;
+const _: () = assert!(CAMPAIGNS_LISTED <= CAMPAIGNS_LISTED_MAX);
 
 /// Most keys, and most keys for customers' tokens. Every key is looked at for every credential.
 pub const KEYS_MAX: usize = 256;

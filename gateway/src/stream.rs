@@ -17,6 +17,20 @@ pub(crate) enum Stream {
     Encrypted(Box<TlsStream<Guarded>>),
 }
 
+impl Stream {
+    pub(crate) const fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Encrypted(_))
+    }
+
+    /// Whether both sides agreed, as they encrypted it, on that protocol.
+    pub(crate) fn agreed_on(&self, protocol: &[u8]) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Encrypted(stream) => stream.get_ref().1.alpn_protocol() == Some(protocol),
+        }
+    }
+}
+
 /// Does the same with either kind.
 macro_rules! either {
     ($stream:expr, $inner:ident => $call:expr) => {

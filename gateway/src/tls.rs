@@ -112,7 +112,7 @@ impl Both {
             BadTls { of: "key", detail }
         })?;
         let mut http = resp.clone();
-        http.alpn_protocols = vec![b"http/1.1".to_vec()];
+        http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { http: Arc::new(http), resp: Arc::new(resp) })
     }
 }

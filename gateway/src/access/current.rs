@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use hyper::Uri;
 use hyper::header::{AUTHORIZATION, HeaderMap};
+use hyper::{Method, Uri};
 use jangteo::Timestamp;
 use parking_lot::RwLock;
 
@@ -85,8 +85,13 @@ impl Access {
     }
 
     /// Why an HTTP request is not admitted, whoever sends it, if it is not.
-    pub(crate) fn refuses(&self, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
-        if self.is_open() { host::refuses(uri, headers) } else { None }
+    pub(crate) fn refuses(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Option<&'static str> {
+        if self.is_open() { host::refuses(method, uri, headers) } else { None }
     }
 
     /// Who an HTTP request comes from.

@@ -1,7 +1,7 @@
 //! What stands in for keys as long as there are none: only this machine is served.
 
-use hyper::Uri;
-use hyper::header::{HOST, HeaderMap};
+use hyper::header::{HOST, HeaderMap, HeaderValue, ORIGIN};
+use hyper::{Method, Uri};
 
 use super::current::is_loopback;
 
@@ -15,9 +15,10 @@ const FORWARDING: [&str; 6] = [
     "x-real-ip",
 ];
 
-/// Why a request is not admitted, if it is not: it is for another name than this machine's, or a
-/// proxy passed it on. `uri` has the name in HTTP/2.
-pub(super) fn refuses(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
+/// Why a request is not admitted, if it is not: it is for another name than this machine's, a proxy
+/// passed it on, or a page of another origin wants something done (what it may read is its
+/// browser's affair). `uri` has the name in HTTP/2.
+pub(super) fn refuses(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
     if FORWARDING.iter().any(|name| headers.contains_key(*name)) {
         return Some("without a key no proxy may pass requests on");
     }
@@ -28,7 +29,17 @@ pub(super) fn refuses(uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
         (None, None, Some(name)) => is_loopback_name(name.as_str()),
         _ => false,
     };
-    (!loopback).then_some("without a key only a loopback Host is served")
+    if !loopback {
+        return Some("without a key only a loopback Host is served");
+    }
+    let foreign = |origin: &HeaderValue| !origin.to_str().is_ok_and(is_loopback_origin);
+    let is_foreign = !method.is_safe() && headers.get_all(ORIGIN).iter().any(foreign);
+    is_foreign.then_some("without a key only pages of a loopback origin may do anything")
+}
+
+/// Whether an origin, as browsers write it, is this machine.
+fn is_loopback_origin(origin: &str) -> bool {
+    origin.split_once("://").is_some_and(|(_, host)| is_loopback_name(host))
 }
 
 /// Whether `host`, a name with or without a port, is this machine.

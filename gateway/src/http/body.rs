@@ -15,27 +15,42 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Body;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::{Map, Number, Value};
+use utoipa::ToSchema;
 
-use super::head::check_content_type;
+use super::head::content_type;
 use super::problem::Problem;
+use super::shown::ascii;
 use crate::codes::Code;
 use crate::limits::{BODY_BYTES_MAX, BODY_TIMEOUT_MS};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Reads a body whole.
+/// Reads a body of JSON whole.
 pub(super) async fn read<B>(headers: &HeaderMap, body: B) -> Result<Bytes, Problem>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<BoxError>,
 {
-    let too_large = || Problem::new(Code::TooLarge, format!("more than {BODY_BYTES_MAX} bytes"));
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+    let bytes = read_up_to(BODY_BYTES_MAX, body).await?;
+    if !bytes.is_empty() {
+        content_type(headers, &["application/json"])?;
+    }
+    Ok(bytes)
+}
+
+/// Reads a body of whatever kind whole.
+pub(super) async fn read_up_to<B>(bytes_max: usize, body: B) -> Result<Bytes, Problem>
+where
+    B: Body<Data = Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let too_large = || Problem::new(Code::TooLarge, format!("more than {bytes_max} bytes"));
+    if body.size_hint().lower() > bytes_max as u64 {
         return Err(too_large());
     }
-    let mut collecting = pin!(Limited::new(body, BODY_BYTES_MAX).collect());
+    let mut collecting = pin!(Limited::new(body, bytes_max).collect());
     // A body mostly came with its head; a timer is only made for one that did not.
     let first = std::future::poll_fn(|context| Poll::Ready(collecting.as_mut().poll(context)));
     let collected = match first.await {
@@ -53,44 +68,81 @@ where
             Problem::malformed("the body ended too early")
         }
     })?;
-    let bytes = bytes.to_bytes();
-    if !bytes.is_empty() {
-        check_content_type(headers)?;
-    }
-    Ok(bytes)
+    Ok(bytes.to_bytes())
 }
 
 /// `{"customer","lines":[{"sku","quantity"}],"area","wait"}`
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TakeHold)]
 pub(super) struct HoldBody<'a> {
     /// May be left out by one whose token says it.
     #[serde(borrow)]
+    #[schema(schema_with = customers, required = true)]
     pub(super) customer: Option<Cow<'a, str>>,
+    /// Up to 20, those of the same item counted as one.
     #[serde(borrow)]
+    #[schema(value_type = Vec<LineBody>, min_items = 1, max_items = 20)]
     pub(super) lines: Vec<Object<LineBody<'a>>>,
+    /// Where it is to be delivered to.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     pub(super) area: Option<Cow<'a, str>>,
+    /// There is no waiting line yet: only false.
+    #[schema(schema_with = only_false)]
     pub(super) wait: Option<bool>,
 }
 
-#[derive(serde::Deserialize)]
+#[derive(serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = TakeLine)]
 pub(super) struct LineBody<'a> {
     #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     pub(super) sku: Cow<'a, str>,
+    #[serde(deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 1_000)]
     pub(super) quantity: u64,
 }
 
+/// A whole number; in JSON `2.0` is one too.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    as_whole(&number).ok_or_else(|| D::Error::custom("not a whole number"))
+}
+
+fn as_whole(number: &Number) -> Option<u64> {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is in range")]
+    let exact = |number: f64| {
+        let fits = number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number);
+        fits.then_some(number as u64)
+    };
+    number.as_u64().or_else(|| number.as_f64().and_then(exact))
+}
+
+fn customers() -> utoipa::openapi::Object {
+    ascii(jangteo::limits::CUSTOMER_MAX)
+}
+
+fn only_false() -> utoipa::openapi::Object {
+    let word = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::Boolean);
+    word.enum_values(Some([false])).build()
+}
+
 /// `{"payment"}`
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Confirm)]
 pub(super) struct ConfirmBody<'a> {
+    /// May be left out where the total is 0.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = "^[!-~]+$",
+        example = "toss-9")]
     pub(super) payment: Option<Cow<'a, str>>,
 }
 
 /// `{}`
-#[derive(Default, serde::Deserialize)]
+#[derive(Default, serde::Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Nothing)]
 pub(super) struct NoBody {}
 
 /// Something written as an object. By itself a struct could also be written as a list of its
@@ -196,7 +248,7 @@ fn wrong_line(place: usize, line: &Value) -> Option<String> {
     };
     if !is_text(members.get("sku")) {
         Some(format!("lines[{place}].sku: a text is needed"))
-    } else if members.get("quantity").and_then(Value::as_u64).is_none() {
+    } else if members.get("quantity").and_then(Value::as_number).and_then(as_whole).is_none() {
         Some(format!("lines[{place}].quantity: a whole number is needed"))
     } else {
         unknown(members, &["sku", "quantity"], &format!("lines[{place}]: "))

@@ -1,12 +1,15 @@
 //! What every request goes through, before and after.
 
+use std::hash::Hasher;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::events;
-use super::head::{REQUEST_ID, check_accept, request_id};
+use super::head::{REQUEST_ID, check_accept, check_target, request_id};
 use super::problem::{PROBLEM, Problem};
 use crate::access::Caller;
 use crate::app::App;
@@ -44,7 +47,8 @@ impl Common {
 /// Refuses what is not to be looked at any further; else says who sends it. What that caller may
 /// do is decided with the call.
 pub(super) fn check(app: &App, head: &request::Parts) -> Result<Caller, Problem> {
-    if let Some(why) = app.access.refuses(&head.uri, &head.headers) {
+    check_target(head.version, &head.uri, &head.headers)?;
+    if let Some(why) = app.access.refuses(&head.method, &head.uri, &head.headers) {
         return Err(Problem::new(Code::Forbidden, why));
     }
     match head.uri.path() {
@@ -72,6 +76,23 @@ fn as_problem(response: &Response) -> Response {
         response.headers_mut().insert(header::ALLOW, allow.clone());
     }
     response
+}
+
+/// Runs what may wait or take long on a thread for such work.
+pub(super) async fn on_thread<T: Send + 'static>(
+    act: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(act).await.map_err(|error| {
+        let code = if error.is_panic() { Code::Internal } else { Code::Draining };
+        Problem::new(code, code.row().title)
+    })
+}
+
+/// A strong entity tag: the same for the same bytes, also after a restart.
+pub(super) fn tag(body: &[u8]) -> String {
+    let mut hasher = SipHasher13::new();
+    hasher.write(body);
+    format!("\"{:032x}\"", hasher.finish128().as_u128())
 }
 
 /// A JSON answer.

@@ -1,25 +1,38 @@
 //! `/v1/drops`: what is on sale, now and later.
 
-use std::hash::Hasher;
 use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jangteo::{Phase, SaleView};
-use serde::Serialize;
-use siphasher::sip128::{Hasher128, SipHasher13};
+use jangteo::Phase;
 
-use super::common::{bytes, json};
+use super::common::{bytes, json, tag};
 use super::head::has_already;
+use super::openapi::DropProblems;
 use super::problem::Problem;
+use super::shown::{DropPage, DropView, PhaseWord};
 use crate::access::Caller;
 use crate::app::App;
 use crate::command::{Answer, Command, Filter};
 use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
 
 /// One drop, with a tag by which a client sees that nothing has changed.
+#[utoipa::path(
+    get, path = "/v1/drops/{drop}", operation_id = "drop", tag = "drops",
+    params(
+        ("drop" = String, Path, example = "try-it-1"),
+        ("If-None-Match" = Option<String>, Header),
+    ),
+    responses(
+        (status = 200, description = "The drop", body = DropView,
+            headers(("ETag" = String), ("Cache-Control" = String))),
+        (status = 304, description = "The client has it already", headers(("ETag" = String))),
+        DropProblems,
+    ),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn one(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -27,7 +40,7 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let view = match app.dispatcher.run(&caller, Command::Drop { drop: &drop }) {
-        Ok(Answer::Drop(view)) => view,
+        Ok(Answer::Drop(view)) => DropView::from(*view),
         Ok(_) => unreachable!("a drop is answered with its view"),
         Err(refused) => return Err(Problem::of(&app, refused).await),
     };
@@ -45,20 +58,18 @@ pub(super) async fn one(
     Ok(response)
 }
 
-/// A strong entity tag: the same for the same bytes, also after a restart.
-fn tag(body: &[u8]) -> String {
-    let mut hasher = SipHasher13::new();
-    hasher.write(body);
-    format!("\"{:032x}\"", hasher.finish128().as_u128())
-}
-
-#[derive(Serialize)]
-struct Page {
-    drops: Vec<SaleView>,
-    next: Option<String>,
-}
-
 /// Drops by opening instant; `next` is the `after` of the following page.
+#[utoipa::path(
+    get, path = "/v1/drops", operation_id = "drops", tag = "drops",
+    params(
+        ("campaign" = Option<String>, Query, description = "Only this campaign's"),
+        ("phase" = Option<Vec<PhaseWord>>, Query, explode, description = "Any of these"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1_000),
+        ("after" = Option<String>, Query, description = "Only those behind this drop"),
+    ),
+    responses((status = 200, description = "A page", body = DropPage), DropProblems),
+    security((), ("bearer" = [])),
+)]
 pub(super) async fn list(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -67,7 +78,8 @@ pub(super) async fn list(
     match app.dispatcher.run(&caller, Command::Drops(filter(&query)?)) {
         Ok(Answer::Drops(drops, more)) => {
             let next = drops.last().filter(|_| more).map(|last| last.id.clone());
-            Ok(json(StatusCode::OK, &Page { drops, next }))
+            let drops = drops.into_iter().map(DropView::from).collect();
+            Ok(json(StatusCode::OK, &DropPage { drops, next }))
         }
         Ok(_) => unreachable!("a list is answered with drops"),
         Err(refused) => Err(Problem::of(&app, refused).await),

@@ -22,7 +22,9 @@ use tokio::time::{sleep, timeout};
 
 use super::common::bytes;
 use super::head::{asks_for, only};
+use super::openapi::EventsProblems;
 use super::problem::Problem;
+use super::shown::EventView;
 use crate::access::Need;
 use crate::app::App;
 use crate::codes::Code;
@@ -44,22 +46,46 @@ struct Ask {
     limit: usize,
 }
 
-/// Answers with a batch, or with a stream where `Accept` names one.
+/// Everything that happened: a batch, or a stream where `Accept` names one.
+#[utoipa::path(
+    get, path = PATH, operation_id = "events", tag = "events",
+    params(
+        ("after" = Option<String>, Query, pattern = "^(0|[1-9][0-9]{0,8})-(0|[1-9][0-9]{0,17})$",
+            description = "Only what came after this event"),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1_000,
+            description = "Of a batch; a stream ignores it"),
+        ("Last-Event-ID" = Option<String>, Header,
+            pattern = "^((0|[1-9][0-9]{0,8})-(0|[1-9][0-9]{0,17}))?$",
+            description = "Counts as `after`, and before it, in a stream"),
+    ),
+    responses(
+        (status = 200, description = "In order, without gaps", content(
+            (Vec<EventView> = "application/cloudevents-batch+json"),
+            (String = "text/event-stream"),
+        )),
+        EventsProblems,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let mut ask = ask(&query)?;
+    let seen = last_event_id(&headers)?;
     permitted(&app, &headers)?;
     let room = Arc::clone(&app.event_readers).try_acquire_owned();
     let room = room.map_err(|_| Problem::new(Code::Overloaded, "too many readers of events"))?;
     if asks_for(&headers, STREAM) {
         // Where a broken stream was; its address says where the first one began.
-        ask.after = last_event_id(&headers)?.or(ask.after);
+        ask.after = seen.or(ask.after);
         stream(app, headers, ask.after, room).await
     } else {
-        let encode = |list: &[Event]| serde_json::to_vec(list).expect("events have text keys");
+        let encode = |list: &[Event]| {
+            let list: Vec<EventView<'_>> = list.iter().map(EventView::from).collect();
+            serde_json::to_vec(&list).expect("events have text keys")
+        };
         let (batch, _) = read(&app, ask.after, ask.limit, encode).await?;
         let mut response = bytes(StatusCode::OK, batch);
         let headers = response.headers_mut();
@@ -227,7 +253,7 @@ fn encode(list: &[Event]) -> Bytes {
     for event in list {
         let head = format!("id: {}\nevent: {}\ndata: ", event.id, event.kind.name());
         text.extend_from_slice(head.as_bytes());
-        serde_json::to_writer(&mut text, event).expect("events have text keys");
+        serde_json::to_writer(&mut text, &EventView::from(event)).expect("events have text keys");
         text.extend_from_slice(b"\n\n");
     }
     text.into()

@@ -4,28 +4,27 @@
 //! that a crowd calls does without. The answers are the same: both call the same functions.
 
 use std::convert::Infallible;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Method, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use hyper::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tower::ServiceExt;
 
+use super::ahead::{Ahead, Version};
 use super::common::{Common, check};
-use super::holds;
 use super::router::app_router;
+use super::{holds, http1, http2};
 use crate::accept::accept;
 use crate::app::App;
-use crate::limits::{HEAD_BYTES_MAX, HEAD_TIMEOUT_MS, HEADERS_MAX};
+use crate::limits::HEAD_TIMEOUT_MS;
 use crate::stream::Stream;
 use crate::tls::Wire;
 
@@ -44,35 +43,41 @@ pub(crate) async fn serve_app(app: &Arc<App>, listener: TcpListener) {
 
 async fn serve(app: Arc<App>, stream: Stream, router: Router) {
     let mut drain = app.drain.clone();
-    let service = service_fn(|request| respond(&app, &router, request));
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_millis(HEAD_TIMEOUT_MS))
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX)
-        .pipeline_flush(true)
-        // A client that has said all it has to say still wants its answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    // How a connection ended is its client's affair.
-    tokio::select! {
+    let limit = Duration::from_millis(HEAD_TIMEOUT_MS);
+    let heard = tokio::select! {
         biased;
-        _ = connection.as_mut() => return,
-        () = drain.begun() => connection.as_mut().graceful_shutdown(),
+        heard = timeout(limit, Ahead::listen(stream)) => heard,
+        () = drain.begun() => return,
+    };
+    match heard {
+        Ok(Ok((Version::One, stream))) => {
+            http1::serve(&app, stream, service_fn(|request| respond(&app, &router, request))).await;
+        }
+        Ok(Ok((Version::Two, stream))) => {
+            let ours = Arc::clone(&app);
+            let respond = move |request| {
+                let (app, router) = (Arc::clone(&ours), router.clone());
+                async move { answer(&app, &router, request).await }
+            };
+            http2::serve(&app, stream, respond).await;
+        }
+        // How a connection ended is its client's affair.
+        Ok(Err(_)) | Err(_) => {}
     }
-    _ = connection.await;
 }
 
-/// Answers one request, and says in the answer that the connection ends if the service is stopping:
-/// the word to stop may come after this connection was last asked about it.
+/// Answers one request of HTTP/1, and says in the answer that the connection ends if the service is
+/// stopping: the word to stop may come after this connection was last asked about it.
 async fn respond(
     app: &App,
     router: &Router,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
     let mut response = answer(app, router, request).await?;
-    if app.drain.has_begun() {
+    // What is left of a request that was not read is not read any more.
+    let is_cut =
+        matches!(response.status(), StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE);
+    if is_cut || app.drain.has_begun() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)

@@ -1,16 +1,36 @@
 //! What the head of a request says.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version, header};
 
 use super::problem::Problem;
 use crate::app::App;
 use crate::codes::Code;
-use crate::limits::REQUEST_ID_MAX;
+use crate::limits::{PATH_BYTES_MAX, REQUEST_ID_MAX};
 
 /// The header that carries an idempotency key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header by which logs of client and server are put side by side.
 pub(super) const REQUEST_ID: &str = "x-request-id";
+
+/// Refuses a request that does not say once for which host it is, or whose path is too long. In
+/// HTTP/2 the host is part of `uri`; HTTP/1.0 did not know of hosts.
+pub(super) fn check_target(
+    version: Version,
+    uri: &Uri,
+    headers: &HeaderMap,
+) -> Result<(), Problem> {
+    let hosts = headers.get_all(header::HOST).iter().take(2).count();
+    let least = usize::from(version >= Version::HTTP_11 && uri.authority().is_none());
+    if hosts < least || hosts > 1 {
+        return Err(Problem::malformed("host: needed once"));
+    }
+    let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
+    if path > PATH_BYTES_MAX {
+        let detail = format!("path and query: more than {PATH_BYTES_MAX} bytes");
+        return Err(Problem::too_large(StatusCode::URI_TOO_LONG, detail));
+    }
+    Ok(())
+}
 
 /// The only value of a header; none if it is absent.
 pub(super) fn only<'h>(
@@ -91,28 +111,41 @@ fn matches(range: &str, kind: &str) -> bool {
     included && !parts.any(refused)
 }
 
-/// Refuses a body that does not say it is plain JSON.
-pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let unsupported = |detail| Err(Problem::new(Code::UnsupportedMediaType, detail));
-    let kind = only(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
-    let kind = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    if !kind.eq_ignore_ascii_case(b"application/json") {
-        return unsupported("Content-Type: a body has to be application/json");
-    }
+/// Which of these media types a body says it is. It has to be uncompressed.
+pub(super) fn content_type<'k>(headers: &HeaderMap, kinds: &[&'k str]) -> Result<&'k str, Problem> {
+    let unsupported = |detail: String| Problem::new(Code::UnsupportedMediaType, detail);
+    let said = only(headers, header::CONTENT_TYPE.as_str())?.unwrap_or_default();
+    let said = said.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let mut same = kinds.iter().filter(|kind| said.eq_ignore_ascii_case(kind.as_bytes()));
+    let wrong = || unsupported(format!("Content-Type: a body has to be {}", kinds.join(" or ")));
+    let kind = same.next().ok_or_else(wrong)?;
     match only(headers, header::CONTENT_ENCODING.as_str())? {
         Some(coding) if !coding.eq_ignore_ascii_case(b"identity") => {
-            unsupported("Content-Encoding: a body has to be uncompressed")
+            Err(unsupported("Content-Encoding: a body has to be uncompressed".to_owned()))
         }
-        _ => Ok(()),
+        _ => Ok(kind),
     }
 }
 
 /// Whether the client has what `tag` names already.
 pub(super) fn has_already(headers: &HeaderMap, tag: &str) -> bool {
-    let values = headers.get_all(header::IF_NONE_MATCH).iter();
+    lists(headers, &header::IF_NONE_MATCH, Some(tag), true)
+}
+
+/// Whether a header of tags (`If-Match`, `If-None-Match`) names what is there, if something is: by
+/// its tag, or by `*`. A weak tag names nothing where bytes count.
+pub(super) fn lists(
+    headers: &HeaderMap,
+    name: &HeaderName,
+    tag: Option<&str>,
+    weakly: bool,
+) -> bool {
+    let Some(tag) = tag else { return false };
+    let values = headers.get_all(name).iter();
     let mut tags = values.flat_map(|value| value.to_str().unwrap_or_default().split(','));
     tags.any(|one| {
         let one = one.trim();
-        one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag
+        let strong = if weakly { one.strip_prefix("W/").unwrap_or(one) } else { one };
+        one == "*" || strong == tag
     })
 }

@@ -6,29 +6,41 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::common::json;
+use super::openapi::{MeaningProblems, Problems, ReadyProblems};
 use super::problem::Problem;
 use crate::app::App;
 use crate::codes::Code;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Alive {
     status: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Ready {
     status: &'static str,
     warnings: Vec<String>,
 }
 
 /// The process runs.
+#[utoipa::path(
+    get, path = "/livez", operation_id = "livez", tag = "service",
+    responses((status = 200, description = "It does", body = Alive), Problems),
+    security(()),
+)]
 pub(super) async fn live() -> Response {
     json(StatusCode::OK, &Alive { status: "alive" })
 }
 
 /// It takes requests, new holds among them.
+#[utoipa::path(
+    get, path = "/readyz", operation_id = "readyz", tag = "service",
+    responses((status = 200, description = "It does", body = Ready), ReadyProblems),
+    security(()),
+)]
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
     let health = app.dispatcher.health();
     if app.dispatcher.is_broken() {
@@ -55,7 +67,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
     Ok(json(StatusCode::OK, &Ready { status: "ready", warnings }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Meaning {
     code: &'static str,
     title: &'static str,
@@ -64,6 +76,12 @@ struct Meaning {
 }
 
 /// What a code means: where the `type` of a problem leads.
+#[utoipa::path(
+    get, path = "/problems/{code}", operation_id = "meaning", tag = "service",
+    params(("code" = String, Path, example = "sold_out")),
+    responses((status = 200, description = "The meaning", body = Meaning), MeaningProblems),
+    security(()),
+)]
 pub(super) async fn meaning(Path(name): Path<String>) -> Result<Response, Problem> {
     let code = Code::named(&name).ok_or_else(|| Problem::new(Code::NotFound, "no such code"))?;
     let row = code.row();

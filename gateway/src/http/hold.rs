@@ -10,13 +10,22 @@ use axum::response::Response;
 use super::body::{ConfirmBody, NoBody, parse_or_default, read};
 use super::common::json;
 use super::holds::durable_hold;
+use super::openapi::{ChangeProblems, ExtendProblems, HoldProblems};
 use super::problem::Problem;
+use super::shown::HoldView;
 use crate::access::Caller;
 use crate::app::App;
 use crate::command::Command;
 
 type Answered = Result<Response, Problem>;
 
+/// The hold as it is now.
+#[utoipa::path(
+    get, path = "/v1/holds/{hold}", operation_id = "hold", tag = "holds",
+    params(("hold" = String, Path)),
+    responses((status = 200, description = "The hold", body = HoldView), HoldProblems),
+    security(("bearer" = [])),
+)]
 pub(super) async fn get(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -25,6 +34,14 @@ pub(super) async fn get(
     answer(&app, &caller, Command::Get { hold: &hold }).await
 }
 
+/// Makes a hold an order; the same payment again gets the same answer.
+#[utoipa::path(
+    post, path = "/v1/holds/{hold}/confirm", operation_id = "confirm", tag = "holds",
+    params(("hold" = String, Path)),
+    request_body = ConfirmBody,
+    responses((status = 200, description = "The order", body = HoldView), ChangeProblems),
+    security(("bearer" = [])),
+)]
 pub(super) async fn confirm(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -37,6 +54,14 @@ pub(super) async fn confirm(
     answer(&app, &caller, Command::Confirm { hold: &hold, payment: body.payment.as_deref() }).await
 }
 
+/// Gives a hold up.
+#[utoipa::path(
+    post, path = "/v1/holds/{hold}/release", operation_id = "release", tag = "holds",
+    params(("hold" = String, Path)),
+    request_body = NoBody,
+    responses((status = 200, description = "What became of it", body = HoldView), ChangeProblems),
+    security(("bearer" = [])),
+)]
 pub(super) async fn release(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -47,6 +72,14 @@ pub(super) async fn release(
     answer(&app, &caller, Command::Release { hold: &hold }).await
 }
 
+/// Gives a hold more time, up to twice its first.
+#[utoipa::path(
+    post, path = "/v1/holds/{hold}/extend", operation_id = "extend", tag = "holds",
+    params(("hold" = String, Path)),
+    request_body = NoBody,
+    responses((status = 200, description = "The hold", body = HoldView), ExtendProblems),
+    security(("bearer" = [])),
+)]
 pub(super) async fn extend(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -64,5 +97,6 @@ async fn no_body(request: Request) -> Result<(), Problem> {
 }
 
 async fn answer<'a>(app: &App, caller: &'a Caller, command: Command<'a>) -> Answered {
-    Ok(json(StatusCode::OK, &durable_hold(app, caller, command).await?))
+    let hold = durable_hold(app, caller, command).await?;
+    Ok(json(StatusCode::OK, &HoldView::from(&hold)))
 }

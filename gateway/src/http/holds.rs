@@ -9,12 +9,13 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Body;
 use jangteo::Hold;
-use serde::Serialize;
 
 use super::body::{HoldBody, Object, parse, read};
 use super::common::json;
 use super::head::idempotency_key;
+use super::openapi::{FindProblems, TakeProblems};
 use super::problem::Problem;
+use super::shown::{HoldView, Holds};
 use crate::access::Caller;
 use crate::app::App;
 use crate::command::{Answer, Command, HoldAsk};
@@ -50,7 +51,7 @@ where
     };
     let hold = durable_hold(app, caller, Command::Hold(ask)).await?;
     let status = if hold.replayed { StatusCode::OK } else { StatusCode::CREATED };
-    let mut response = json(status, &hold);
+    let mut response = json(status, &HoldView::from(&hold));
     if hold.replayed {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
     } else {
@@ -78,7 +79,26 @@ pub(super) async fn durable_hold<'a>(
     }
 }
 
-/// The route for [`take`], where another program serves the router.
+/// Takes units for a customer: the whole of it or nothing.
+///
+/// A hold with the same key and the same content is answered as it is now.
+#[utoipa::path(
+    post, path = "/v1/drops/{drop}/holds", operation_id = "take", tag = "holds",
+    params(
+        ("drop" = String, Path, example = "try-it-1"),
+        ("Idempotency-Key" = Option<String>, Header, max_length = 128, pattern = "^[!#-~]+$",
+            description = "Bare, or quoted as a string of RFC 8941"),
+    ),
+    request_body(content = HoldBody,
+        example = json!({"customer": "c-1", "lines": [{"sku": "onion-3kg", "quantity": 1}]})),
+    responses(
+        (status = 201, description = "Granted", body = HoldView, headers(("Location" = String))),
+        (status = 200, description = "It was granted before, under the same key",
+            body = HoldView, headers(("Idempotent-Replayed" = String))),
+        TakeProblems,
+    ),
+    security(("bearer" = [])),
+)]
 pub(super) async fn post(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -89,13 +109,17 @@ pub(super) async fn post(
     take(&app, &caller, &drop, &head.headers, body).await.into_response()
 }
 
-#[derive(Serialize)]
-struct Found {
-    holds: Vec<Hold>,
-    waits: [(); 0],
-}
-
-/// Finds a customer's holds.
+/// What a customer has of a drop, newest first, at most 100.
+#[utoipa::path(
+    get, path = "/v1/drops/{drop}/holds", operation_id = "find", tag = "holds",
+    params(
+        ("drop" = String, Path, example = "try-it-1"),
+        ("customer" = String, Query, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
+            description = "May be left out by one whose token says it"),
+    ),
+    responses((status = 200, description = "In any state", body = Holds), FindProblems),
+    security(("bearer" = [])),
+)]
 pub(super) async fn find(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
@@ -111,7 +135,8 @@ pub(super) async fn find(
         Ok(Answer::Holds(pending)) => {
             let (holds, mut ticket) = pending.into_parts();
             app.flusher.durable(&mut ticket).await?;
-            Ok(json(StatusCode::OK, &Found { holds, waits: [] }))
+            let holds = holds.iter().map(HoldView::from).collect();
+            Ok(json(StatusCode::OK, &Holds { holds, waits: [] }))
         }
         Ok(_) => unreachable!("a customer is answered with holds"),
         Err(refused) => Err(Problem::of(&app, refused).await),

@@ -4,9 +4,13 @@
 //! are `router`'s, which is what another program mounts. `common` is what every request goes
 //! through, `problem` every error, `body` and `head` read what came.
 
+mod ahead;
 mod audit;
 mod body;
+mod campaigns;
+mod changes;
 mod common;
+mod corked;
 mod drops;
 mod events;
 mod front;
@@ -14,8 +18,12 @@ mod head;
 mod health;
 mod hold;
 mod holds;
+mod http1;
+mod http2;
+mod openapi;
 mod problem;
 mod router;
+mod shown;
 
 pub(crate) use front::serve_app;
 pub use router::router;

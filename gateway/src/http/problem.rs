@@ -5,9 +5,13 @@ use std::borrow::Cow;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use jangteo::{EventId, EventsError, Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp};
+use jangteo::{
+    Error, EventId, EventsError, Hold, HoldId, HoldState, OutcomeUnknown, Refusal, Timestamp,
+};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use super::shown::{CampaignFault, states, times, words};
 use crate::access::Denied;
 use crate::app::App;
 use crate::codes::Code;
@@ -17,49 +21,76 @@ use crate::command::Refused;
 #[derive(Debug)]
 pub(super) struct Problem {
     code: Code,
+    /// The code's, but where several have one code.
+    status: StatusCode,
     detail: Cow<'static, str>,
     members: Members,
-    retry_after_s: Option<u64>,
+    retry_after_s: Option<u32>,
     /// Whether there was a credential, and it was not valid.
     unknown_credential: bool,
 }
 
 /// What some codes say besides.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ProblemMembers)]
 struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     available: Option<u32>,
+    /// `not_open`: when it opens.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = times)]
     opens_at: Option<Timestamp>,
+    /// `limit_reached`: what the customer has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    holds: Option<Vec<HoldRef>>,
+    #[schema(value_type = Vec<HoldRef>, required = false)]
+    holds: Option<Box<[HoldRef]>>,
+    /// `events_gone`: the oldest place that is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String)]
     first: Option<EventId>,
+    /// `invalid_campaign`: everything that is wrong with it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Vec<CampaignFault>, required = false)]
+    faults: Option<Box<[CampaignFault]>>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct HoldRef {
+    #[schema(value_type = String)]
     id: HoldId,
+    #[schema(schema_with = states)]
     state: HoldState,
 }
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// RFC 9457.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
+    /// Where the code is explained.
     #[serde(rename = "type")]
+    #[schema(example = "/problems/sold_out")]
     kind: String,
     title: &'static str,
     status: u16,
+    /// What this is about, and never whom.
     detail: &'a str,
+    #[schema(schema_with = codes)]
     code: &'static str,
+    /// Whether the same bytes may succeed later.
     retryable: bool,
     #[serde(flatten)]
     members: &'a Members,
 }
 
+fn codes() -> utoipa::openapi::Object {
+    words(&Code::names().collect::<Vec<_>>())
+}
+
 /// When to try again if nothing says when things will be better, in seconds.
-const RETRY_S: u64 = 1;
+const RETRY_S: u32 = 1;
 /// When to look again at a paused drop, in seconds.
-const RETRY_PAUSED_S: u64 = 5;
+const RETRY_PAUSED_S: u32 = 5;
 
 impl Problem {
     pub(super) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -69,6 +100,7 @@ impl Problem {
         };
         Self {
             code,
+            status: StatusCode::from_u16(code.row().status).expect("the table has statuses"),
             detail: detail.into(),
             members: Members::default(),
             retry_after_s,
@@ -76,8 +108,42 @@ impl Problem {
         }
     }
 
+    fn broken() -> Self {
+        Self::new(Code::Internal, Code::Internal.row().title)
+    }
+
     pub(super) fn malformed(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Code::Malformed, detail)
+    }
+
+    /// Something is too large: the body (413), the path (414) or the head (431).
+    pub(super) fn too_large(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, ..Self::new(Code::TooLarge, detail) }
+    }
+
+    /// A campaign has these faults.
+    pub(super) fn faults(faults: Vec<jangteo::CampaignFault>) -> Self {
+        let count = faults.len();
+        let faults = faults.into_iter().map(CampaignFault::from).collect();
+        let members = Members { faults: Some(faults), ..Members::default() };
+        Self { members, ..Self::new(Code::InvalidCampaign, format!("{count} faults")) }
+    }
+
+    /// The engine cannot put a campaign; `key` is the first that it would change.
+    pub(super) fn of_engine(error: Error, key: Option<&str>) -> Self {
+        match error {
+            Error::Conflict { drop, key: file } => {
+                let key = key.unwrap_or(&file);
+                Self::new(Code::Conflict, format!("{drop} is fixed: {key} cannot change"))
+            }
+            Error::Unavailable => Self::new(Code::Unavailable, Code::Unavailable.row().title),
+            Error::OutcomeUnknown => OutcomeUnknown.into(),
+            Error::TooMany(_) => Self::new(Code::TooLarge, error.to_string()),
+            _ => {
+                tracing::error!("a campaign: {error}");
+                Self::new(Code::Unavailable, Code::Unavailable.row().title)
+            }
+        }
     }
 
     /// The problem of a refusal. `limit_reached` names holds, and waits until they may be named.
@@ -85,7 +151,7 @@ impl Problem {
         let refusal = match refused {
             Refused::Sale(refusal) => refusal,
             Refused::Denied(denied) => return denied.into(),
-            Refused::Broken => return Self::new(Code::Internal, Code::Internal.row().title),
+            Refused::Broken => return Self::broken(),
         };
         let code = Code::of(&refusal);
         let plain = Self::new(code, code.row().title);
@@ -98,7 +164,8 @@ impl Problem {
             }
             Refusal::NotOpen { opens_at } => {
                 let left_ms = opens_at.as_ms().saturating_sub(app.dispatcher.now().as_ms());
-                let retry_after_s = Some(left_ms.div_ceil(1_000).max(1));
+                let left_s = u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
+                let retry_after_s = Some(left_s.max(1));
                 let members = Members { opens_at: Some(opens_at), ..Members::default() };
                 return Self { members, retry_after_s, ..plain };
             }
@@ -114,6 +181,20 @@ impl Problem {
             _ => Members::default(),
         };
         Self { members, ..plain }
+    }
+}
+
+impl From<Refused> for Problem {
+    /// The problem of what is not about a sale.
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Sale(refusal) => {
+                let code = Code::of(&refusal);
+                Self::new(code, code.row().title)
+            }
+            Refused::Denied(denied) => denied.into(),
+            Refused::Broken => Self::broken(),
+        }
     }
 }
 
@@ -160,7 +241,7 @@ impl IntoResponse for Problem {
         let document = Document {
             kind: format!("/problems/{}", row.name),
             title: row.title,
-            status: row.status,
+            status: self.status.as_u16(),
             detail: &self.detail,
             code: row.name,
             retryable: row.retryable,
@@ -168,7 +249,7 @@ impl IntoResponse for Problem {
         };
         let body = serde_json::to_vec(&document).expect("it has only text, numbers and lists");
         let mut response = Response::new(Body::from(body));
-        *response.status_mut() = StatusCode::from_u16(row.status).expect("the table has statuses");
+        *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, PROBLEM);
         if let Some(seconds) = self.retry_after_s {

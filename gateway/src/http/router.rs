@@ -6,11 +6,12 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use jangteo::Engine;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::common::{Common, check};
-use super::{audit, drops, events, health, hold, holds};
+use super::{audit, campaigns, drops, events, health, hold, holds, openapi};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -28,21 +29,28 @@ pub fn router(engine: Engine, access: Access) -> Router {
 
 /// Likewise, of a service.
 pub(super) fn app_router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/v1/drops", get(drops::list))
-        .route("/v1/drops/{drop}", get(drops::one))
-        .route("/v1/drops/{drop}/holds", get(holds::find).post(holds::post))
-        .route("/v1/drops/{drop}/audit", get(audit::get))
-        .route(events::PATH, get(events::get))
-        .route("/v1/holds/{hold}", get(hold::get))
-        .route("/v1/holds/{hold}/confirm", post(hold::confirm))
-        .route("/v1/holds/{hold}/release", post(hold::release))
-        .route("/v1/holds/{hold}/extend", post(hold::extend))
-        .route("/livez", get(health::live))
-        .route("/readyz", get(health::ready))
-        .route("/problems/{code}", get(health::meaning))
-        .layer(from_fn_with_state(Arc::clone(&app), around))
-        .with_state(app)
+    Router::from(routes()).layer(from_fn_with_state(Arc::clone(&app), around)).with_state(app)
+}
+
+/// All routes. Each stands with its path and description at its handler, so that none is served
+/// without being described.
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(drops::list))
+        .routes(routes!(drops::one))
+        .routes(routes!(holds::find, holds::post))
+        .routes(routes!(audit::get))
+        .routes(routes!(events::get))
+        .routes(routes!(hold::get))
+        .routes(routes!(hold::confirm))
+        .routes(routes!(hold::release))
+        .routes(routes!(hold::extend))
+        .routes(routes!(campaigns::list))
+        .routes(routes!(campaigns::one, campaigns::put))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(health::meaning))
+        .routes(routes!(openapi::get))
 }
 
 /// Takes every request through what is common to all. Routes find who sends it as an extension, a

@@ -170,16 +170,8 @@ fn drops_are_listed_filtered_paged_and_tagged() {
     assert_eq!(ids(&list("?limit=1&after=t-1")), ("t-2".to_owned(), Value::Null));
     assert_eq!(ids(&list("?phase=closed")), (String::new(), Value::Null));
     assert_eq!(ids(&list("?campaign=u")), (String::new(), Value::Null));
-    let bad = [
-        "?limit=0",
-        "?limit=1001",
-        "?limit=x",
-        "?phase=ajar",
-        "?after=u-1",
-        "?x=1",
-        "?limit=1&limit=1",
-        "?after=%ff",
-    ];
+    assert_eq!(list("?after=u-1").code(), "unknown_drop");
+    let bad = ["?limit=0", "?limit=1001", "?limit=x", "?phase=ajar", "?x=1", "?limit=1&limit=1"];
     for query in bad {
         let answer = list(query);
         assert_eq!((answer.status, answer.code().as_str()), (400, "malformed"), "{query}");

@@ -63,6 +63,8 @@ fn a_malformed_body_is_told_its_member_and_has_no_effect() {
     assert_eq!(shop.units("a"), (9, 0, 0));
     let null = r#"{"customer":"c-1","lines":[{"sku":"a","quantity":1}],"area":null,"wait":false}"#;
     assert_eq!(http(address, HOLDS, &[], null).status, 201);
+    let whole = r#"{"customer":"c-1","lines":[{"sku":"a","quantity":1.0}]}"#;
+    assert_eq!(http(address, HOLDS, &[], whole).status, 201);
 }
 
 #[test]

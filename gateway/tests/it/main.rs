@@ -1,16 +1,20 @@
 //! The gateway's integration tests.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod campaigns;
 mod clients;
 mod commands;
 mod configuration;
 mod credentials;
 mod events;
 mod faulty;
+mod http2;
 mod http_holds;
 mod http_requests;
+mod http_wire;
 mod kill;
 mod mounted;
+mod openapi;
 mod permissions;
 mod process;
 mod resp_frame;

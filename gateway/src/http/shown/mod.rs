@@ -1,0 +1,19 @@
+//! What answers show, as types: served, and described in `/openapi.json`, by one definition.
+//!
+//! The engine shows the same to other programs; that both agree to the byte is tested here.
+
+mod audit;
+mod campaign;
+mod drop;
+mod event;
+mod hold;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub(super) use audit::Audit;
+pub(super) use campaign::{Campaign, CampaignFault};
+pub(super) use drop::{DropPage, DropView};
+pub(super) use event::EventView;
+pub(super) use hold::{HoldView, Holds};
+pub(super) use words::{PhaseWord, ascii, states, times, words};

@@ -1,0 +1,94 @@
+//! What is shown here and what the engine shows by itself is the same, to the byte.
+
+use jangteo::{Campaign, Durability, Engine, HoldRequest, ManualClock, Timestamp};
+use serde_json::{Value, to_value};
+
+use super::{Audit, Campaign as Described, DropView, EventView, HoldView};
+
+const FILE: &str = r#"
+[campaign]
+id = "t"
+title = "test"
+currency = "KRW"
+time_zone = "Asia/Seoul"
+[schedule]
+opens = "2020-04-29T10:00:00"
+closes_after = "6days"
+[[items]]
+sku = "a"
+title = "a"
+seller = "s"
+price = 1000
+list_price = 2000
+stock = 9
+gift = { sku = "g" }
+[[items]]
+sku = "b"
+title = "b"
+price = 1
+stock = "unlimited"
+[[gifts]]
+sku = "g"
+title = "g"
+stock = 5
+"#;
+
+/// An engine in which something has happened.
+fn engine(directory: &std::path::Path) -> Engine {
+    let clock = std::sync::Arc::new(ManualClock::at(Timestamp::from_ms(1_588_122_000_000)));
+    let options = Engine::options().data(directory).segment_bytes(1 << 20);
+    let options = options.durability(Durability::Buffered).clock(clock).background(false);
+    let engine = options.open().unwrap();
+    engine.put(Campaign::parse(FILE).unwrap()).unwrap();
+    engine.tick();
+    let sale = engine.sale("t-1").unwrap();
+    let ask = HoldRequest::new("c-1").line("a", 2).line("b", 1).key("k");
+    let hold = sale.hold(&ask).unwrap().wait().unwrap();
+    sale.confirm(&hold.id, Some("p")).unwrap().wait().unwrap();
+    sale.hold(&HoldRequest::new("c-2").line("b", 3)).unwrap().wait().unwrap();
+    engine
+}
+
+fn text(shown: &impl serde::Serialize) -> String {
+    serde_json::to_string(shown).unwrap()
+}
+
+#[test]
+fn what_is_shown_is_what_the_engine_shows() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = engine(directory.path());
+    let sale = engine.sale("t-1").unwrap();
+    let view = sale.view().0;
+    assert!(view.items.is_some());
+    assert_eq!(text(&DropView::from(view.clone())), text(&view));
+    for customer in ["c-1", "c-2"] {
+        let holds = sale.find(customer).wait().unwrap();
+        assert_eq!(holds.len(), 1);
+        assert_eq!(text(&HoldView::from(&holds[0])), text(&holds[0]));
+    }
+    let audit = sale.audit().wait().unwrap();
+    // One engine's struct is flattened, so the members' order differs and nothing else.
+    let shown = to_value(Audit::from(audit.clone())).unwrap();
+    assert_eq!(shown, to_value(&audit).unwrap());
+    let events = engine.events(None, 100).unwrap().list;
+    assert!(events.len() >= 5);
+    for event in &events {
+        assert_eq!(text(&EventView::from(event)), text(event));
+    }
+}
+
+#[test]
+fn every_campaign_has_the_shape_that_is_described() {
+    let files = [
+        include_str!("../../../../docs/campaigns/uroad-2020.toml"),
+        include_str!("../../../../docs/campaigns/try-it.toml"),
+        FILE,
+    ];
+    for file in files {
+        let shown = Campaign::parse(file).unwrap().to_json();
+        // Unknown members are refused, and what is not described would not come back.
+        let described: Described = serde_json::from_str(&shown).unwrap();
+        let shown: Value = serde_json::from_str(&shown).unwrap();
+        assert_eq!(to_value(&described).unwrap(), shown);
+    }
+}

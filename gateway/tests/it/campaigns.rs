@@ -1,0 +1,187 @@
+//! Campaigns over HTTP: put, shown, listed, refused.
+
+use serde_json::{Value, json};
+
+use crate::clients::{Answer, http};
+use crate::shop::{OPENS_MS, Shop, campaign_file, items};
+use crate::tokens::{Guarded, bearer, claims, token};
+
+const PUT: &str = "PUT /v1/campaigns/t";
+const TOML: &str = "Content-Type: application/toml";
+
+/// A service that knows campaign `t`, whose drops are still sealed.
+fn shop() -> Shop {
+    Shop::at(OPENS_MS - 60_000, "", &items(&[("a", 9)]))
+}
+
+fn put(shop: &Shop, line: &str, headers: &[&str], file: &str) -> Answer {
+    let headers: Vec<&str> = headers.iter().copied().chain([TOML]).collect();
+    http(shop.service.http(), line, &headers, file)
+}
+
+fn other(id: &str) -> String {
+    campaign_file("", &items(&[("x", 5)])).replace("id = \"t\"", &format!("id = \"{id}\""))
+}
+
+fn ids(answer: &Answer) -> Vec<String> {
+    let json = answer.json();
+    let all = json["campaigns"].as_array().unwrap().iter();
+    all.map(|one| one["campaign"]["id"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_campaign_is_put_shown_put_again_and_replaced_while_it_is_sealed() {
+    let shop = shop();
+    let address = shop.service.http();
+    let made = put(&shop, "PUT /v1/campaigns/u", &[], &other("u"));
+    assert_eq!((made.status, made.header("location")), (201, Some("/v1/campaigns/u")));
+    let tag = made.header("etag").unwrap().to_owned();
+    let shown = http(address, "GET /v1/campaigns/u", &[], "");
+    assert_eq!((shown.status, shown.header("etag")), (200, Some(tag.as_str())));
+    assert_eq!(shown.json(), made.json());
+    assert_eq!(shown.json()["items"][0]["stock"], 5);
+    assert_eq!(http(address, "GET /v1/drops/u-1", &[], "").status, 200);
+    let known = http(address, "GET /v1/campaigns/u", &[&format!("If-None-Match: {tag}")], "");
+    assert_eq!((known.status, known.body.as_str()), (304, ""));
+
+    // As JSON it is the same campaign.
+    let json = http(address, "PUT /v1/campaigns/u", &[], &made.body);
+    assert_eq!((json.status, json.header("etag")), (200, Some(tag.as_str())));
+
+    let more = other("u").replace("stock = 5", "stock = 6");
+    let replaced = put(&shop, "PUT /v1/campaigns/u", &[], &more);
+    assert_eq!((replaced.status, &replaced.json()["items"][0]["stock"]), (200, &json!(6)));
+    assert_ne!(replaced.header("etag"), Some(tag.as_str()));
+}
+
+#[test]
+fn a_dry_run_says_what_would_change_and_changes_nothing() {
+    let shop = shop();
+    let file = campaign_file("", &items(&[("a", 9)]));
+    let run = |line: &str, file: &str| {
+        let answer = put(&shop, line, &[], file);
+        (answer.status, answer.json())
+    };
+    let line = "PUT /v1/campaigns/t?dry_run=true";
+    assert_eq!(run(line, &file), (200, json!({"outcome": "unchanged", "changes": []})));
+    let more = file.replace("stock = 9", "stock = 8").replace("\"test\"", "\"other\"");
+    let expected = json!({"outcome": "replaced", "changes": [
+        {"key": "campaign.title", "from": "test", "to": "other"},
+        {"key": "items[0].stock", "from": 9, "to": 8},
+    ]});
+    assert_eq!(run(line, &more), (200, expected));
+    let new = run("PUT /v1/campaigns/u?dry_run=true", &other("u"));
+    assert_eq!(new, (200, json!({"outcome": "created", "changes": []})));
+    let stays = http(shop.service.http(), "GET /v1/campaigns/t", &[], "").json();
+    assert_eq!(stays["items"][0]["stock"], 9);
+    assert_eq!(http(shop.service.http(), "GET /v1/campaigns/u", &[], "").status, 404);
+
+    shop.clock.advance(60_000);
+    shop.engine.tick();
+    for line in [line, PUT] {
+        let fixed = put(&shop, line, &[], &more);
+        assert_eq!((fixed.status, fixed.code().as_str()), (409, "conflict"), "{line}");
+        let detail = fixed.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("t-1") && detail.contains("campaign.title"), "{detail}");
+    }
+    assert_eq!(put(&shop, PUT, &[], &file).status, 200, "the same again is no change");
+}
+
+#[test]
+fn conditions_say_what_is_to_be_replaced() {
+    let shop = shop();
+    let file = campaign_file("", &items(&[("a", 8)]));
+    let tag = http(shop.service.http(), "GET /v1/campaigns/t", &[], "");
+    let tag = tag.header("etag").unwrap().to_owned();
+    let table = [
+        (PUT, "If-Match: \"x\"".to_owned(), 412),
+        (PUT, format!("If-Match: W/{tag}"), 412),
+        (PUT, "If-None-Match: *".to_owned(), 412),
+        (PUT, format!("If-None-Match: {tag}"), 412),
+        ("PUT /v1/campaigns/u", "If-Match: *".to_owned(), 412),
+        (PUT, format!("If-Match: \"x\", {tag}"), 200),
+        (PUT, "If-Match: *".to_owned(), 200),
+        ("PUT /v1/campaigns/u", "If-None-Match: *".to_owned(), 201),
+    ];
+    for (line, condition, status) in table {
+        let file = if line == PUT { file.clone() } else { other("u") };
+        let answer = put(&shop, line, &[&condition], &file);
+        assert_eq!(answer.status, status, "{line} {condition}");
+        if status == 412 {
+            assert_eq!(answer.code(), "precondition_failed");
+        }
+    }
+}
+
+#[test]
+fn a_campaign_with_faults_is_refused_whole() {
+    let shop = shop();
+    let address = shop.service.http();
+    let bad = other("u").replace("price = 1000", "price = -1").replace("\"KRW\"", "\"won\"");
+    let faults = |answer: &Answer| -> Vec<(u64, String)> {
+        assert_eq!((answer.status, answer.code().as_str()), (422, "invalid_campaign"));
+        let json = answer.json();
+        let faults = json["faults"].as_array().unwrap().iter();
+        faults
+            .map(|fault| {
+                assert!(!fault["detail"].as_str().unwrap().is_empty());
+                (fault["line"].as_u64().unwrap(), fault["key"].as_str().unwrap().to_owned())
+            })
+            .collect()
+    };
+    let toml = put(&shop, "PUT /v1/campaigns/u", &[], &bad);
+    let expected = [(5, "campaign.currency".to_owned()), (15, "items[0].price".to_owned())];
+    assert_eq!(faults(&toml), expected);
+    let elsewhere = put(&shop, "PUT /v1/campaigns/v", &[], &other("u"));
+    assert_eq!(faults(&elsewhere), [(0, "campaign.id".to_owned())]);
+    for body in ["{", "[]", "{\"x\":1}"] {
+        assert!(!faults(&http(address, "PUT /v1/campaigns/u", &[], body)).is_empty(), "{body}");
+    }
+    assert_eq!(http(address, "GET /v1/campaigns/u", &[], "").code(), "unknown_campaign");
+    let table = [
+        ("PUT /v1/campaigns/u?dry_run=yes", TOML, 400, "malformed"),
+        ("PUT /v1/campaigns/u?x=1", TOML, 400, "malformed"),
+        ("PUT /v1/campaigns/u", "Content-Type: text/plain", 415, "unsupported_media_type"),
+    ];
+    for (line, kind, status, code) in table {
+        let answer = http(address, line, &[kind], &other("u"));
+        assert_eq!((answer.status, answer.code().as_str()), (status, code), "{line}");
+    }
+    let long = format!("{}\n# {}", other("u"), "x".repeat(1 << 20));
+    assert_eq!(put(&shop, "PUT /v1/campaigns/u", &[], &long).code(), "too_large");
+}
+
+#[test]
+fn campaigns_are_listed_by_id_page_by_page() {
+    let shop = shop();
+    for id in ["z", "b"] {
+        assert_eq!(put(&shop, &format!("PUT /v1/campaigns/{id}"), &[], &other(id)).status, 201);
+    }
+    let list =
+        |query: &str| http(shop.service.http(), &format!("GET /v1/campaigns{query}"), &[], "");
+    assert_eq!(ids(&list("")), ["b", "t", "z"]);
+    let first = list("?limit=2");
+    assert_eq!((ids(&first), &first.json()["next"]), (vec!["b".into(), "t".into()], &json!("t")));
+    let last = list("?limit=2&after=t");
+    assert_eq!((ids(&last), &last.json()["next"]), (vec!["z".into()], &Value::Null));
+    for query in ["?limit=0", "?limit=1001", "?limit=x", "?x=1", "?after=a&after=b"] {
+        assert_eq!(list(query).code(), "malformed", "{query}");
+    }
+}
+
+#[test]
+fn only_an_operator_puts_a_campaign_and_no_other_file_is_read() {
+    let guarded = Guarded::open("", &items(&[("a", 9)]), None);
+    let broken = "not a campaign";
+    for (credential, status) in [
+        (guarded.sell.clone(), 403),
+        (token(&claims("c-1")), 403),
+        ("jt_none".to_owned(), 401),
+        (guarded.operate.clone(), 422),
+    ] {
+        let headers = [bearer(&credential), TOML.to_owned()];
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let answer = http(guarded.shop.service.http(), PUT, &headers, broken);
+        assert_eq!(answer.status, status);
+    }
+}
