@@ -117,5 +117,9 @@ mod tests {
         assert_eq!(seen(Some(70)), [("sold_out", 2)]);
         assert_eq!(seen(None), [("sold_out", 1)]);
         assert_eq!((seen(Some(1)), seen(Some(1_000_000))), (vec![], vec![]));
+        let again = allocation_counter::measure(|| {
+            counts.count(Some(70), &Err(Refusal::SoldOut { available: 0 }));
+        });
+        assert_eq!((again.count_total, seen(Some(70))), (0, vec![("sold_out", 3)]));
     }
 }

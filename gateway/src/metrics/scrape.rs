@@ -171,7 +171,7 @@ fn journal(engine: &Engine, page: &mut Page<'_>) -> fmt::Result {
         bounds.into_iter().zip(counts.iter().copied()).collect()
     };
     let by_time = classes(bounds_s(&FLUSH_BOUNDS_US).collect(), &flushes.by_time);
-    let bounds = BATCH_BOUNDS.map(|bound| bound as f64).into_iter().chain([f64::MAX]);
+    let bounds = BATCH_BOUNDS.map(|bound| bound as f64).into_iter().chain([f64::INFINITY]);
     let by_records = classes(bounds.collect(), &flushes.by_records);
     let mut histogram = |name, help, sum: f64, classes: &[(f64, u64)]| {
         let mut metric = page.0.encode_descriptor(name, help, None, MetricType::Histogram)?;

@@ -73,7 +73,7 @@ impl Times {
 /// Bounds in microseconds as seconds, and one above all.
 pub(super) fn bounds_s(bounds_us: &[u64]) -> impl Iterator<Item = f64> {
     let bounds = bounds_us.iter().map(|us| Duration::from_micros(*us).as_secs_f64());
-    bounds.chain([f64::MAX])
+    bounds.chain([f64::INFINITY])
 }
 
 #[cfg(test)]
@@ -86,7 +86,7 @@ mod tests {
         times.add_many(Wire::Resp, Call::Hold, Duration::from_micros(100), 3);
         times.add(Wire::Resp, Call::Hold, Duration::from_secs(20));
         let (sum_s, count, classes) = times.shown(Wire::Resp, Call::Hold).unwrap();
-        assert_eq!((count, classes[0], classes[15]), (4, (0.0001, 3), (f64::MAX, 1)));
+        assert_eq!((count, classes[0], classes[15]), (4, (0.0001, 3), (f64::INFINITY, 1)));
         assert!((sum_s - 20.0003).abs() < 1e-9);
         assert!(times.shown(Wire::Http, Call::Hold).is_none());
     }

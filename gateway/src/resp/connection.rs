@@ -186,7 +186,8 @@ impl Connection {
                     if after == After::Close {
                         *stage = Stage::Ending;
                         input.clear();
-                        return true;
+                        executed += 1;
+                        break;
                     }
                     frame.length
                 }
@@ -198,7 +199,8 @@ impl Connection {
                     });
                     *stage = Stage::Ending;
                     input.clear();
-                    return true;
+                    executed += 1; // something was answered
+                    break;
                 }
             };
             input.take(length);

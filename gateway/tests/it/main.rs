@@ -13,6 +13,7 @@ mod http_requests;
 mod kill;
 mod metrics;
 mod mounted;
+mod operating;
 mod overload;
 mod permissions;
 mod process;

@@ -51,7 +51,7 @@ fn what_happened_is_told() {
         ("jangteo_request_seconds_count{wire=\"resp\",call=\"hold\"}", 3.0),
         ("jangteo_request_seconds_count{wire=\"resp\",call=\"confirm\"}", 1.0),
         ("jangteo_request_seconds_count{wire=\"http\",call=\"hold\"}", 3.0),
-        ("jangteo_request_seconds_bucket{wire=\"http\",call=\"hold\",le=\"+Inf\"}", 3.0),
+        ("jangteo_request_seconds_bucket{le=\"+Inf\",wire=\"http\",call=\"hold\"}", 3.0),
         ("jangteo_journal_latched", 0.0),
         ("jangteo_disk_short", 0.0),
         ("jangteo_expiry_lag_seconds", 5.0),
