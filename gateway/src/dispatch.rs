@@ -113,7 +113,7 @@ impl Dispatcher {
         }
     }
 
-    /// Whether there is room for the command now: what comes before everything that the engine says.
+    /// Whether there is room for the command now: it comes before everything that the engine says.
     #[inline]
     fn make_room(&self, caller: &Caller, command: &Command<'_>) -> Result<(), Refused> {
         if let Err(early) = self.rates.take(caller, command, || self.now()) {

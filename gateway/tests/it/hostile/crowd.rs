@@ -1,5 +1,6 @@
 //! Those who mean no good: some say nothing, some say a byte a second, some say nonsense.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ const SENDINGS: u64 = 8;
 
 /// Sends so many frames a second.
 pub(super) async fn send_frames(at: SocketAddr, kind: Frames, per_s: u64, time: Duration) -> Sent {
-    let each = (per_s / SENDERS / 100).max(1);
+    let each = per_s.div_ceil(SENDERS * 100);
     let mut tasks = tokio::task::JoinSet::new();
     for sender in 0..SENDERS {
         tasks.spawn(send_alone(at, kind, each, Instant::now() + time, sender));
@@ -136,7 +137,8 @@ pub(super) async fn trickle(served: &Served, count: u64, time: Duration) -> u64 
             let text = if to_http { HEAD } else { COMMAND };
             let byte = [text[place % text.len()]];
             let closed = matches!(stream.try_read(&mut [0; 64]), Ok(0));
-            let gone = closed || matches!(stream.try_write(&byte), Err(error) if error.kind() != std::io::ErrorKind::WouldBlock);
+            let refused = |error: std::io::Error| error.kind() != ErrorKind::WouldBlock;
+            let gone = closed || stream.try_write(&byte).is_err_and(refused);
             cut += u64::from(gone);
             !gone
         });
