@@ -29,6 +29,7 @@ pub(crate) enum Code {
     Closed,
     EventsGone,
     KeyReused,
+    RateLimited,
     Internal,
     Overloaded,
     Unavailable,
@@ -62,7 +63,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 28] = [
+static TABLE: [Row; 29] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
@@ -86,6 +87,7 @@ static TABLE: [Row; 28] = [
     row(Code::Closed,               "closed",                 410, "CLOSED",      false, "The drop is closed"),
     row(Code::EventsGone,           "events_gone",            410, "ERR",         false, "Events after that place are not kept"),
     row(Code::KeyReused,            "key_reused",             422, "KEYREUSED",   false, "The key was used for another request"),
+    row(Code::RateLimited,          "rate_limited",           429, "RATELIMITED", true,  "Calls come too often"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
     row(Code::Unavailable,          "unavailable",            503, "UNAVAILABLE", true,  "No new holds: the disk is short or failed"),
@@ -96,7 +98,15 @@ static TABLE: [Row; 28] = [
 /// RESP words that stay errors although the client asked for `BRIEF`: they say nothing of the sale.
 const FAULTS: [&str; 6] = ["ERR", "NOAUTH", "NOPERM", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
 
+/// How many codes there are.
+pub(crate) const CODES: usize = TABLE.len();
+
 impl Code {
+    /// The names of all, in the order of the table.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|row| row.name)
+    }
+
     /// The row of this code.
     pub(crate) fn row(self) -> &'static Row {
         TABLE.get(self as usize).expect("the table has a row for each code")
@@ -145,7 +155,7 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 15] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 16] = [
         (400, "ERR", &["malformed"], false),
         (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
@@ -160,6 +170,7 @@ mod tests {
         (410, "CLOSED", &["closed"], false),
         (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
+        (429, "RATELIMITED", &["rate_limited"], true),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];
 

@@ -1,6 +1,7 @@
 //! Commands to the engine: the only file that calls it for a client.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jangteo::{
@@ -10,6 +11,9 @@ use jangteo::{
 
 use crate::access::{Caller, admit, admit_to_hold};
 use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::in_flight::InFlight;
+use crate::metrics::{HoldCounts, Metrics, Reason};
+use crate::rate::Rates;
 
 /// A request that does not say for whom, and comes with no token that does.
 const NO_CUSTOMER: Refusal = Refusal::Malformed("customer");
@@ -20,11 +24,31 @@ const NO_CUSTOMER: Refusal = Refusal::Malformed("customer");
 pub(crate) struct Dispatcher {
     engine: Engine,
     broken: AtomicBool,
+    rates: Rates,
+    in_flight: Arc<InFlight>,
+    metrics: Arc<Metrics>,
+    holds: HoldCounts,
 }
 
 impl Dispatcher {
-    pub(crate) const fn new(engine: Engine) -> Self {
-        Self { engine, broken: AtomicBool::new(false) }
+    pub(crate) fn new(
+        engine: Engine,
+        rates: Rates,
+        in_flight: Arc<InFlight>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (broken, holds) = (AtomicBool::new(false), HoldCounts::default());
+        Self { engine, broken, rates, in_flight, metrics, holds }
+    }
+
+    /// For what is no command: figures of the whole.
+    pub(crate) const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What came of holds so far.
+    pub(crate) const fn holds(&self) -> &HoldCounts {
+        &self.holds
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -73,6 +97,9 @@ impl Dispatcher {
             // `malformed` comes first, for strangers too.
             return Err(command.check().map_or_else(Refused::Sale, |()| denied.into()));
         }
+        if let Err(refused) = self.make_room(caller, &command) {
+            return Err(command.check().map_or_else(Refused::Sale, |()| refused));
+        }
         if self.is_broken() && matches!(command, Command::Hold(_)) {
             return Err(Refused::Broken);
         }
@@ -84,6 +111,19 @@ impl Dispatcher {
                 Err(Refused::Broken)
             }
         }
+    }
+
+    /// Whether there is room for the command now: it comes before everything that the engine says.
+    #[inline]
+    fn make_room(&self, caller: &Caller, command: &Command<'_>) -> Result<(), Refused> {
+        if let Err(early) = self.rates.take(caller, command, || self.now()) {
+            self.metrics.turned_away.count(early.reason);
+            return Err(early.into());
+        }
+        self.in_flight.admits(command).map_err(|overloaded| {
+            self.metrics.turned_away.count(Reason::Overloaded);
+            overloaded.into()
+        })
     }
 
     fn answer(&self, caller: &Caller, command: Command<'_>) -> Result<Answer, Refused> {
@@ -116,10 +156,12 @@ impl Dispatcher {
         if ask.customer.is_none() {
             return Err(NO_CUSTOMER);
         }
-        match self.engine.sale(ask.drop) {
-            Some(sale) => sale.hold(&ask.request()),
-            None => Err(self.unknown_drop(ask)),
-        }
+        let (drop, held) = match self.engine.sale(ask.drop) {
+            Some(sale) => (Some(sale.index()), sale.hold(&ask.request())),
+            None => (None, Err(self.unknown_drop(ask))),
+        };
+        self.holds.count(drop, &held);
+        held
     }
 
     /// What comes before `unknown_drop` in the order of checks, or that.

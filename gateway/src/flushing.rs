@@ -6,11 +6,13 @@
 //!
 //! Owns one atomic counter, of one thread: relaxed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
 use jangteo::{Engine, OutcomeUnknown, Ticket};
 
+use crate::in_flight::InFlight;
 use crate::limits::{COMMANDS_PER_FLUSH_MAX, INLINE_FLUSH_RECORDS_MAX};
 
 /// Who sees to it that a flush comes.
@@ -29,11 +31,12 @@ pub(crate) struct Flusher {
     how: Flushing,
     /// Commands executed since the worker last ran out of work.
     executed: AtomicU32,
+    in_flight: Arc<InFlight>,
 }
 
 impl Flusher {
-    pub(crate) const fn new(engine: Engine, how: Flushing) -> Self {
-        Self { engine, how, executed: AtomicU32::new(0) }
+    pub(crate) const fn new(engine: Engine, how: Flushing, in_flight: Arc<InFlight>) -> Self {
+        Self { engine, how, executed: AtomicU32::new(0), in_flight }
     }
 
     /// The worker has nothing else to do.
@@ -77,6 +80,7 @@ impl Flusher {
         if let Some(outcome) = ticket.outcome() {
             return outcome;
         }
+        let _waiting = self.in_flight.one();
         std::future::poll_fn(|context| self.poll(ticket, context)).await
     }
 }

@@ -1,7 +1,11 @@
-//! A client's stream that is cut when the client stops reading.
+//! A client's stream that is cut when the client does not take what waits for it.
+//!
+//! While something waits, so much has to be taken in so long; a client that takes a byte now and
+//! then does not.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,35 +13,63 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use crate::limits::STALL_TIMEOUT_MS;
+use crate::limits::{STALL_BYTES_MIN, STALL_TIMEOUT_MS};
+use crate::metrics::{Metrics, Reason};
 
-/// See the module. The timer exists only while the client takes nothing.
+/// See the module. The timer exists only while something waits.
 #[derive(Debug)]
 pub(crate) struct Guarded {
     stream: TcpStream,
-    stalled: Option<Pin<Box<Sleep>>>,
+    stalled: Option<Stalled>,
+    metrics: Arc<Metrics>,
+}
+
+/// Something waits for the client.
+#[derive(Debug)]
+struct Stalled {
+    timer: Pin<Box<Sleep>>,
+    /// Bytes that were taken since the timer was set.
+    taken: usize,
 }
 
 impl Guarded {
-    pub(crate) fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream, metrics: Arc<Metrics>) -> Self {
         // Replies are written whole, so waiting for more to send only delays them.
         _ = stream.set_nodelay(true);
-        Self { stream, stalled: None }
+        Self { stream, stalled: None, metrics }
     }
 
-    fn watch<T>(
+    /// Looks at what came of a write of `offered` bytes.
+    fn watch(
         &mut self,
         context: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if written.is_ready() {
-            self.stalled = None;
-            return written;
+        written: Poll<io::Result<usize>>,
+        offered: usize,
+    ) -> Poll<io::Result<usize>> {
+        match written {
+            Poll::Ready(Ok(count)) if count < offered => {
+                if let Some(stalled) = &mut self.stalled {
+                    stalled.taken += count;
+                }
+                return written;
+            }
+            Poll::Ready(_) => {
+                self.stalled = None;
+                return written;
+            }
+            Poll::Pending => {}
         }
         let limit = Duration::from_millis(STALL_TIMEOUT_MS);
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        let fresh = || Stalled { timer: Box::pin(tokio::time::sleep(limit)), taken: 0 };
+        loop {
+            let stalled = self.stalled.get_or_insert_with(fresh);
+            ready!(stalled.timer.as_mut().poll(context));
+            if stalled.taken < STALL_BYTES_MIN {
+                self.metrics.turned_away.count(Reason::SlowReader);
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            self.stalled = None;
+        }
     }
 }
 
@@ -58,7 +90,7 @@ impl AsyncWrite for Guarded {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.watch(context, written)
+        self.watch(context, written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -67,7 +99,8 @@ impl AsyncWrite for Guarded {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.watch(context, written)
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        self.watch(context, written, offered)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -14,7 +14,7 @@ use crate::access::Access;
 use crate::app::App;
 use crate::drain::{self, Stopper};
 use crate::flushing::Flushing;
-use crate::limits::DRAIN_TIMEOUT_MS;
+use crate::limits::{DRAIN_TIMEOUT_MS, Limits};
 use crate::tls::Tls;
 use crate::{http, resp};
 
@@ -53,8 +53,22 @@ impl Service {
         access: Access,
         tls: Option<Tls>,
     ) -> io::Result<Self> {
+        Self::start_limited(engine, (http, resp), access, tls, Limits::default())
+    }
+
+    /// Likewise, at these addresses for HTTP and RESP, within these limits.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn start_limited(
+        engine: Engine,
+        (http, resp): (SocketAddr, SocketAddr),
+        access: Access,
+        tls: Option<Tls>,
+        limits: Limits,
+    ) -> io::Result<Self> {
         let (stopper, drain) = drain::pair();
-        let app = App::new(engine, access, Flushing::OnPark, drain).encrypted(tls);
+        let app = App::limited(engine, access, Flushing::OnPark, drain, limits).encrypted(tls);
         let app = Arc::new(app);
         let on_park = Arc::clone(&app);
         let runtime = Builder::new_current_thread()

@@ -87,7 +87,7 @@ async fn answer(
         return router.clone().oneshot(request).await;
     }
     let (head, body) = request.into_parts();
-    let common = Common::of(app, &head.headers);
+    let common = Common::of(app, &head.method, &head.uri, &head.headers);
     let response = match (check(app, &head), drop_of(&head.uri)) {
         (Ok(caller), Some(drop)) => {
             holds::take(app, &caller, drop, &head.headers, body).await.into_response()

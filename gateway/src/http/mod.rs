@@ -14,8 +14,10 @@ mod head;
 mod health;
 mod hold;
 mod holds;
+mod metrics;
 mod problem;
 mod router;
+mod trace;
 
 pub(crate) use front::serve_app;
 pub use router::router;

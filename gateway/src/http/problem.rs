@@ -12,6 +12,7 @@ use crate::access::Denied;
 use crate::app::App;
 use crate::codes::Code;
 use crate::command::Refused;
+use crate::rate::TooOften;
 
 /// One error.
 #[derive(Debug)]
@@ -85,6 +86,7 @@ impl Problem {
         let refusal = match refused {
             Refused::Sale(refusal) => refusal,
             Refused::Denied(denied) => return denied.into(),
+            Refused::TooOften(early) => return early.into(),
             Refused::Broken => return Self::new(Code::Internal, Code::Internal.row().title),
         };
         let code = Code::of(&refusal);
@@ -131,6 +133,13 @@ impl From<EventsError> for Problem {
                 Self::new(Code::Unavailable, "the journal could not be read")
             }
         }
+    }
+}
+
+impl From<TooOften> for Problem {
+    fn from(early: TooOften) -> Self {
+        let retry_after_s = Some(early.retry_after_ms().div_ceil(1_000));
+        Self { retry_after_s, ..Self::new(Code::RateLimited, Code::RateLimited.row().title) }
     }
 }
 

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use jangteo::Engine;
 
 use super::common::{Common, check};
-use super::{audit, drops, events, health, hold, holds};
+use super::{audit, drops, events, health, hold, holds, metrics};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -38,6 +38,7 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
         .route("/v1/holds/{hold}/confirm", post(hold::confirm))
         .route("/v1/holds/{hold}/release", post(hold::release))
         .route("/v1/holds/{hold}/extend", post(hold::extend))
+        .route("/metrics", get(metrics::get))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::ready))
         .route("/problems/{code}", get(health::meaning))
@@ -48,7 +49,7 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
 /// Takes every request through what is common to all. Routes find who sends it as an extension, a
 /// [`Caller`](crate::access::Caller).
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let common = Common::of(&app, request.headers());
+    let common = Common::of(&app, request.method(), request.uri(), request.headers());
     let (mut head, body) = request.into_parts();
     let response = match check(&app, &head) {
         Ok(caller) => {

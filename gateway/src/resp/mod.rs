@@ -29,6 +29,7 @@ mod frame;
 mod info;
 mod inline;
 mod output;
+mod patience;
 mod reply;
 mod request;
 mod sale_command;

@@ -5,12 +5,14 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Instant;
 
 use jangteo::Ticket;
 
 use super::reply::{Protocol, Reply};
 use crate::codes::Code;
 use crate::limits::{REPLIES_WAITING_MAX, REPLY_BYTES_MAX};
+use crate::metrics::Call;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -29,28 +31,48 @@ pub(super) struct Output {
 struct Wait {
     reply: Range<usize>,
     ticket: Ticket,
+    call: Call,
+    /// When the command was read.
+    since: Instant,
 }
 
 impl Output {
-    /// Appends a reply; `write` returns what it has to wait for.
-    pub(super) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<Ticket>) {
+    /// Appends the reply to a call that was read at `since`; `write` returns what it has to wait
+    /// for. Whether it has to wait.
+    pub(super) fn append(
+        &mut self,
+        call: Call,
+        since: Instant,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<Ticket>,
+    ) -> bool {
         let start = self.bytes.len();
-        if let Some(ticket) = write(&mut self.bytes)
-            && !ticket.is_durable()
-        {
-            self.waits.push_back(Wait { reply: start..self.bytes.len(), ticket });
+        match write(&mut self.bytes) {
+            Some(ticket) if !ticket.is_durable() => {
+                let reply = start..self.bytes.len();
+                self.waits.push_back(Wait { reply, ticket, call, since });
+                true
+            }
+            _ => false,
         }
     }
 
-    /// Lets go of what is decided.
-    pub(super) fn settle(&mut self) {
+    /// Lets go of what is decided, and tells which calls were answered.
+    pub(super) fn settle(&mut self, mut answered: impl FnMut(Call, Instant)) {
         while let Some(first) = self.waits.front() {
             match first.ticket.outcome() {
                 None => return,
-                Some(Ok(())) => _ = self.waits.pop_front(),
+                Some(Ok(())) => {
+                    answered(first.call, first.since);
+                    self.waits.pop_front();
+                }
                 Some(Err(_)) => return self.give_up_slow(),
             }
         }
+    }
+
+    /// Replies that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waits.len()
     }
 
     /// Puts the error in place of every reply whose outcome will never be known. The journal has
@@ -60,7 +82,7 @@ impl Output {
         let mut rewritten = Vec::with_capacity(self.bytes.len());
         let mut done = 0;
         let part = |range: Range<usize>| self.bytes.get(range).unwrap_or_default();
-        for Wait { reply, ticket } in self.waits.drain(..) {
+        for Wait { reply, ticket, .. } in self.waits.drain(..) {
             if !matches!(ticket.outcome(), Some(Ok(()))) {
                 rewritten.extend_from_slice(part(done..reply.start));
                 Reply::new(Protocol::Resp2, &mut rewritten).error(Code::OutcomeUnknown.row().word);

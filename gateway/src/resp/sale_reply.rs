@@ -172,10 +172,23 @@ fn write_denied(denied: Denied, verb: &str, reply: &mut Reply<'_>) {
 }
 
 fn write_refused(refused: Refused, brief: bool, reply: &mut Reply<'_>) -> Option<Ticket> {
-    let Refused::Sale(refusal) = refused else {
-        let row = Code::Internal.row();
-        reply.error(format_args!("{} {}", row.word, row.name));
-        return None;
+    let refusal = match refused {
+        Refused::Sale(refusal) => refusal,
+        Refused::TooOften(early) => {
+            let word = Code::RateLimited.row().word;
+            if brief {
+                reply.bulk(word);
+            } else {
+                let retry_after_ms = early.retry_after_ms();
+                reply.error(format_args!("{word} retry_after_ms={retry_after_ms}"));
+            }
+            return None;
+        }
+        Refused::Broken | Refused::Denied(_) => {
+            let row = Code::Internal.row();
+            reply.error(format_args!("{} {}", row.word, row.name));
+            return None;
+        }
     };
     let row = Code::of(&refusal).row();
     let word = row.word;

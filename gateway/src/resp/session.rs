@@ -67,6 +67,12 @@ impl<I: Clone> Session<I> {
         Self { id, protocol: Protocol::default(), name: String::new(), anonymous, identity }
     }
 
+    /// The server's number for the connection.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The protocol to answer in.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {

@@ -25,7 +25,7 @@ const PAID: &str = r#"{"payment":"p"}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 23] = [
+const HTTP: [Row; 24] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
@@ -46,6 +46,7 @@ const HTTP: [Row; 23] = [
     ("/v1/holds/{hold}/confirm", "POST /v1/holds/{hold}/confirm",           "{",    [400, 400, 400, 400, 400, 400]),
     ("/v1/holds/{hold}/release", "POST /v1/holds/{hold}/release",           "",     [401, 401, 200, 404, 200, 200]),
     ("/v1/holds/{hold}/extend",  "POST /v1/holds/{hold}/extend",            "",     [401, 401, 200, 404, 200, 200]),
+    ("/metrics",                 "GET /metrics",                            "",     [401, 401, 403, 403, 403, 200]),
     ("/livez",                   "GET /livez",                              "",     [200; 6]),
     ("/readyz",                  "GET /readyz",                             "",     [200; 6]),
     ("/problems/{code}",         "GET /problems/forbidden",                 "",     [200; 6]),
