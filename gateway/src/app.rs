@@ -13,6 +13,7 @@ use crate::drain::Drain;
 use crate::flushing::{Flusher, Flushing};
 use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT, EVENT_READERS_MAX};
 use crate::tls::Tls;
+use crate::watch::Hub;
 
 /// See the module. Owns one atomic counter: numbers of connections and requests, relaxed.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct App {
     pub(crate) started_at: Timestamp,
     /// Room for requests for events.
     pub(crate) event_readers: Arc<Semaphore>,
+    /// Watchers of drops.
+    pub(crate) hub: Hub,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
@@ -42,6 +45,7 @@ impl App {
             drain,
             tls: None,
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
+            hub: Hub::new(room_total),
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),

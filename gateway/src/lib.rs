@@ -24,6 +24,7 @@ pub mod resp;
 mod service;
 mod stream;
 mod tls;
+mod watch;
 
 pub use access::Access;
 pub use service::Service;

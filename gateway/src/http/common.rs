@@ -5,9 +5,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::events;
 use super::head::{REQUEST_ID, check_accept, request_id};
 use super::problem::{PROBLEM, Problem};
+use super::{events, watch};
 use crate::access::Caller;
 use crate::app::App;
 use crate::codes::Code;
@@ -49,6 +49,7 @@ pub(super) fn check(app: &App, head: &request::Parts) -> Result<Caller, Problem>
     }
     match head.uri.path() {
         events::PATH => check_accept(&head.headers, &events::KINDS)?,
+        path if watch::is_path(path) => check_accept(&head.headers, &[events::STREAM])?,
         path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"])?,
         _ => {}
     }

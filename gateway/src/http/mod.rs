@@ -16,6 +16,8 @@ mod hold;
 mod holds;
 mod problem;
 mod router;
+mod takeover;
+mod watch;
 
 pub(crate) use front::serve_app;
 pub use router::router;
