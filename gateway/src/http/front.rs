@@ -70,10 +70,10 @@ async fn serve_requests(app: &App, stream: Stream, router: Router) -> Option<(Ou
     let mut connection = Box::pin(connection);
     let outgoing = tokio::select! {
         biased;
-        outgoing = leaving.from(&mut connection) => outgoing,
+        outgoing = leaving.served(&mut connection) => outgoing,
         () = drain.begun() => {
             connection.as_mut().graceful_shutdown();
-            leaving.from(&mut connection).await
+            leaving.served(&mut connection).await
         }
     };
     let stream = Pin::into_inner(connection).into_parts().io.into_inner();

@@ -56,17 +56,14 @@ impl Leaving {
     /// Whether the offer was accepted: then the answer is not hyper's to send.
     pub(super) fn begins(&self, offer: &Takeover, answer: &Response, now: Timestamp) -> bool {
         let watch = offer.0.lock().take().filter(|_| answer.status() == StatusCode::OK);
-        let head = |watch| {
-            let unsent = VecDeque::from([head(answer.headers(), now)]);
-            Outgoing { watch, unsent }
-        };
+        let unsent = || VecDeque::from([head(answer.headers(), now)]);
         let mut left = self.0.lock();
-        left.outgoing = watch.map(head);
+        left.outgoing = watch.map(|watch| Outgoing { watch, unsent: unsent() });
         left.outgoing.is_some()
     }
 
-    /// Serves a connection until it has ended, or is to be taken over for this.
-    pub(super) async fn from(&self, connection: &mut (impl Future + Unpin)) -> Option<Outgoing> {
+    /// Serves a connection until it has ended, or is to be taken over to send this.
+    pub(super) async fn served(&self, connection: &mut (impl Future + Unpin)) -> Option<Outgoing> {
         std::future::poll_fn(|context| {
             if Pin::new(&mut *connection).poll(context).is_ready() {
                 return Poll::Ready(None);

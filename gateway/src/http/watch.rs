@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame};
@@ -20,6 +20,9 @@ use super::takeover::Takeover;
 use crate::access::Caller;
 use crate::app::App;
 use crate::watch::{self, Form, Watch};
+
+/// By this nginx, and what learned it from there, passes each event on as it comes.
+const NOT_BUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Whether this is the path of a drop's events.
 pub(super) fn is_path(path: &str) -> bool {
@@ -49,6 +52,7 @@ pub(super) async fn get(
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(STREAM));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(NOT_BUFFERED, HeaderValue::from_static("no"));
     Ok(response)
 }
 

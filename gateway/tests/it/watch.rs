@@ -104,7 +104,9 @@ fn a_stream_begins_like_every_answer_and_other_requests_are_told_why_not() {
     for stream in [Sse::open(address, "t-1"), Sse::on(connect(address), "t-1")] {
         let head = &stream.head;
         assert!(head.starts_with("http/1.1 200 ok\r\n"), "{head}");
-        for line in ["content-type: text/event-stream", "cache-control: no-cache"] {
+        for line in
+            ["content-type: text/event-stream", "cache-control: no-cache", "x-accel-buffering: no"]
+        {
             assert!(head.contains(&format!("\r\n{line}\r\n")), "{head}");
         }
         for name in ["jangteo-time", "x-request-id", "date", "transfer-encoding"] {
