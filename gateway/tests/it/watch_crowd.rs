@@ -21,7 +21,7 @@ use crate::process::Served;
 use crate::shop::campaign_at;
 use crate::torture::{Wire, count, now_ms};
 
-const BUYERS: u32 = 10;
+const BUYERS: u32 = 50;
 const HOLDS_PER_S: u32 = 5_000;
 /// From so many on the bounds on memory are checked: below, what is not a watcher's weighs more.
 const MANY: u64 = 5_000;
@@ -182,7 +182,7 @@ fn a_crowd_watches(wire: Wire) {
 
     buy(&served, "warm", 1);
     let without = buy(&served, "without", seconds);
-    let before = resident_bytes(&served);
+    let alone = resident_bytes(&served);
     let mut crowd = Crowd::connect(&served, wire, size);
     assert_eq!(stat(&served, "watchers"), size);
     let connected = resident_bytes(&served);
@@ -201,20 +201,22 @@ fn a_crowd_watches(wire: Wire) {
     let watched = resident_bytes(&served);
     let told: Vec<u64> = crowd.watchers.iter().map(|watcher| watcher.told).collect();
     let updates = crowd.updates.len() as u64;
-    let bytes = connected.saturating_sub(before) / size;
+    let bytes = connected.saturating_sub(alone) / size;
     eprintln!(
         "{size} watchers over {wire:?}: {bytes} bytes each once connected, {} after {seconds} s of \
          holds; {encoded} updates encoded, {updates} different ones seen, {} messages, {} to {} a \
          watcher",
-        watched.saturating_sub(before) / size,
+        watched.saturating_sub(alone) / size,
         told.iter().sum::<u64>(),
         told.iter().min().unwrap(),
         told.iter().max().unwrap(),
     );
-    for (name, took) in [("without", &without), ("with", &with)] {
+    drop(crowd);
+    let after = buy(&served, "after", seconds);
+    for (name, took) in [("before", &without), ("with", &with), ("after", &after)] {
         let [half, most, nearly] = [50.0, 99.0, 99.9].map(|percent| percentile(took, percent));
         eprintln!(
-            "  holds {name}: {} of them, p50 {half} p99 {most} p99.9 {nearly} ms",
+            "  holds {name} the watchers: {} of them, p50 {half} p99 {most} p99.9 {nearly} ms",
             took.len()
         );
     }
@@ -225,7 +227,6 @@ fn a_crowd_watches(wire: Wire) {
     if size >= MANY {
         assert!(bytes <= BYTES_MAX, "{bytes} bytes for each watcher");
     }
-    drop(crowd);
     assert_eq!(served.terminate(), Some(0));
 }
 
