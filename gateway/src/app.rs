@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::rate::Rates;
 use crate::tls::Tls;
+use crate::watch::Hub;
 
 /// See the module. Owns one atomic counter: numbers of connections and requests, relaxed.
 #[derive(Debug)]
@@ -35,6 +36,8 @@ pub(crate) struct App {
     pub(crate) peers: Arc<Peers>,
     /// Room for requests for events.
     pub(crate) event_readers: Arc<Semaphore>,
+    /// Watchers of drops.
+    pub(crate) hub: Hub,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
@@ -70,6 +73,7 @@ impl App {
             drain,
             tls: None,
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
+            hub: Hub::new(room_total),
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),
@@ -92,8 +96,8 @@ impl App {
     }
 
     /// Clients that watch drops.
-    pub(crate) const fn watchers(&self) -> usize {
-        0
+    pub(crate) fn watchers(&self) -> usize {
+        self.hub.watchers()
     }
 
     /// Connections that are open.

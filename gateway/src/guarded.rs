@@ -18,8 +18,8 @@ use crate::metrics::{Metrics, Reason};
 
 /// See the module. The timer exists only while something waits.
 #[derive(Debug)]
-pub(crate) struct Guarded {
-    stream: TcpStream,
+pub(crate) struct Guarded<S = TcpStream> {
+    stream: S,
     stalled: Option<Stalled>,
     metrics: Arc<Metrics>,
 }
@@ -36,6 +36,18 @@ impl Guarded {
     pub(crate) fn new(stream: TcpStream, metrics: Arc<Metrics>) -> Self {
         // Replies are written whole, so waiting for more to send only delays them.
         _ = stream.set_nodelay(true);
+        Self::over(stream, metrics)
+    }
+
+    /// Bounds what the system keeps of what the client has not taken yet.
+    pub(crate) fn bound_unsent(&self, bytes: usize) {
+        // A system that does not want to keeps more, which is its affair.
+        _ = rustix::net::sockopt::set_socket_send_buffer_size(&self.stream, bytes);
+    }
+}
+
+impl<S> Guarded<S> {
+    pub(crate) const fn over(stream: S, metrics: Arc<Metrics>) -> Self {
         Self { stream, stalled: None, metrics }
     }
 
@@ -73,7 +85,7 @@ impl Guarded {
     }
 }
 
-impl AsyncRead for Guarded {
+impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -83,7 +95,7 @@ impl AsyncRead for Guarded {
     }
 }
 
-impl AsyncWrite for Guarded {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -29,6 +29,7 @@ mod service;
 mod stream;
 mod tls;
 mod warnings;
+mod watch;
 
 pub use access::Access;
 pub use limits::Limits;

@@ -210,5 +210,29 @@ pub const DROPS_MEASURED_MAX: usize = 100;
 /// Scrapes under way at once; each looks into every drop.
 pub const SCRAPERS_MAX: usize = 2;
 
+/// Most watchers of drops, all drops and both wires together; the next one is `overloaded`. They
+/// also leave a quarter of the connections that the system allows to others, or nobody could buy
+/// for watchers.
+pub const WATCHERS_MAX: usize = 15_000;
+const _: () = assert!(4 * WATCHERS_MAX <= 3 * CONNECTIONS_MAX);
+
+/// A watched drop is looked at this often, in milliseconds: so its watchers are told at most four
+/// times a second, however many holds there are.
+pub const WATCH_PACE_MS: u64 = 250;
+const _: () = assert!(2 * WATCH_PACE_MS < HEARTBEAT_MS);
+
+/// Watchers that are woken in one go, and how long the rest waits then, in milliseconds. Without it
+/// a hold stands behind a write to everybody who watches.
+pub const WATCHERS_WOKEN: usize = 32;
+/// See [`WATCHERS_WOKEN`].
+pub const WAKE_PAUSE_MS: u64 = 1;
+
+/// What the system keeps of what a watcher has not taken yet, in bytes. Without it the kernel holds
+/// megabytes for each that never reads, and it takes hours until one is noticed.
+pub const WATCHER_UNSENT_BYTES: usize = 16 << 10;
+
+/// Most drops that one RESP connection is subscribed to.
+pub const SUBSCRIPTIONS_MAX: usize = 128;
+
 /// Longest request id that is taken over from a client, in bytes.
 pub const REQUEST_ID_MAX: usize = 128;

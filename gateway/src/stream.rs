@@ -17,6 +17,17 @@ pub(crate) enum Stream {
     Encrypted(Box<TlsStream<Guarded>>),
 }
 
+impl Stream {
+    /// Bounds what the system keeps of what the client has not taken yet.
+    pub(crate) fn bound_unsent(&self, bytes: usize) {
+        let guarded = match self {
+            Self::Plain(stream) => stream,
+            Self::Encrypted(stream) => stream.get_ref().0,
+        };
+        guarded.bound_unsent(bytes);
+    }
+}
+
 /// Does the same with either kind.
 macro_rules! either {
     ($stream:expr, $inner:ident => $call:expr) => {

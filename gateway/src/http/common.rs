@@ -7,10 +7,10 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, reques
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::events;
 use super::head::{REQUEST_ID, check_accept, request_id};
 use super::problem::{PROBLEM, Problem};
 use super::trace::trace_id;
+use super::{events, watch};
 use crate::access::Caller;
 use crate::app::App;
 use crate::codes::Code;
@@ -75,6 +75,7 @@ pub(super) fn check(app: &App, head: &request::Parts) -> Result<Caller, Problem>
     }
     match head.uri.path() {
         events::PATH => check_accept(&head.headers, &events::KINDS)?,
+        path if watch::is_path(path) => check_accept(&head.headers, &[events::STREAM])?,
         path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"])?,
         _ => {}
     }

@@ -34,7 +34,7 @@ pub(super) const PATH: &str = "/v1/events";
 /// Media types of the answers; who accepts plain JSON gets a batch.
 pub(super) const KINDS: [&str; 3] = [BATCH, STREAM, "application/json"];
 const BATCH: &str = "application/cloudevents-batch+json";
-const STREAM: &str = "text/event-stream";
+pub(super) const STREAM: &str = "text/event-stream";
 
 const LAST_EVENT_ID: &str = "last-event-id";
 

@@ -4,7 +4,8 @@
 //! that a crowd calls does without. The answers are the same: both call the same functions.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +24,10 @@ use tower::ServiceExt;
 use super::common::{Common, check};
 use super::holds;
 use super::router::app_router;
+use super::takeover::{Leaving, Outgoing, Takeover};
 use crate::accept::accept;
 use crate::app::App;
-use crate::limits::{HEAD_BYTES_MAX, HEAD_TIMEOUT_MS, HEADERS_MAX};
+use crate::limits::{HEAD_BYTES_MAX, HEAD_TIMEOUT_MS, HEADERS_MAX, WATCHER_UNSENT_BYTES};
 use crate::stream::Stream;
 use crate::tls::Wire;
 
@@ -43,8 +45,18 @@ pub(crate) async fn serve_app(app: &Arc<App>, listener: TcpListener) {
 }
 
 async fn serve(app: Arc<App>, stream: Stream, router: Router) {
+    if let Some((outgoing, stream)) = serve_requests(&app, stream, router).await {
+        stream.bound_unsent(WATCHER_UNSENT_BYTES);
+        // How a connection ended is its client's affair.
+        _ = outgoing.send(stream).await;
+    }
+}
+
+/// Serves a connection to its end, or until it is a watcher's and nothing else.
+async fn serve_requests(app: &App, stream: Stream, router: Router) -> Option<(Outgoing, Stream)> {
     let mut drain = app.drain.clone();
-    let service = service_fn(|request| respond(&app, &router, request));
+    let leaving = Leaving::default();
+    let service = service_fn(|request| respond(app, &router, &leaving, request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_millis(HEAD_TIMEOUT_MS))
@@ -54,14 +66,18 @@ async fn serve(app: Arc<App>, stream: Stream, router: Router) {
         // A client that has said all it has to say still wants its answer.
         .half_close(true)
         .serve_connection(TokioIo::new(stream), service);
-    let mut connection = pin!(connection);
-    // How a connection ended is its client's affair.
-    tokio::select! {
+    // In a box, so that a watcher is rid of it.
+    let mut connection = Box::pin(connection);
+    let outgoing = tokio::select! {
         biased;
-        _ = connection.as_mut() => return,
-        () = drain.begun() => connection.as_mut().graceful_shutdown(),
-    }
-    _ = connection.await;
+        outgoing = leaving.served(&mut connection) => outgoing,
+        () = drain.begun() => {
+            connection.as_mut().graceful_shutdown();
+            leaving.served(&mut connection).await
+        }
+    };
+    let stream = Pin::into_inner(connection).into_parts().io.into_inner();
+    Some((outgoing?, stream))
 }
 
 /// Answers one request, and says in the answer that the connection ends if the service is stopping:
@@ -69,9 +85,18 @@ async fn serve(app: Arc<App>, stream: Stream, router: Router) {
 async fn respond(
     app: &App,
     router: &Router,
-    request: Request<Incoming>,
+    leaving: &Leaving,
+    mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    let takeover = leaving.offer(&request);
+    if let Some(takeover) = &takeover {
+        request.extensions_mut().insert(takeover.clone());
+    }
     let mut response = answer(app, router, request).await?;
+    let begins = |offer: &Takeover| leaving.begins(offer, &response, app.dispatcher.now());
+    if takeover.as_ref().is_some_and(begins) {
+        return pending().await; // until the connection is taken over
+    }
     if app.drain.has_begun() {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

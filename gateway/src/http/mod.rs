@@ -17,7 +17,9 @@ mod holds;
 mod metrics;
 mod problem;
 mod router;
+mod takeover;
 mod trace;
+mod watch;
 
 pub(crate) use front::serve_app;
 pub use router::router;

@@ -10,7 +10,7 @@ use axum::routing::{get, post};
 use jangteo::Engine;
 
 use super::common::{Common, check};
-use super::{audit, drops, events, health, hold, holds, metrics};
+use super::{audit, drops, events, health, hold, holds, metrics, watch};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -31,6 +31,7 @@ pub(super) fn app_router(app: Arc<App>) -> Router {
     Router::new()
         .route("/v1/drops", get(drops::list))
         .route("/v1/drops/{drop}", get(drops::one))
+        .route("/v1/drops/{drop}/events", get(watch::get))
         .route("/v1/drops/{drop}/holds", get(holds::find).post(holds::post))
         .route("/v1/drops/{drop}/audit", get(audit::get))
         .route(events::PATH, get(events::get))

@@ -22,10 +22,11 @@ use super::request::Request;
 use super::sale_command::SaleCommand;
 use super::sale_reply;
 use super::session::{After, Session};
-use super::session_command::Credentials;
+use super::session_command::{Credentials, SessionCommand};
+use super::subscribe::{self, Subscriptions};
 use crate::access::{Identity, Keyring};
 use crate::app::App;
-use crate::limits::{LINGER_MS, RESP_BUFFER_BYTES, RESP_BUFFER_BYTES_FIRST};
+use crate::limits::{LINGER_MS, RESP_BUFFER_BYTES, RESP_BUFFER_BYTES_FIRST, WATCHER_UNSENT_BYTES};
 use crate::metrics::{CALLS, Call, Reason};
 use crate::stream::Stream;
 use crate::tls::Wire;
@@ -41,6 +42,7 @@ pub(super) struct Connection {
     parser: Parser,
     input: Input,
     output: Output,
+    subscriptions: Subscriptions,
     stage: Stage,
     patience: Patience,
     /// When something was read last.
@@ -74,6 +76,7 @@ impl Connection {
             parser: Parser::default(),
             input: Input::default(),
             output: Output::default(),
+            subscriptions: Subscriptions::default(),
             stage: Stage::Open,
             patience,
             read_at: Instant::now(),
@@ -155,14 +158,30 @@ impl Connection {
 
     /// Writes what may be written and the client takes; false if some of it is still in a buffer.
     fn write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
-        while !self.output.writable().is_empty() {
-            match Pin::new(&mut self.stream).poll_write(context, self.output.writable())? {
+        loop {
+            let pushes = self.pushes(context);
+            let Self { stream, output, subscriptions, .. } = self;
+            let bytes = if pushes { subscriptions.unsent() } else { output.writable() };
+            if bytes.is_empty() {
+                break;
+            }
+            match Pin::new(stream).poll_write(context, bytes)? {
                 Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(count) => self.output.wrote(count),
+                Poll::Ready(count) if pushes => subscriptions.sent(count),
+                Poll::Ready(count) => output.wrote(count),
                 Poll::Pending => break,
             }
         }
         Ok(Pin::new(&mut self.stream).poll_flush(context)?.is_ready())
+    }
+
+    /// Whether a message is to be written next: one that was begun, or else one between two replies.
+    fn pushes(&mut self, context: &Context<'_>) -> bool {
+        let Self { session, output, subscriptions, stage, .. } = self;
+        !subscriptions.unsent().is_empty()
+            || output.writable().is_empty()
+                && *stage == Stage::Open
+                && subscriptions.poll(session.protocol(), output.settled(), context)
     }
 
     /// Executes the complete commands that were read, as long as there is room for their replies;
@@ -173,15 +192,26 @@ impl Connection {
         self.judge_again();
         while !self.output.is_full() && !self.input.unread().is_empty() {
             let Self { app, session, keyring, parser, input, output, stage, read_at, .. } = self;
+            let Self { stream, subscriptions, .. } = self;
             let length = match parser.next(input.unread()) {
                 Ok(None) => break,
                 Ok(Some(frame)) => {
-                    let request = Request::parse(frame.args);
+                    let request = subscriptions.admit(frame.args, session.protocol());
                     let call = call_of(&request);
-                    let (after, waits) =
-                        execute(app, session, keyring, request, output, (call, *read_at));
+                    let watched = !subscriptions.is_empty();
+                    let (after, waits) = execute(
+                        app,
+                        session,
+                        keyring,
+                        request,
+                        (output, subscriptions),
+                        (call, *read_at),
+                    );
                     if let Some(count) = answered.get_mut(call as usize).filter(|_| !waits) {
                         *count += 1;
+                    }
+                    if !watched && !subscriptions.is_empty() {
+                        stream.bound_unsent(WATCHER_UNSENT_BYTES);
                     }
                     if after == After::Close {
                         *stage = Stage::Ending;
@@ -259,7 +289,13 @@ impl Connection {
                 self.stage = Stage::Ending;
                 Ok(true)
             }
-            Poll::Pending => Ok(false),
+            Poll::Pending => {
+                // A watcher says next to nothing, and there may be very many.
+                if !self.subscriptions.is_empty() {
+                    self.input.release();
+                }
+                Ok(false)
+            }
         }
     }
 
@@ -308,14 +344,15 @@ fn call_of(request: &Result<Request<'_>, super::BadRequest<'_>>) -> Call {
 
 /// Executes one command and appends its reply; whether that has to wait.
 fn execute<'a>(
-    app: &App,
+    app: &Arc<App>,
     session: &'a mut Session<Identity>,
     keyring: &Keyring,
     request: Result<Request<'a>, super::BadRequest<'a>>,
-    output: &mut Output,
+    (output, subscriptions): (&mut Output, &mut Subscriptions),
     (call, since): (Call, Instant),
 ) -> (After, bool) {
     let mut after = After::GoOn;
+    let behind = output.to_settle();
     let waits = output.append(call, since, |out| match request {
         Ok(Request::Nothing) => None,
         Ok(Request::Sale(command)) => match session.identity() {
@@ -328,13 +365,35 @@ fn execute<'a>(
                 None
             }
         },
+        Ok(Request::Channel(command)) => {
+            match session.identity() {
+                Some(identity) => {
+                    let caller = (app, identity.caller());
+                    let mut reply = Reply::new(session.protocol(), out);
+                    subscriptions.execute(caller, command, behind, &mut reply);
+                }
+                None => session.refuse_stranger(out),
+            }
+            None
+        }
+        Ok(Request::Session(SessionCommand::Ping(message)))
+            if subscriptions.restrict(session.protocol()) =>
+        {
+            subscribe::pong(message, &mut Reply::new(session.protocol(), out));
+            None
+        }
         Ok(Request::Session(command)) => {
+            if command == SessionCommand::Reset {
+                subscriptions.clear();
+            }
             let facts = ServerFacts {
                 version: env!("CARGO_PKG_VERSION"),
                 loading: false,
                 now_ms: app.dispatcher.now().as_ms(),
                 started_ms: app.started_at.as_ms(),
                 connections: app.connections(),
+                watchers: app.hub.watchers(),
+                updates_encoded: app.hub.encoded(),
             };
             let identify = |given: &Credentials<'_>| {
                 keyring.identify(given.secret, given.user, || app.dispatcher.now())
@@ -372,6 +431,13 @@ impl Input {
 
     fn clear(&mut self) {
         (self.start, self.end) = (0, 0);
+    }
+
+    /// Gives the memory back if nothing is in it.
+    fn release(&mut self) {
+        if self.unread().is_empty() {
+            *self = Self::default();
+        }
     }
 
     fn arrived(&mut self, count: usize) {

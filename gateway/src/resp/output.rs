@@ -22,6 +22,8 @@ pub(super) struct Output {
     written: usize,
     /// The replies that may not be written yet.
     waits: VecDeque<Wait>,
+    /// How many replies that had to wait need not any more.
+    settled: u64,
     /// Up to which sequence the journal has been told to wake this connection.
     watched: u64,
 }
@@ -64,6 +66,7 @@ impl Output {
                 Some(Ok(())) => {
                     answered(first.call, first.since);
                     self.waits.pop_front();
+                    self.settled += 1;
                 }
                 Some(Err(_)) => return self.give_up_slow(),
             }
@@ -82,6 +85,7 @@ impl Output {
         let mut rewritten = Vec::with_capacity(self.bytes.len());
         let mut done = 0;
         let part = |range: Range<usize>| self.bytes.get(range).unwrap_or_default();
+        self.settled += self.waits.len() as u64;
         for Wait { reply, ticket, .. } in self.waits.drain(..) {
             if !matches!(ticket.outcome(), Some(Ok(()))) {
                 rewritten.extend_from_slice(part(done..reply.start));
@@ -91,6 +95,16 @@ impl Output {
         }
         rewritten.extend_from_slice(part(done..self.bytes.len()));
         self.bytes = rewritten;
+    }
+
+    /// How many replies that had to wait need not any more.
+    pub(super) const fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// Likewise, once nothing waits that does now.
+    pub(super) fn to_settle(&self) -> u64 {
+        self.settled + self.waits.len() as u64
     }
 
     /// What may be written now.

@@ -159,6 +159,15 @@ fn write_drop(view: &SaleView, reply: &mut Reply<'_>) {
     reply.integer(view.opens_at.as_ms());
 }
 
+/// Writes why a command about the drop's channel is not executed.
+pub(super) fn refuse(refused: Refused, verb: &str, reply: &mut Reply<'_>) {
+    match refused {
+        Refused::Denied(denied) => write_denied(denied, verb, reply),
+        // Only a hold can be refused in a way that has to wait for the disk.
+        refused => _ = write_refused(refused, false, reply),
+    }
+}
+
 /// In Redis's words, with `BRIEF` too.
 fn write_denied(denied: Denied, verb: &str, reply: &mut Reply<'_>) {
     match denied {

@@ -18,6 +18,8 @@ use super::session_command::{Credentials, HelloCommand, SessionCommand};
 ///     now_ms: 1_588_122_000_000,
 ///     started_ms: 1_588_122_000_000,
 ///     connections: 1,
+///     watchers: 0,
+///     updates_encoded: 0,
 /// };
 /// let mut out = Vec::new();
 /// let mut parser = Parser::default();

@@ -28,4 +28,7 @@ mod tls;
 mod tokens;
 mod torture;
 mod unknown;
+mod watch;
+mod watch_crowd;
+mod watching;
 mod wire;

@@ -10,6 +10,8 @@ const FACTS: ServerFacts = ServerFacts {
     now_ms: 1_588_122_000_042,
     started_ms: 1_588_121_990_000,
     connections: 3,
+    watchers: 2,
+    updates_encoded: 7,
 };
 
 /// A connection to a server that knows one key, or none.
@@ -199,7 +201,8 @@ fn info_names_the_version_and_the_role() {
     let clients = "# Clients\r\nconnected_clients:3\r\n";
     let persistence = "# Persistence\r\nloading:0\r\n";
     let replication = "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n";
-    let all = [server, clients, persistence, replication].join("\r\n");
+    let stats = "# Stats\r\nwatchers:2\r\nupdates_encoded:7\r\n";
+    let all = [server, clients, persistence, stats, replication].join("\r\n");
     let bulk = |text: &str| format!("${}\r\n{text}\r\n", text.len());
     connection.check("INFO", &bulk(&all));
     connection.check("INFO everything", &bulk(&all));
