@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jangteo::{Engine, Timestamp};
+use jangteo::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
+use crate::engine_slot::EngineSlot;
 use crate::flushing::{Flusher, Flushing};
 use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT, EVENT_READERS_MAX};
 use crate::tls::Tls;
@@ -32,7 +33,13 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, access: Access, flushing: Flushing, drain: Drain) -> Self {
+    pub(crate) fn new(
+        engine: impl Into<EngineSlot>,
+        access: Access,
+        flushing: Flushing,
+        drain: Drain,
+    ) -> Self {
+        let engine = engine.into();
         let room_total = room_total();
         Self {
             started_at: engine.now(),

@@ -31,6 +31,7 @@ pub(crate) enum Code {
     KeyReused,
     Internal,
     Overloaded,
+    Recovering,
     Unavailable,
     OutcomeUnknown,
     Draining,
@@ -62,7 +63,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 28] = [
+static TABLE: [Row; 29] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
@@ -88,13 +89,15 @@ static TABLE: [Row; 28] = [
     row(Code::KeyReused,            "key_reused",             422, "KEYREUSED",   false, "The key was used for another request"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
+    row(Code::Recovering,           "recovering",             503, "LOADING",     true,  "The service is reading its journal back"),
     row(Code::Unavailable,          "unavailable",            503, "UNAVAILABLE", true,  "No new holds: the disk is short or failed"),
     row(Code::OutcomeUnknown,       "outcome_unknown",        503, "UNKNOWN",     true,  "It cannot be told whether it was done"),
     row(Code::Draining,             "draining",               503, "UNAVAILABLE", true,  "The service is stopping"),
 ];
 
 /// RESP words that stay errors although the client asked for `BRIEF`: they say nothing of the sale.
-const FAULTS: [&str; 6] = ["ERR", "NOAUTH", "NOPERM", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
+const FAULTS: [&str; 7] =
+    ["ERR", "NOAUTH", "NOPERM", "LOADING", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
 
 impl Code {
     /// The row of this code.
@@ -145,7 +148,7 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 15] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 16] = [
         (400, "ERR", &["malformed"], false),
         (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
@@ -160,6 +163,7 @@ mod tests {
         (410, "CLOSED", &["closed"], false),
         (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
+        (503, "LOADING", &["recovering"], true),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];
 

@@ -13,6 +13,7 @@ use tokio::runtime::Builder;
 use crate::access::Access;
 use crate::app::App;
 use crate::drain::{self, Stopper};
+use crate::engine_slot::EngineSlot;
 use crate::flushing::Flushing;
 use crate::limits::DRAIN_TIMEOUT_MS;
 use crate::tls::Tls;
@@ -23,6 +24,7 @@ use crate::{http, resp};
 pub struct Service {
     http: SocketAddr,
     resp: SocketAddr,
+    engine: EngineSlot,
     stopper: Stopper,
     worker: Option<JoinHandle<()>>,
 }
@@ -53,8 +55,38 @@ impl Service {
         access: Access,
         tls: Option<Tls>,
     ) -> io::Result<Self> {
+        Self::launch(engine.into(), http, resp, access, tls)
+    }
+
+    /// Likewise, before there is an engine: until [`Service::recovered`] every command is answered
+    /// `recovering`, or `LOADING`, and `/livez` says that the process lives.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn start_recovering(
+        http: SocketAddr,
+        resp: SocketAddr,
+        access: Access,
+        tls: Option<Tls>,
+    ) -> io::Result<Self> {
+        Self::launch(EngineSlot::default(), http, resp, access, tls)
+    }
+
+    /// This is the engine: from now on it answers, also on connections that are open. Does nothing
+    /// to a service that has one.
+    pub fn recovered(&self, engine: Engine) {
+        self.engine.fill(engine);
+    }
+
+    fn launch(
+        engine: EngineSlot,
+        http: SocketAddr,
+        resp: SocketAddr,
+        access: Access,
+        tls: Option<Tls>,
+    ) -> io::Result<Self> {
         let (stopper, drain) = drain::pair();
-        let app = App::new(engine, access, Flushing::OnPark, drain).encrypted(tls);
+        let app = App::new(engine.clone(), access, Flushing::OnPark, drain).encrypted(tls);
         let app = Arc::new(app);
         let on_park = Arc::clone(&app);
         let runtime = Builder::new_current_thread()
@@ -69,7 +101,8 @@ impl Service {
                 runtime.block_on(run(&app, http, resp));
                 app.flusher.park();
             })?;
-        Ok(Self { http: http_address, resp: resp_address, stopper, worker: Some(worker) })
+        let worker = Some(worker);
+        Ok(Self { http: http_address, resp: resp_address, engine, stopper, worker })
     }
 
     /// Where HTTP is served.

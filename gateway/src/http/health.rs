@@ -30,7 +30,7 @@ pub(super) async fn live() -> Response {
 
 /// It takes requests, new holds among them.
 pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let health = app.dispatcher.health();
+    let Some(health) = app.dispatcher.health() else { return Err(Problem::recovering()) };
     if app.dispatcher.is_broken() {
         return Err(Problem::new(Code::Internal, Code::Internal.row().title));
     }

@@ -13,6 +13,7 @@ mod kill;
 mod mounted;
 mod permissions;
 mod process;
+mod recovering;
 mod resp_frame;
 mod resp_holds;
 mod resp_limits;
