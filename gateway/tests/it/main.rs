@@ -14,6 +14,7 @@ mod mounted;
 mod permissions;
 mod process;
 mod recovering;
+mod redis_rs;
 mod resp_frame;
 mod resp_holds;
 mod resp_limits;
