@@ -27,6 +27,8 @@ mod commit;
 mod durability;
 pub(crate) mod feed;
 pub(crate) mod frame;
+#[cfg(test)]
+mod fuzzed;
 pub(crate) mod gate;
 pub(crate) mod record;
 pub(crate) mod recover;

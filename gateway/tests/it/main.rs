@@ -7,6 +7,7 @@ mod configuration;
 mod credentials;
 mod events;
 mod faulty;
+mod fuzz;
 mod http_holds;
 mod http_requests;
 mod kill;
