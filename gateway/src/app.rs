@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jangteo::{Engine, Timestamp};
+use jangteo::Timestamp;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
+use crate::engine_slot::EngineSlot;
 use crate::flushing::{Flusher, Flushing};
 use crate::in_flight::InFlight;
 use crate::limits::{DESCRIPTORS_KEPT, EVENT_READERS_MAX, Limits};
@@ -44,18 +45,24 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, access: Access, flushing: Flushing, drain: Drain) -> Self {
+    pub(crate) fn new(
+        engine: impl Into<EngineSlot>,
+        access: Access,
+        flushing: Flushing,
+        drain: Drain,
+    ) -> Self {
         Self::limited(engine, access, flushing, drain, Limits::default())
     }
 
     /// Likewise, within these limits.
     pub(crate) fn limited(
-        engine: Engine,
+        engine: impl Into<EngineSlot>,
         access: Access,
         flushing: Flushing,
         drain: Drain,
         limits: Limits,
     ) -> Self {
+        let engine = engine.into();
         let room_total = room_total(limits.connections);
         let metrics = Arc::new(Metrics::default());
         let in_flight = Arc::new(InFlight::new(limits.waiting_holds));

@@ -32,6 +32,7 @@ pub(crate) enum Code {
     RateLimited,
     Internal,
     Overloaded,
+    Recovering,
     Unavailable,
     OutcomeUnknown,
     Draining,
@@ -90,13 +91,15 @@ static TABLE: [Row; 29] = [
     row(Code::RateLimited,          "rate_limited",           429, "RATELIMITED", true,  "Calls come too often"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
+    row(Code::Recovering,           "recovering",             503, "LOADING",     true,  "The service is reading its journal back"),
     row(Code::Unavailable,          "unavailable",            503, "UNAVAILABLE", true,  "No new holds: the disk is short or failed"),
     row(Code::OutcomeUnknown,       "outcome_unknown",        503, "UNKNOWN",     true,  "It cannot be told whether it was done"),
     row(Code::Draining,             "draining",               503, "UNAVAILABLE", true,  "The service is stopping"),
 ];
 
 /// RESP words that stay errors although the client asked for `BRIEF`: they say nothing of the sale.
-const FAULTS: [&str; 6] = ["ERR", "NOAUTH", "NOPERM", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
+const FAULTS: [&str; 7] =
+    ["ERR", "NOAUTH", "NOPERM", "LOADING", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
 
 /// How many codes there are.
 pub(crate) const CODES: usize = TABLE.len();
@@ -171,6 +174,7 @@ mod tests {
         (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
         (429, "RATELIMITED", &["rate_limited"], true),
+        (503, "LOADING", &["recovering"], true),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];
 

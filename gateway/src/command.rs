@@ -79,6 +79,8 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) enum Refused {
     Sale(Refusal),
+    /// The engine is not there yet.
+    Recovering,
     /// A broken invariant.
     Broken,
     Denied(Denied),

@@ -16,6 +16,7 @@ mod command;
 pub mod config;
 mod dispatch;
 mod drain;
+mod engine_slot;
 mod flushing;
 mod guarded;
 pub mod http;

@@ -20,7 +20,7 @@ pub(crate) async fn warnings(app: &Arc<App>, operator: bool) -> Vec<String> {
         warnings.push(format!("disk_low: {} MiB are free", bytes >> 20));
     }
     // INVARIANT(T1): that a sealed drop has nothing yet is told to nobody else.
-    if let Some(sale) = without_goods(app.dispatcher.engine()).filter(|_| operator) {
+    if let Some(sale) = app.dispatcher.engine().and_then(without_goods).filter(|_| operator) {
         let (id, opens_at) = (sale.id(), sale.opens_at());
         warnings.push(format!("no_goods: {id} opens at {opens_at} and has no items"));
     }
@@ -43,7 +43,7 @@ fn has_goods(sale: &Sale) -> bool {
 /// Asked on a thread that may wait for files, and not at all while enough of them do.
 async fn disk_free(app: &Arc<App>) -> Option<u64> {
     let room = Arc::clone(&app.metrics.scrapers).try_acquire_owned().ok()?;
-    let engine = app.dispatcher.engine().clone();
+    let engine = app.dispatcher.engine()?.clone();
     let asked = tokio::task::spawn_blocking(move || {
         let figures = engine.figures();
         drop(room);

@@ -28,6 +28,8 @@ mod durability;
 pub(crate) mod feed;
 mod flushes;
 pub(crate) mod frame;
+#[cfg(test)]
+mod fuzzed;
 pub(crate) mod gate;
 pub(crate) mod record;
 pub(crate) mod recover;

@@ -97,6 +97,10 @@ impl Serve {
         let (stopped, reloads) =
             signals.map_err(|error: io::Error| Failure::io("signals", &error))?;
 
+        tell_access(&config, &access, tls.is_some());
+        // To read a long journal back takes a while, and clients are to hear that it does. What is
+        // wrong with the directory is told before what is wrong with the addresses.
+        let listening = listen(&config, access, tls);
         let opened = Engine::options().data(&config.data).durability(config.durability).open();
         let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
         if let Some(place) = engine.torn_tail() {
@@ -106,10 +110,8 @@ impl Serve {
             tracing::warn!("a snapshot could not be read and was passed over: {place}");
         }
         put_campaigns(&engine, &config.data, &self.campaign)?;
-        tell_access(&config, &access, tls.is_some());
-        let at = (config.http, config.resp);
-        let service = Service::start_limited(engine.clone(), at, access, tls, config.limits)
-            .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
+        let service = listening?;
+        service.recovered(engine.clone());
         report(&config, &service).map_err(|error| Failure::io("standard output", &error))?;
         notify(Stands::Ready);
 
@@ -133,6 +135,16 @@ impl Serve {
         flushed.map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
         Ok(Exit::Done)
     }
+}
+
+/// Listens at both addresses; every command is answered `recovering` for now.
+fn listen(config: &Config, access: Access, tls: Option<Tls>) -> Result<Service, Failure> {
+    let at = (config.http, config.resp);
+    let service = Service::start_recovering(at, access, tls, config.limits)
+        .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
+    let (http, resp) = (service.http(), service.resp());
+    tracing::info!(%http, %resp, "listening; commands are answered once the journal is read back");
+    Ok(service)
 }
 
 fn configuration(flags: &Flags) -> Result<Config, Failure> {

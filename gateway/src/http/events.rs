@@ -52,6 +52,9 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let mut ask = ask(&query)?;
     permitted(&app, &headers)?;
+    if app.dispatcher.is_recovering() {
+        return Err(Problem::recovering());
+    }
     let room = Arc::clone(&app.event_readers).try_acquire_owned();
     let room = room.map_err(|_| Problem::new(Code::Overloaded, "too many readers of events"))?;
     if asks_for(&headers, STREAM) {

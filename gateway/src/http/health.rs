@@ -36,7 +36,7 @@ pub(super) async fn ready(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
-    let health = app.dispatcher.health();
+    let Some(health) = app.dispatcher.health() else { return Err(Problem::recovering()) };
     if app.dispatcher.is_broken() {
         return Err(Problem::new(Code::Internal, Code::Internal.row().title));
     }

@@ -24,10 +24,13 @@ pub(super) async fn get(
     Extension(caller): Extension<Caller>,
 ) -> Result<Response, Problem> {
     caller.permits(Need::Operate)?;
+    let Some(engine) = app.dispatcher.engine().cloned() else {
+        return Err(Problem::recovering());
+    };
     let room = Arc::clone(&app.metrics.scrapers).try_acquire_owned();
     let room = room.map_err(|_| Problem::new(Code::Overloaded, "too many scrapes at once"))?;
     let gathered = tokio::task::spawn_blocking(move || {
-        let text = scrape(&app);
+        let text = scrape(&app, engine);
         drop(room);
         text
     });

@@ -81,12 +81,17 @@ impl Problem {
         Self::new(Code::Malformed, detail)
     }
 
+    pub(super) fn recovering() -> Self {
+        Self::new(Code::Recovering, "nothing was done; try again")
+    }
+
     /// The problem of a refusal. `limit_reached` names holds, and waits until they may be named.
     pub(super) async fn of(app: &App, refused: Refused) -> Self {
         let refusal = match refused {
             Refused::Sale(refusal) => refusal,
             Refused::Denied(denied) => return denied.into(),
             Refused::TooOften(early) => return early.into(),
+            Refused::Recovering => return Self::recovering(),
             Refused::Broken => return Self::new(Code::Internal, Code::Internal.row().title),
         };
         let code = Code::of(&refusal);

@@ -20,29 +20,32 @@ use crate::limits::DROPS_MEASURED_MAX;
 use crate::tls::Wire;
 use crate::warnings::without_goods;
 
-/// The text of `GET /metrics`. Asks files, so it is not for a thread that answers clients.
-pub(crate) fn scrape(app: &Arc<App>) -> Result<String, fmt::Error> {
+/// The text of `GET /metrics`, of a service that has recovered. Asks files, so it is not for a thread
+/// that answers clients.
+pub(crate) fn scrape(app: &Arc<App>, engine: Engine) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Scrape(Arc::clone(app))));
+    registry.register_collector(Box::new(Scrape { app: Arc::clone(app), engine }));
     let mut out = String::new();
     text::encode(&mut out, &registry)?;
     Ok(out)
 }
 
 #[derive(Debug)]
-struct Scrape(Arc<App>);
+struct Scrape {
+    app: Arc<App>,
+    engine: Engine,
+}
 
 impl Collector for Scrape {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut page = Page(encoder);
-        let app = &*self.0;
-        let engine = app.dispatcher.engine();
+        let Self { app, engine } = self;
         let sales = engine.sales();
         holds(app, &sales, &mut page)?;
         units(&sales, &mut page)?;
         requests(app, &mut page)?;
         journal(engine, &mut page)?;
-        service(app, &sales, &mut page)?;
+        service(app, engine, &sales, &mut page)?;
         process(app, &mut page)
     }
 }
@@ -197,7 +200,7 @@ fn journal(engine: &Engine, page: &mut Page<'_>) -> fmt::Result {
     page.gauge("jangteo_expiry_lag_seconds", help, seconds(figures.expiry_lag_ms))
 }
 
-fn service(app: &App, sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {
+fn service(app: &App, engine: &Engine, sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {
     let help = "Connections that are open";
     page.gauge("jangteo_connections", help, count(app.connections()))?;
     let help = "Replies that wait for the disk";
@@ -211,7 +214,7 @@ fn service(app: &App, sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {
         page.gauge("jangteo_next_open_timestamp_seconds", help, seconds(opens_at.as_ms()))?;
     }
     let help = "1 if the next drop opens within a day and has no items";
-    let without = without_goods(app.dispatcher.engine()).is_some();
+    let without = without_goods(engine).is_some();
     page.gauge("jangteo_next_open_without_goods", help, u64::from(without))?;
     let mut metric =
         page.0.encode_descriptor("jangteo_build", "What is running", None, MetricType::Info)?;

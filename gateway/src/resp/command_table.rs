@@ -93,7 +93,7 @@ static COMMAND: [Command; 5] = [
     command("command|docs", (2, ANY), OWN, session::command_docs),
     command("command|getkeys", (3, ANY), OWN, session::command_getkeys),
     command("command|info", (2, ANY), OWN, session::command_info),
-    command("command|list", (2, 2), OWN, session::command_list),
+    command("command|list", (2, ANY), OWN, session::command_list),
 ];
 
 static CONFIG: [Command; 1] = [command("config|get", (3, ANY), OWN, session::config_get)];
@@ -151,10 +151,20 @@ pub(super) fn write_info(names: Args<'_>, reply: &mut Reply<'_>) {
     }
     reply.array(names.len());
     for name in names {
-        match named(&COMMANDS, name) {
+        match described(name) {
             Some(command) => command.write_entry(reply),
             None => reply.null(),
         }
+    }
+}
+
+/// The command of that name, or the subcommand of that name in full, such as `client|id`.
+fn described(name: &[u8]) -> Option<&'static Command> {
+    let mut words = name.splitn(2, |byte| *byte == b'|');
+    let command = named(&COMMANDS, words.next()?)?;
+    match words.next() {
+        Some(word) => named(command.subcommands, word),
+        None => Some(command),
     }
 }
 

@@ -361,7 +361,8 @@ fn execute<'a>(
                 sale_reply::answer(&app.dispatcher, identity.caller(), command, &mut reply)
             }
             None => {
-                session.refuse_stranger(out);
+                let mut reply = Reply::new(session.protocol(), out);
+                sale_reply::refuse_stranger(command, &mut reply);
                 None
             }
         },
@@ -388,7 +389,7 @@ fn execute<'a>(
             }
             let facts = ServerFacts {
                 version: env!("CARGO_PKG_VERSION"),
-                loading: false,
+                loading: app.dispatcher.is_recovering(),
                 now_ms: app.dispatcher.now().as_ms(),
                 started_ms: app.started_at.as_ms(),
                 connections: app.connections(),

@@ -4,7 +4,7 @@ use jangteo::{Hold, ItemView, Phase, Refusal, SaleView, Ticket};
 
 use super::reply::Reply;
 use super::sale_command::{HoldCommand, ListCommand, SaleCommand};
-use super::session::AUTHENTICATION_REQUIRED;
+use super::session::{AUTHENTICATION_REQUIRED, LOADING};
 use crate::access::{Caller, Denied};
 use crate::codes::Code;
 use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
@@ -52,7 +52,19 @@ pub(super) fn answer<'a>(
             write_denied(denied, verb, reply);
             None
         }
+        Err(Refused::Recovering) => {
+            reply.error(LOADING);
+            None
+        }
         Err(refused) => write_refused(refused, brief, reply),
+    }
+}
+
+/// Answers somebody who has not said who it is. `malformed` comes first, as over HTTP.
+pub(super) fn refuse_stranger(command: SaleCommand<'_>, reply: &mut Reply<'_>) {
+    match typed(command).and_then(|command| Ok(command.check()?)) {
+        Ok(()) => reply.error(AUTHENTICATION_REQUIRED),
+        Err(refused) => _ = write_refused(refused, false, reply),
     }
 }
 
