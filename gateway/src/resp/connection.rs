@@ -135,7 +135,7 @@ impl Connection {
         Ok(Pin::new(&mut self.stream).poll_flush(context)?.is_ready())
     }
 
-    /// Whether a message is to be written next: one that was begun, or else one between two replies.
+    /// Whether a message is to be written next: one that was begun, or one between two replies.
     fn pushes(&mut self, context: &Context<'_>) -> bool {
         let Self { session, output, subscriptions, stage, .. } = self;
         !subscriptions.unsent().is_empty()
