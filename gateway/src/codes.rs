@@ -64,7 +64,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 29] = [
+static TABLE: [Row; 30] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),

@@ -21,7 +21,7 @@ use super::reply::Reply;
 use super::request::Request;
 use super::sale_command::SaleCommand;
 use super::sale_reply;
-use super::session::{After, Session};
+use super::session::{AUTHENTICATION_REQUIRED, After, Session};
 use super::session_command::{Credentials, SessionCommand};
 use super::subscribe::{self, Subscriptions};
 use crate::access::{Identity, Keyring};
@@ -175,7 +175,7 @@ impl Connection {
         Ok(Pin::new(&mut self.stream).poll_flush(context)?.is_ready())
     }
 
-    /// Whether a message is to be written next: one that was begun, or else one between two replies.
+    /// Whether a message is to be written next: one that was begun, or one between two replies.
     fn pushes(&mut self, context: &Context<'_>) -> bool {
         let Self { session, output, subscriptions, stage, .. } = self;
         !subscriptions.unsent().is_empty()
@@ -373,7 +373,7 @@ fn execute<'a>(
                     let mut reply = Reply::new(session.protocol(), out);
                     subscriptions.execute(caller, command, behind, &mut reply);
                 }
-                None => session.refuse_stranger(out),
+                None => Reply::new(session.protocol(), out).error(AUTHENTICATION_REQUIRED),
             }
             None
         }

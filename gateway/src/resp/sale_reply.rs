@@ -52,10 +52,6 @@ pub(super) fn answer<'a>(
             write_denied(denied, verb, reply);
             None
         }
-        Err(Refused::Recovering) => {
-            reply.error(LOADING);
-            None
-        }
         Err(refused) => write_refused(refused, brief, reply),
     }
 }
@@ -203,6 +199,10 @@ fn write_refused(refused: Refused, brief: bool, reply: &mut Reply<'_>) -> Option
                 let retry_after_ms = early.retry_after_ms();
                 reply.error(format_args!("{word} retry_after_ms={retry_after_ms}"));
             }
+            return None;
+        }
+        Refused::Recovering => {
+            reply.error(LOADING);
             return None;
         }
         Refused::Broken | Refused::Denied(_) => {

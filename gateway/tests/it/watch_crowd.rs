@@ -150,10 +150,14 @@ fn buy(served: &Served, round: &str, seconds: u64) -> Vec<u64> {
     took
 }
 
-/// A percentile in milliseconds.
-fn percentile(took: &[u64], percent: f64) -> f64 {
-    let place = (took.len() as f64 * percent / 100.0) as usize;
-    took[place.min(took.len() - 1)] as f64 / 1_000.0
+/// Prints how long holds took.
+fn print_times(name: &str, took: &[u64]) {
+    let at = |permille: usize| {
+        let place = took.len() * permille / 1_000;
+        took[place.min(took.len() - 1)] as f64 / 1_000.0
+    };
+    let ([half, most, nearly], holds) = ([500, 990, 999].map(at), took.len());
+    eprintln!("  {holds} holds {name} them: p50 {half} p99 {most} p99.9 {nearly} ms");
 }
 
 fn resident_bytes(served: &Served) -> u64 {
@@ -213,13 +217,9 @@ fn a_crowd_watches(wire: Wire) {
     );
     drop(crowd);
     let after = buy(&served, "after", seconds);
-    for (name, took) in [("before", &without), ("with", &with), ("after", &after)] {
-        let [half, most, nearly] = [50.0, 99.0, 99.9].map(|percent| percentile(took, percent));
-        eprintln!(
-            "  holds {name} the watchers: {} of them, p50 {half} p99 {most} p99.9 {nearly} ms",
-            took.len()
-        );
-    }
+    print_times("before", &without);
+    print_times("with", &with);
+    print_times("after", &after);
     // The first was encoded before counting began, one more may have been as it did.
     assert!(updates <= encoded + 2, "{updates} updates, {encoded} encoded");
     assert!(encoded as f64 <= 4.0 * watched_s + 2.0, "{encoded} encoded in {watched_s} s");
