@@ -40,7 +40,7 @@ enum Hunt {
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 41] = [
+const TABLE: [(Fault, Hunt, &[&str]); 42] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -50,6 +50,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 41] = [
     (Fault::GiftKept, Hunt::Hammer(Profile::OptionalGifts), &["S1", "S2"]),
     (Fault::LimitOffByOne, Hunt::Hammer(Profile::OneHotItem), &["C1"]),
     (Fault::KeyForgotten, Hunt::Hammer(Profile::RetryStorm), &["K1"]),
+    (Fault::KnownForgotten, Hunt::Hammer(Profile::RetryStorm), &["K1"]),
     (Fault::KeyNotCompared, Hunt::Hammer(Profile::RetryStorm), &["K1"]),
     (Fault::EarlyExpiry, Hunt::Hammer(Profile::ExpiryWave), &["answer"]),
     (Fault::ReleaseAfterConfirm, Hunt::Hammer(Profile::OneHotItem), &["answer", "engine"]),

@@ -20,24 +20,33 @@ pub(crate) enum Admit {
     Slow,
 }
 
-/// Takes the units with at most one compare-and-swap, or tells why that cannot be.
+/// What the words say about a hold, with nothing taken.
+#[must_use]
+#[derive(Debug)]
+pub(crate) enum Seen<'a> {
+    /// Enough, of at most one word; bit n of `gifts`: line n gets its gift.
+    Enough { needed: Option<(&'a Cell, u32)>, gifts: u32 },
+    /// Fewer are there.
+    Short { available: u32 },
+    /// Only who holds the basket mutex can tell, or take.
+    Slow,
+}
+
+/// Looks at each word that the lines need.
 #[inline]
-pub(crate) fn take_quick(goods: &Goods, lines: &Lines) -> Admit {
+pub(crate) fn look<'a>(goods: &'a Goods, lines: &Lines) -> Seen<'a> {
     let mut gifts = 0;
-    let mut needed: Option<(&Cell, u32)> = None;
+    let mut needed = None;
     let mut several = false;
-    let mut need = |cell, units| several |= needed.replace((cell, units)).is_some();
     for (place, line) in lines.iter().enumerate() {
         let item = goods.get(line.item);
         let units = u32::from(line.quantity);
         if let Some(cell) = &item.cell {
             match cell.look(units) {
-                Look::Enough => need(cell, units),
-                Look::Short { left } => return Admit::Short { available: left },
-                Look::Slow if planted(Fault::NoSecondLook) => {
-                    return Admit::Short { available: 0 };
-                }
-                Look::Slow => return Admit::Slow,
+                Look::Enough => several |= needed.replace((&**cell, units)).is_some(),
+                Look::Short { left } => return Seen::Short { available: left },
+                Look::Slow if planted(Fault::NoSecondLook) => return Seen::Short { available: 0 },
+                Look::Slow => return Seen::Slow,
             }
         }
         let Some(gift) = item.gift else { continue };
@@ -47,14 +56,22 @@ pub(crate) fn take_quick(goods: &Goods, lines: &Lines) -> Admit {
         };
         match cell.look(gift.quantity) {
             // A gift and its item are two words.
-            Look::Enough | Look::Slow => return Admit::Slow,
-            Look::Short { .. } if gift.required => return Admit::Short { available: 0 },
+            Look::Enough | Look::Slow => return Seen::Slow,
+            Look::Short { .. } if gift.required => return Seen::Short { available: 0 },
             Look::Short { .. } => {}
         }
     }
-    if several {
-        return Admit::Slow;
-    }
+    if several { Seen::Slow } else { Seen::Enough { needed, gifts } }
+}
+
+/// Takes the units with at most one compare-and-swap, or tells why that cannot be.
+#[inline]
+pub(crate) fn take_quick(goods: &Goods, lines: &Lines) -> Admit {
+    let (needed, gifts) = match look(goods, lines) {
+        Seen::Enough { needed, gifts } => (needed, gifts),
+        Seen::Short { available } => return Admit::Short { available },
+        Seen::Slow => return Admit::Slow,
+    };
     match needed.map_or(Take::Taken, |(cell, units)| cell.try_take(units)) {
         Take::Taken => Admit::Taken { gifts },
         Take::Short { left } => Admit::Short { available: left },

@@ -24,6 +24,8 @@ pub enum Fault {
     LimitOffByOne,
     /// A key is not looked up.
     KeyForgotten,
+    /// Who is granted something stays a stranger.
+    KnownForgotten,
     /// A key matches whatever the request under it.
     KeyNotCompared,
     /// Holds expire a second early.

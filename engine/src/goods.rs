@@ -106,11 +106,15 @@ impl Goods {
         self.items().iter().filter_map(|good| good.units).map(u64::from).sum()
     }
 
-    /// Rows that each shard needs for the whole stock, within reason. Customers spread like dice:
-    /// six deviations more than the mean leave no shard growing.
+    /// Holds to make room for ahead: one for each unit, within reason.
+    pub(crate) fn holds_expected(&self) -> usize {
+        usize::try_from(self.units()).unwrap_or(usize::MAX).min(ROWS_TOUCHED_MAX)
+    }
+
+    /// Rows that each shard needs for them. Customers spread like dice: six deviations more than the
+    /// mean leave no shard growing.
     pub(crate) fn rows_expected(&self) -> usize {
-        let holds = usize::try_from(self.units()).unwrap_or(usize::MAX);
-        let mean = holds.min(ROWS_TOUCHED_MAX) / SHARDS;
+        let mean = self.holds_expected() / SHARDS;
         mean + 6 * mean.isqrt() + 8
     }
 

@@ -2,11 +2,11 @@
 //!
 //! `check -> buyers (key) -> phase -> goods -> limits -> admission (stock) -> append -> buyers`
 //!
-//! Lock order: basket mutex, then one shard, then the append. Nothing here waits for the disk, and
-//! a refusal of a sold-out drop allocates nothing.
+//! Lock order: basket mutex, then one shard, then the append. Nothing here waits for the disk. A
+//! refusal of a sold-out drop allocates nothing, and takes no lock unless the customer may be known.
 
 use crate::Timestamp;
-use crate::admission::{self, Admit};
+use crate::admission::{self, Admit, Seen};
 use crate::book::{Moves, Turn};
 use crate::buyers::{BuyerRef, Shard};
 use crate::fault::{Fault, planted};
@@ -27,8 +27,10 @@ struct Ask<'a> {
     key: &'a str,
     area: &'a str,
     hash: u64,
-    /// By item; `None` if a line names no item of the drop.
-    lines: Option<Lines>,
+    /// By item, those of the same item summed.
+    lines: Lines,
+    /// A line names no item of the drop, and is not among the lines.
+    unknown_sku: bool,
 }
 
 /// A check that failed.
@@ -66,8 +68,13 @@ impl Sale {
     /// [`UnknownSku`](Refusal::UnknownSku), [`AreaNotServed`](Refusal::AreaNotServed),
     /// [`LimitReached`](Refusal::LimitReached), [`SoldOut`](Refusal::SoldOut).
     pub fn hold(&self, request: &HoldRequest<'_>) -> Result<Pending<Hold>, Refusal> {
-        let ask = self.0.check(request)?;
+        request.check()?;
+        let mut ask = self.0.ask(request);
+        self.0.resolve(request, &mut ask);
         let _watch = self.0.shared.journal.pass(Class::Hold)?;
+        if let Some(available) = self.0.sold_out_to_a_stranger(&ask) {
+            return Err(Refusal::SoldOut { available });
+        }
         match self.attempt(&ask, false) {
             Attempt::Granted(pending) => Ok(pending),
             Attempt::Refused(refusal) => Err(refusal),
@@ -97,23 +104,28 @@ impl Sale {
                 Err(refusal) => return Attempt::Refused(refusal),
             },
         };
+        // Both are far from the cache in a big drop; asked for together, they come together.
+        let known = sale.knows(ask.hash);
         let buyer = shard.buyer(ask.customer, ask.hash);
         if let Some(replay) = self.replay(ask, &shard, buyer.row) {
             return replay;
         }
-        let lines = match sale.checked(ask, &shard, buyer.row) {
-            Ok(lines) => lines,
+        match sale.checked(ask, buyer.row.map(|row| (&*shard, row))) {
+            Ok(()) => {}
             Err(No::Limit) => return self.limit_reached(&shard, shard_index, &buyer),
             Err(No::Other(refusal)) => return Attempt::Refused(refusal),
-        };
+        }
         let Some(row) = shard.next_row() else { return Attempt::Refused(Refusal::Overloaded) };
-        let gifts = match sale.admit(lines, basket) {
+        if !known {
+            sale.remember(ask.hash);
+        }
+        let gifts = match sale.admit(&ask.lines, basket) {
             Admit::Taken { gifts } => gifts,
             Admit::Short { available } => return Attempt::Refused(Refusal::SoldOut { available }),
             Admit::Slow => return Attempt::Slow,
         };
         let slot = Slot { shard: shard_index, row };
-        let granted = self.record(ask, &mut shard, &buyer, slot, (lines, gifts), basket);
+        let granted = self.record(ask, &mut shard, &buyer, slot, gifts, basket);
         let answer = granted.map(|_| {
             let pending = self.answer(&shard, row);
             if planted(Fault::AcknowledgeBeforeFlush) { pending.unwaited() } else { pending }
@@ -139,8 +151,8 @@ impl Sale {
         }
         let row = shard.by_key(buyer?, ask.key, &self.0.names)?;
         let hold = shard.row(row);
-        let same = ask.lines.as_ref().is_some_and(|lines| *lines == shard.lines(hold))
-            && ask.area == shard.area(hold);
+        let same =
+            !ask.unknown_sku && ask.lines == shard.lines(hold) && ask.area == shard.area(hold);
         if !same && !planted(Fault::KeyNotCompared) {
             return Some(Attempt::Refused(Refusal::KeyReused));
         }
@@ -165,12 +177,13 @@ impl Sale {
         shard: &mut Shard,
         buyer: &BuyerRef<'_>,
         slot: Slot,
-        (lines, gifts): (&Lines, u32),
+        gifts: u32,
         basket: bool,
     ) -> Result<Stamp, (Refusal, Moves)> {
         let sale = &*self.0;
         let rules = &sale.campaign().rules;
         let now = sale.shared.clock.now();
+        let lines = &ask.lines;
         let moves = sale.goods.moves(lines, gifts);
         let mut grant = Grant {
             slot,
@@ -208,42 +221,82 @@ impl Sale {
     }
 }
 
+/// Adds a line, to the one of the same item if there is one.
+#[inline]
+fn add(lines: &mut Lines, line: Line) {
+    match lines.iter_mut().find(|other| other.item == line.item) {
+        Some(other) => other.quantity += line.quantity,
+        None => lines.push(line),
+    }
+}
+
 impl SaleCore {
-    /// Everything about the request that needs no state.
+    /// A well-formed request, without its lines.
     #[inline]
-    fn check<'a>(&self, request: &HoldRequest<'a>) -> Result<Ask<'a>, Refusal> {
-        let summed = request.summed()?;
+    fn ask<'a>(&self, request: &HoldRequest<'a>) -> Ask<'a> {
         let HoldRequest { customer, key, area, .. } = *request;
         let (key, area) = (key.unwrap_or_default(), area.unwrap_or_default());
-        Ok(Ask { customer, key, area, hash: self.hash(customer), lines: self.resolve(&summed) })
+        let hash = self.hash(customer);
+        Ask { customer, key, area, hash, lines: Lines::new(), unknown_sku: false }
     }
 
-    /// The lines by item; `None` if one names no item.
+    /// Its lines, written where they stay: a list that is moved just after it was written makes the
+    /// processor wait, and a crowd wait with it.
     #[inline]
-    fn resolve(&self, summed: &[(&str, u16)]) -> Option<Lines> {
-        let mut lines = Lines::with_capacity(summed.len());
-        for &(sku, quantity) in summed {
-            lines.push(Line { item: self.goods.find(sku)?, quantity });
+    fn resolve(&self, request: &HoldRequest<'_>, ask: &mut Ask<'_>) {
+        for &(sku, quantity) in &request.lines {
+            let quantity = u16::try_from(quantity).expect("limits.rs bounds a quantity");
+            match self.goods.find(sku) {
+                Some(item) => add(&mut ask.lines, Line { item, quantity }),
+                None => ask.unknown_sku = true,
+            }
         }
-        lines.sort_unstable_by_key(|line| line.item);
-        Some(lines)
+        ask.lines.sort_unstable_by_key(|line| line.item);
     }
 
-    /// The checks between the key and the stock, in the contract's order.
-    fn checked<'l>(
-        &self,
-        ask: &'l Ask<'_>,
-        shard: &Shard,
-        buyer: Option<u32>,
-    ) -> Result<&'l Lines, No> {
+    /// Units left, if they are too few for somebody who never had one: the crowd's answer, from one
+    /// word of stock and one of the filter.
+    ///
+    /// INVARIANT(K1): the stock is looked at before the filter ([`Known`](crate::buyers::Known),
+    /// rule 2).
+    #[inline]
+    fn sold_out_to_a_stranger(&self, ask: &Ask<'_>) -> Option<u32> {
+        let Seen::Short { available } = admission::look(&self.goods, &ask.lines) else {
+            return None;
+        };
+        (!self.knows(ask.hash) && self.checked(ask, None).is_ok()).then_some(available)
+    }
+
+    /// Whether a customer may be known; `false` is certain.
+    #[inline]
+    fn knows(&self, hash: u64) -> bool {
+        self.buyers.get().is_some_and(|buyers| buyers.known.may_know(hash))
+    }
+
+    /// INVARIANT(K1): before units are taken for the customer.
+    #[inline]
+    fn remember(&self, hash: u64) {
+        if let Some(buyers) = self.buyers.get()
+            && !planted(Fault::KnownForgotten)
+        {
+            buyers.known.remember(hash);
+        }
+    }
+
+    /// The checks between the key and the stock, in the contract's order; `buyer`: who has a row,
+    /// and where.
+    #[inline]
+    fn checked(&self, ask: &Ask<'_>, buyer: Option<(&Shard, u32)>) -> Result<(), No> {
         self.open()?;
-        let lines = ask.lines.as_ref().ok_or(Refusal::UnknownSku)?;
+        if ask.unknown_sku {
+            return Err(Refusal::UnknownSku.into());
+        }
         if let Some(areas) = &self.campaign().rules.areas
             && !areas.iter().any(|area| area == ask.area)
         {
             return Err(Refusal::AreaNotServed.into());
         }
-        if self.within_limits(lines, shard, buyer) { Ok(lines) } else { Err(No::Limit) }
+        if self.within_limits(&ask.lines, buyer) { Ok(()) } else { Err(No::Limit) }
     }
 
     /// Whether the drop is open, or why nothing is granted.
@@ -266,7 +319,7 @@ impl SaleCore {
 
     /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the
     /// grant.
-    fn within_limits(&self, lines: &Lines, shard: &Shard, buyer: Option<u32>) -> bool {
+    fn within_limits(&self, lines: &Lines, buyer: Option<(&Shard, u32)>) -> bool {
         let within = |has: u64, more: u32, limit: u32| {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
             limit == 0 || has + u64::from(more) <= u64::from(limit)
@@ -275,9 +328,11 @@ impl SaleCore {
         let asked: u32 = lines.iter().map(|line| u32::from(line.quantity)).sum();
         let own = |line: &Line| {
             let limit = self.goods.get(line.item).limit;
-            limit == 0 || within(shard.units_of(buyer, line.item), line.quantity.into(), limit)
+            let has = buyer.map_or(0, |(shard, row)| shard.units_of(row, line.item));
+            limit == 0 || within(has, line.quantity.into(), limit)
         };
-        within(shard.units(buyer), asked, limit) && lines.iter().all(own)
+        let has = buyer.map_or(0, |(shard, row)| shard.units(row));
+        within(has, asked, limit) && lines.iter().all(own)
     }
 
     fn admit(&self, lines: &Lines, basket: bool) -> Admit {

@@ -55,6 +55,10 @@ pub const ROWS_MAX: u32 = 1 << 28;
 /// at the opening instant would otherwise cost more than the grants themselves.
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
+/// Bits for each expected customer in the filter of who may be known to a drop: with fewer, more of
+/// a crowd that is refused waits for a lock; with more, less of the filter is in the nearest cache.
+pub const KNOWN_BITS_EACH: usize = 8;
+
 /// Under a model checker a batch is full after a few records.
 const FULL_UNDER_CHECK: Option<usize> = if cfg!(jangteo_loom) {
     Some(80)

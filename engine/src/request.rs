@@ -56,32 +56,36 @@ impl<'a> HoldRequest<'a> {
     ///
     /// # Errors
     /// [`Refusal::Malformed`] naming the part.
-    pub fn check(&self) -> Result<(), Refusal> {
-        self.summed().map(|_| ())
-    }
-
-    /// Its lines, those of the same item summed, if all of it is well-formed.
     #[inline]
-    pub(crate) fn summed(&self) -> Result<SmallVec<[(&'a str, u16); 2]>, Refusal> {
+    pub fn check(&self) -> Result<(), Refusal> {
         check_customer(self.customer)?;
         self.key.map_or(Ok(()), |key| check_text(key, KEY_MAX, "key"))?;
         self.area.map_or(Ok(()), |area| check_text(area, AREA_MAX, "area"))?;
-        let mut summed: SmallVec<[(&str, u16); 2]> = SmallVec::new();
-        for &(sku, quantity) in &self.lines {
-            let full = summed.len() == LINES_MAX;
-            let before = summed.iter_mut().find(|(other, _)| *other == sku);
-            let so_far = before.as_ref().map_or(0, |(_, sum)| u32::from(*sum));
-            let sum = so_far.saturating_add(quantity);
-            let sum = u16::try_from(sum).ok().filter(|_| quantity > 0 && sum <= QUANTITY_MAX);
-            let sum = sum.ok_or(Refusal::Malformed("quantity"))?;
-            match before {
-                Some((_, so_far)) => *so_far = sum,
-                None if full => return Err(Refusal::Malformed("lines")),
-                None => summed.push((sku, sum)),
-            }
+        match self.lines.as_slice() {
+            [(_, 1..=QUANTITY_MAX)] => Ok(()),
+            lines => check_sums(lines),
         }
-        if summed.is_empty() { Err(Refusal::Malformed("lines")) } else { Ok(summed) }
     }
+}
+
+/// Whether there are 1 to 20 lines of 1 to 1,000 units, those of the same item summed.
+#[cold]
+fn check_sums(lines: &[(&str, u32)]) -> Result<(), Refusal> {
+    let mut sums: SmallVec<[(&str, u32); LINES_MAX]> = SmallVec::new();
+    for &(sku, quantity) in lines {
+        let full = sums.len() == LINES_MAX;
+        let before = sums.iter_mut().find(|(other, _)| *other == sku);
+        let sum = before.as_ref().map_or(0, |(_, sum)| *sum).saturating_add(quantity);
+        if quantity == 0 || sum > QUANTITY_MAX {
+            return Err(Refusal::Malformed("quantity"));
+        }
+        match before {
+            Some((_, so_far)) => *so_far = sum,
+            None if full => return Err(Refusal::Malformed("lines")),
+            None => sums.push((sku, sum)),
+        }
+    }
+    if sums.is_empty() { Err(Refusal::Malformed("lines")) } else { Ok(()) }
 }
 
 /// Whether a customer's name is well-formed.
@@ -104,6 +108,58 @@ pub fn check_payment(payment: Option<&str>) -> Result<(), Refusal> {
 /// Whether a text is 1 to `most` visible ASCII characters.
 #[inline]
 fn check_text(text: &str, most: usize, what: &'static str) -> Result<(), Refusal> {
-    let fine = !text.is_empty() && text.len() <= most && text.bytes().all(|b| b.is_ascii_graphic());
+    let fine = (1..=most).contains(&text.len()) && is_visible(text.as_bytes());
     if fine { Ok(()) } else { Err(Refusal::Malformed(what)) }
+}
+
+/// Whether all bytes are from `!` to `~`, eight at a time: every request pays for this.
+#[inline]
+fn is_visible(bytes: &[u8]) -> bool {
+    const EACH: u64 = u64::MAX / 0xff;
+    const TO_DELETE: u64 = EACH * (0x80 - b'\x7f' as u64);
+    const TO_VISIBLE: u64 = EACH * (0x80 - b'!' as u64);
+    // The highest bit of each byte: set if that byte is above `~`, or below `!`. Once no byte of
+    // the eight has it to begin with, none carries into the next.
+    let wrong = |eight: u64| {
+        let above = eight | eight.wrapping_add(TO_DELETE);
+        let below = !eight.wrapping_add(TO_VISIBLE);
+        (above | below) & (EACH * 0x80)
+    };
+    let (eights, _) = bytes.as_chunks::<8>();
+    let last = match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last),
+        None => bytes.iter().fold(EACH * u64::from(b'!'), |few, byte| few << 8 | u64::from(*byte)),
+    };
+    let eights = eights.iter().map(|eight| u64::from_le_bytes(*eight));
+    eights.fold(wrong(last), |so_far, eight| so_far | wrong(eight)) == 0
+}
+
+#[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_is_judged_alike_at_every_place() {
+        for length in 1..=20 {
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    for around in [b'!', b'a', b'~'] {
+                        let mut text = vec![around; length];
+                        text[place] = byte;
+                        assert_eq!(is_visible(&text), byte.is_ascii_graphic(), "{text:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_byte_hides_another() {
+        for first in 0..=u8::MAX {
+            for second in 0..=u8::MAX {
+                let both = first.is_ascii_graphic() && second.is_ascii_graphic();
+                assert_eq!(is_visible(&[first, second]), both, "{first} {second}");
+            }
+        }
+    }
 }

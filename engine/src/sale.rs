@@ -4,13 +4,12 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crossbeam::utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 use siphasher::sip::SipHasher13;
 
 use crate::Timestamp;
 use crate::book::{Book, Page};
-use crate::buyers::Shard;
+use crate::buyers::{Shard, Sharded};
 use crate::campaign::{Campaign, Occurrence};
 use crate::clock::Clock;
 use crate::goods::Goods;
@@ -36,12 +35,6 @@ pub(crate) struct Shared {
     pub(crate) making: Mutex<()>,
 }
 
-type Locked = CachePadded<Mutex<Shard>>;
-
-fn locked(shards: impl IntoIterator<Item = Shard>) -> Box<[Locked]> {
-    shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard))).collect()
-}
-
 /// A drop. Cheap to clone; any number of threads may use it at once.
 ///
 /// Keep its [`Engine`](crate::Engine) for as long: without it everything that would change is
@@ -64,7 +57,7 @@ pub(crate) struct SaleCore {
     /// Hashes customers and keys; its key is part of the campaign's record.
     pub(crate) names: SipHasher13,
     /// Made for the first request: a year's schedule of drops costs next to nothing until then.
-    shards: OnceLock<Box<[Locked]>>,
+    pub(crate) buyers: OnceLock<Sharded>,
     /// Shards whose rows are ready.
     warmed: Mutex<u8>,
 }
@@ -74,6 +67,7 @@ impl Sale {
         let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page, .. } =
             replayed;
         goods.restock(&page.goods);
+        let made = (!shards.is_empty()).then(|| Sharded::of(shards, goods.holds_expected()));
         Self(Arc::new(SaleCore {
             shared: Arc::clone(shared),
             index,
@@ -84,7 +78,7 @@ impl Sale {
             phase: PhaseMirror::new(page.phase),
             basket: Mutex::new(()),
             names,
-            shards: if shards.is_empty() { OnceLock::new() } else { locked(shards).into() },
+            buyers: made.map_or_else(OnceLock::new, OnceLock::from),
             warmed: Mutex::new(0),
         }))
     }
@@ -241,22 +235,22 @@ impl SaleCore {
 
     /// A shard, made with all others where there are none yet.
     pub(crate) fn shard(&self, index: u8) -> MutexGuard<'_, Shard> {
-        let shards = self.shards.get_or_init(|| {
+        let buyers = self.buyers.get_or_init(|| {
             let _no_step = self.shared.making.lock();
-            locked((0..SHARDS).map(|_| Shard::default()))
+            Sharded::empty(self.goods.holds_expected())
         });
-        shards.get(usize::from(index)).expect("a slot names a shard").lock()
+        buyers.shard(index)
     }
 
     /// A shard, unless nobody was ever granted anything and nothing was made ready.
     #[inline]
     pub(crate) fn shard_if_made(&self, index: u8) -> Option<MutexGuard<'_, Shard>> {
-        Some(self.shards.get()?.get(usize::from(index)).expect("a slot names a shard").lock())
+        Some(self.buyers.get()?.shard(index))
     }
 
     /// All shards there are, locked one after another.
     pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
-        self.shards.get().into_iter().flatten().map(|shard| shard.lock())
+        self.buyers.get().into_iter().flat_map(Sharded::shards)
     }
 
     /// What a snapshot says of the drop besides its page and its buyers.

@@ -1,9 +1,13 @@
 //! What the engine does in this process, without sockets: grants and refusals a second from two
 //! threads, limit 1, every request with a key and a customer of its own.
+//!
+//! Beside them, in the same turns, runs the plainest thing that hands out units to customers: a map
+//! and a counter under one mutex, without journal, phases or deadlines. It has no floor; it tells a
+//! slow machine from a slow engine.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::process::ExitCode;
-use std::sync::Barrier;
+use std::sync::{Barrier, Mutex};
 use std::time::Instant;
 
 use clap::Parser;
@@ -27,13 +31,13 @@ struct Arguments {
     /// Grants that each thread has under way before it waits for the oldest.
     #[arg(long, default_value_t = 4_096)]
     pending: usize,
-    /// Only this kind: memory, refused or synced.
+    /// Only this kind: map, memory, refused or synced.
     #[arg(long)]
     only: Option<String>,
 }
 
 /// What is measured, and the fewest a second, in millions, that are enough.
-const KINDS: [(&str, f64); 3] = [("memory", 2.0), ("refused", 25.0), ("synced", 1.2)];
+const KINDS: [(&str, f64); 4] = [("map", 0.0), ("memory", 2.0), ("refused", 25.0), ("synced", 1.2)];
 /// Customers of each thread that are refused again and again: few, since a caller has just read
 /// the name it asks for.
 const REFUSED_CUSTOMERS: u32 = 10_000;
@@ -43,10 +47,11 @@ const WINNERS: u32 = 2_000;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let wanted = |kind: &str| arguments.only.as_deref().is_none_or(|only| only == kind);
-    let mut figures = [const { Vec::new() }; 3];
+    let mut figures = [const { Vec::new() }; KINDS.len()];
     for _ in 0..arguments.runs {
         for ((kind, _), figures) in KINDS.iter().zip(&mut figures).filter(|((k, _), _)| wanted(k)) {
             figures.push(match *kind {
+                "map" => map(&arguments),
                 "memory" => memory(&arguments),
                 "refused" => refused(&arguments),
                 _ => synced(&arguments),
@@ -119,6 +124,20 @@ fn measure(
         ends.map(|end| end.duration_since(started).as_secs_f64()).fold(0.0, f64::max)
     });
     f64::from(share * arguments.threads) / seconds / 1e6
+}
+
+fn map(arguments: &Arguments) -> f64 {
+    let customers = HashMap::with_capacity(arguments.grants as usize);
+    let stall = Mutex::new((arguments.grants, customers));
+    measure(arguments, arguments.grants, u32::MAX, |names| {
+        for (customer, key) in names {
+            let mut stall = stall.lock().expect("nobody panics under it");
+            let (left, customers) = &mut *stall;
+            assert!(!customers.contains_key(customer) && *left > 0, "there are enough");
+            *left -= 1;
+            customers.insert(customer.clone(), key.clone());
+        }
+    })
 }
 
 fn memory(arguments: &Arguments) -> f64 {

@@ -10,15 +10,22 @@
 //! to a few places that the cache already holds, instead of allocating; a winner costs about 150
 //! bytes. Rows stay for the life of the drop: keys and numbers are remembered that long.
 //!
+//! Beside the shards is a filter of who may be known at all ([`Known`]): almost everybody who comes
+//! when all is sold is not, and is refused without a lock.
+//!
 //! The hash key is part of the campaign's record, so that replaying the journal puts every hold
 //! back into the row that its id names.
 
 mod expiry;
+mod known;
 mod row;
 mod shard;
+mod sharded;
 mod stored;
 
+pub(crate) use known::Known;
 pub use row::HoldState;
 pub(crate) use row::{Buyer, HoldRow};
 pub(crate) use shard::{BuyerRef, Shard};
+pub(crate) use sharded::Sharded;
 pub(crate) use stored::{BUYER_BYTES, LINE_BYTES, Parts, ROW_BYTES};

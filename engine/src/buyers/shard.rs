@@ -128,13 +128,13 @@ impl Shard {
     }
 
     /// Units that a buyer holds or has bought.
-    pub(crate) fn units(&self, buyer: Option<u32>) -> u64 {
-        buyer.map_or(0, |row| self.buyer_row(row).units)
+    pub(crate) fn units(&self, buyer: u32) -> u64 {
+        self.buyer_row(buyer).units
     }
 
     /// Likewise of one item, which must have a limit of its own.
-    pub(crate) fn units_of(&self, buyer: Option<u32>, item: u16) -> u64 {
-        buyer.and_then(|row| self.units.get(&(row, item))).copied().unwrap_or(0)
+    pub(crate) fn units_of(&self, buyer: u32, item: u16) -> u64 {
+        self.units.get(&(buyer, item)).copied().unwrap_or(0)
     }
 
     /// A hold's row.
@@ -200,7 +200,7 @@ impl Shard {
     /// Those of a buyer's holds that count for a limit, newest first; looks no further back than
     /// the last of them.
     pub(crate) fn counted_of(&self, buyer: Option<u32>) -> impl Iterator<Item = u32> {
-        let mut units = self.units(buyer);
+        let mut units = buyer.map_or(0, |row| self.units(row));
         let counted = move |row: u32| {
             if units == 0 {
                 return None;
@@ -219,6 +219,11 @@ impl Shard {
     /// Holds so far, of any state.
     pub(crate) fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The hashes of all buyers' names.
+    pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.buyers.iter().map(|buyer| buyer.hash)
     }
 
     /// All holds, in the order of granting.

@@ -4,6 +4,7 @@
 //! `RUSTFLAGS="--cfg jangteo_loom" cargo test -p jangteo --lib --release loom_models`
 
 mod append;
+mod known;
 mod stock;
 mod watermark;
 

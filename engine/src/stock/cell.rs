@@ -38,7 +38,7 @@ impl Cell {
     }
 
     fn load(&self) -> Word {
-        Word::from_bits(self.0.load(Ordering::Relaxed))
+        Word::from_bits(self.0.load(Ordering::Acquire))
     }
 
     /// Whether `units` could be taken, without taking them.
@@ -79,7 +79,7 @@ impl Cell {
     fn check_then_take(&self, word: Word, units: u32) -> Take {
         match judge(word, units) {
             Ok(less) => {
-                self.0.store(less.bits(), Ordering::Relaxed);
+                self.0.store(less.bits(), Ordering::Release);
                 Take::Taken
             }
             Err(answer) => answer,
@@ -136,7 +136,7 @@ impl Cell {
     #[inline]
     fn swap(&self, from: Word, to: Word) -> Result<(), Word> {
         self.0
-            .compare_exchange_weak(from.bits(), to.bits(), Ordering::Relaxed, Ordering::Relaxed)
+            .compare_exchange_weak(from.bits(), to.bits(), Ordering::Release, Ordering::Acquire)
             .map(|_| ())
             .map_err(Word::from_bits)
     }

@@ -35,8 +35,8 @@
 //!
 //! | operation | ordering | why not weaker, why not stronger |
 //! |---|---|---|
-//! | every compare-and-swap | relaxed | the word publishes no other memory: what a hold wrote travels by the shard's lock and the append lock; the order of changes of one word is rule 1 |
-//! | load before a refusal | relaxed | "at some instant during the call" is all S2 asks |
+//! | every compare-and-swap | release | its partner is the load: who sees units gone sees that the customer who took them is known (`buyers/known.rs`, rule 2). Not stronger: nothing else travels by the word; what a hold wrote travels by the shard's lock and the append lock, and the order of changes of one word is rule 1 |
+//! | load, and what a failed swap saw | acquire | partner of the swaps; for S2 "at some instant during the call" relaxed would do |
 //!
 //! **Not here**: prices, customers, records, time.
 
