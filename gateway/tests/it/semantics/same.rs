@@ -13,7 +13,7 @@ use crate::shop::{OPENS_MS, Shop, campaign_file};
 use crate::tokens::{Guarded, claims, token};
 
 /// Sequences of each property, if nothing else is said.
-const SEQUENCES: u64 = 300;
+const SEQUENCES: u64 = 100;
 
 const RULES: &str = "hold_ttl = \"2m\"\nlimit_per_customer = 4\nareas = [\"seoul\"]";
 const ITEMS: &str = r#"
