@@ -158,7 +158,7 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 16] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 17] = [
         (400, "ERR", &["malformed"], false),
         (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),

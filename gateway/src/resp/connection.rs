@@ -133,12 +133,13 @@ impl Connection {
 
     /// Waits, unless that has taken too long.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { patience, executed, input, output, session, app, .. } = self;
+        let Self { patience, executed, input, output, session, app, subscriptions, .. } = self;
         let see = || Seen {
             executed: *executed,
             incomplete: !input.unread().is_empty(),
             known: session.identity().is_some(),
-            busy: !output.is_empty(),
+            // Who is subscribed has nothing to send.
+            busy: !output.is_empty() || !subscriptions.is_empty(),
         };
         std::task::ready!(patience.poll(context, see));
         app.metrics.turned_away.count(Reason::SlowSender);
