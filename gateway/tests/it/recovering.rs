@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
 
 use jangteo::{Campaign, Engine};
-use jangteo_gateway::Service;
 use jangteo_gateway::access::{Access, Key, Keyring, Scope};
+use jangteo_gateway::{Limits, Service};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -159,7 +159,9 @@ fn what_is_wrong_with_the_directory_is_told_before_a_port_that_is_taken() {
 fn a_stranger_learns_nothing_of_a_service_that_recovers() {
     let (key, secret) = Key::generate("shop", Scope::Sell).unwrap();
     let access = Access::by(Keyring::new(vec![key], token_keys()).unwrap());
-    let service = Service::start_recovering(any_port(), any_port(), access, None).unwrap();
+    let service =
+        Service::start_recovering((any_port(), any_port()), access, None, Limits::default())
+            .unwrap();
     let mut stranger = Resp::connect(service.resp());
     let (malformed, good) = ("DROP.HOLD t-1 c-1 1 a x", HOLD);
     let close = |command| [Some(command), Some("QUIT")];
