@@ -1,5 +1,6 @@
 """The calls of docs/protocol.md through redis-py, in both protocols."""
 
+import json
 import sys
 
 import redis
@@ -44,4 +45,19 @@ for protocol in (2, 3):
         assert len(set(many.execute())) == 100
     stock = pairs(shop.execute_command("DROP.STOCK", "shop-1", "onion-3kg")[0])
     assert int(stock["available"]) + int(stock["held"]) + int(stock["sold"]) == int(stock["total"])
+    with shop.pubsub(ignore_subscribe_messages=True) as watched:
+        told = []
+        watched.subscribe("drop:shop-1")
+        while "stock" not in told:
+            message = watched.get_message(timeout=10)
+            if message is not None:
+                told.append(json.loads(message["data"])["event"])
+        assert told == ["drop", "phase", "stock"], told
+        shop.execute_command("DROP.HOLD", "shop-1", f"{customer}-more", 1, "onion-3kg", 1)
+        message = watched.get_message(timeout=10)
+        item = json.loads(message["data"])["data"]["items"][0]
+        stock = pairs(shop.execute_command("DROP.STOCK", "shop-1", "onion-3kg")[0])
+        assert item["held"] == int(stock["held"]), (message, stock)
+        watched.unsubscribe("drop:shop-1")
+        assert watched.get_message(timeout=10) is None and not watched.subscribed
     print(f"redis-py {redis.__version__}, RESP{protocol}: fine")

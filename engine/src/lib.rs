@@ -52,6 +52,7 @@ mod engine;
 mod error;
 mod events;
 pub mod fault;
+mod figures;
 mod goods;
 mod grant;
 mod hold;
@@ -87,9 +88,12 @@ pub use error::{Corruption, Error, OutcomeUnknown};
 pub use events::{
     BadEventId, Event, EventData, EventId, EventKind, Events, EventsError, EventsReady,
 };
+pub use figures::Figures;
 pub use hold::{Hold, HoldGift, HoldLine, HoldState, Money};
 pub use ids::{BadHoldId, HoldId, Slot};
-pub use journal::{Directory, Durability, FileName, Storage, StorageFile};
+pub use journal::{
+    BATCH_BOUNDS, Directory, Durability, FLUSH_BOUNDS_US, FileName, Flushes, Storage, StorageFile,
+};
 pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;

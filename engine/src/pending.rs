@@ -54,6 +54,14 @@ impl<T> Pending<T> {
         }
     }
 
+    /// A look at the answer, for counting and deciding, while it was not given yet.
+    ///
+    /// IMPORTANT: nothing of it may be shown to anybody before it is durable.
+    #[must_use]
+    pub const fn peek(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
     /// Splits the answer from the ticket it waits for, so that it can be encoded meanwhile.
     ///
     /// IMPORTANT: nothing of the value may be shown to anybody before the ticket is durable.

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use crate::app::App;
 use crate::guarded::Guarded;
 use crate::limits::HANDSHAKE_TIMEOUT_MS;
+use crate::metrics::Reason;
 use crate::stream::Stream;
 use crate::tls::Wire;
 
@@ -56,11 +57,13 @@ fn take_on<F: Future<Output = ()> + Send + 'static>(
     serve: &(impl Fn(Arc<App>, Stream) -> F + Clone + Send + 'static),
     connections: &mut JoinSet<()>,
 ) {
+    let turn_away = |reason| app.metrics.turned_away.count(reason);
     if !app.access.admits_peer(peer) {
-        return;
+        return turn_away(Reason::NotLoopback);
     }
-    match app.admit() {
-        Some(room) => {
+    let place = app.peers.admit(peer.ip()).ok_or(Reason::ConnectionsFromAddress);
+    match place.and_then(|place| Ok((place, app.admit().ok_or(Reason::Connections)?))) {
+        Ok(room) => {
             let (app, serve) = (Arc::clone(app), serve.clone());
             connections.spawn(async move {
                 if let Some(stream) = welcome(&app, wire, stream).await {
@@ -69,15 +72,19 @@ fn take_on<F: Future<Output = ()> + Send + 'static>(
                 drop(room);
             });
         }
-        // As much as the socket takes: there is nothing to wait with.
-        None if app.tls.is_none() => _ = stream.try_write(turned_away),
-        None => {}
+        Err(reason) => {
+            turn_away(reason);
+            if app.tls.is_none() {
+                // As much as the socket takes: there is nothing to wait with.
+                _ = stream.try_write(turned_away);
+            }
+        }
     }
 }
 
 /// The stream to serve; none if the client and we do not agree on encryption in time.
 async fn welcome(app: &App, wire: Wire, stream: TcpStream) -> Option<Stream> {
-    let stream = Guarded::new(stream);
+    let stream = Guarded::new(stream, Arc::clone(&app.metrics));
     let Some(tls) = &app.tls else { return Some(Stream::Plain(stream)) };
     let mut drain = app.drain.clone();
     let limit = Duration::from_millis(HANDSHAKE_TIMEOUT_MS);
@@ -85,7 +92,13 @@ async fn welcome(app: &App, wire: Wire, stream: TcpStream) -> Option<Stream> {
         biased;
         () = drain.begun() => None,
         // Why it failed is the client's affair.
-        agreed = tokio::time::timeout(limit, tls.agree(wire, stream)) => agreed.ok()?.ok(),
+        agreed = tokio::time::timeout(limit, tls.agree(wire, stream)) => {
+            let agreed = agreed.ok().and_then(Result::ok);
+            if agreed.is_none() {
+                app.metrics.turned_away.count(Reason::Handshake);
+            }
+            agreed
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use jangteo::{Engine, Timestamp};
+use jangteo::Timestamp;
 use parking_lot::Mutex;
 use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,9 +11,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::access::Access;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
+use crate::engine_slot::EngineSlot;
 use crate::flushing::{Flusher, Flushing};
-use crate::limits::{CONNECTIONS_MAX, DESCRIPTORS_KEPT, EVENT_READERS_MAX};
+use crate::in_flight::InFlight;
+use crate::limits::{DESCRIPTORS_KEPT, EVENT_READERS_MAX, Limits};
+use crate::metrics::Metrics;
+use crate::peers::Peers;
+use crate::rate::Rates;
 use crate::tls::Tls;
+use crate::watch::Hub;
 
 /// See the module. Owns one atomic counter: numbers of connections and requests, relaxed.
 #[derive(Debug)]
@@ -25,27 +31,60 @@ pub(crate) struct App {
     /// How connections are encrypted, if they are.
     pub(crate) tls: Option<Tls>,
     pub(crate) started_at: Timestamp,
+    pub(crate) limits: Limits,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) in_flight: Arc<InFlight>,
+    /// Connections by where they come from.
+    pub(crate) peers: Arc<Peers>,
     /// Room for requests for events.
     pub(crate) event_readers: Arc<Semaphore>,
     /// Held by whoever puts a campaign, from looking at what is there until it is put.
     pub(crate) putting: Mutex<()>,
+    /// Watchers of drops.
+    pub(crate) hub: Hub,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
 }
 
 impl App {
-    pub(crate) fn new(engine: Engine, access: Access, flushing: Flushing, drain: Drain) -> Self {
-        let room_total = room_total();
+    pub(crate) fn new(
+        engine: impl Into<EngineSlot>,
+        access: Access,
+        flushing: Flushing,
+        drain: Drain,
+    ) -> Self {
+        Self::limited(engine, access, flushing, drain, Limits::default())
+    }
+
+    /// Likewise, within these limits.
+    pub(crate) fn limited(
+        engine: impl Into<EngineSlot>,
+        access: Access,
+        flushing: Flushing,
+        drain: Drain,
+        limits: Limits,
+    ) -> Self {
+        let engine = engine.into();
+        let room_total = room_total(limits.connections);
+        let metrics = Arc::new(Metrics::default());
+        let in_flight = Arc::new(InFlight::new(limits.waiting_holds));
+        let rates = Rates::new(limits.customer_rate, limits.key_rate);
+        let shared = (Arc::clone(&in_flight), Arc::clone(&metrics));
         Self {
             started_at: engine.now(),
-            flusher: Flusher::new(engine.clone(), flushing),
-            dispatcher: Dispatcher::new(engine),
+            limits,
+            flusher: Flusher::new(engine.clone(), flushing, Arc::clone(&in_flight)),
+            dispatcher: Dispatcher::new(engine, rates, shared.0, shared.1),
+            metrics,
+            in_flight,
+            peers: Peers::new(limits.connections_per_address),
             access,
             drain,
             tls: None,
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             putting: Mutex::new(()),
+            hub: Hub::new(room_total),
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),
@@ -67,6 +106,11 @@ impl App {
         Arc::clone(&self.room).try_acquire_owned().ok()
     }
 
+    /// Clients that watch drops.
+    pub(crate) fn watchers(&self) -> usize {
+        self.hub.watchers()
+    }
+
     /// Connections that are open.
     pub(crate) fn connections(&self) -> usize {
         self.room_total - self.room.available_permits()
@@ -74,8 +118,8 @@ impl App {
 }
 
 /// Connections that the limits and the system allow.
-fn room_total() -> usize {
+fn room_total(wanted: usize) -> usize {
     let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let descriptors = usize::try_from(descriptors).unwrap_or(usize::MAX);
-    descriptors.saturating_sub(DESCRIPTORS_KEPT).clamp(1, CONNECTIONS_MAX)
+    descriptors.saturating_sub(DESCRIPTORS_KEPT).clamp(1, wanted.max(1))
 }

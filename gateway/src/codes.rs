@@ -32,8 +32,10 @@ pub(crate) enum Code {
     EventsGone,
     KeyReused,
     InvalidCampaign,
+    RateLimited,
     Internal,
     Overloaded,
+    Recovering,
     Unavailable,
     OutcomeUnknown,
     Draining,
@@ -65,7 +67,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 31] = [
+static TABLE: [Row; 33] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
@@ -92,25 +94,31 @@ static TABLE: [Row; 31] = [
     row(Code::EventsGone,           "events_gone",            410, "ERR",         false, "Events after that place are not kept"),
     row(Code::KeyReused,            "key_reused",             422, "KEYREUSED",   false, "The key was used for another request"),
     row(Code::InvalidCampaign,      "invalid_campaign",       422, "ERR",         false, "The campaign has faults"),
+    row(Code::RateLimited,          "rate_limited",           429, "RATELIMITED", true,  "Calls come too often"),
     row(Code::Internal,             "internal",               500, "ERR",         false, "A broken invariant; granting has stopped"),
     row(Code::Overloaded,           "overloaded",             503, "OVERLOADED",  true,  "Too much is under way"),
+    row(Code::Recovering,           "recovering",             503, "LOADING",     true,  "The service is reading its journal back"),
     row(Code::Unavailable,          "unavailable",            503, "UNAVAILABLE", true,  "No new holds: the disk is short or failed"),
     row(Code::OutcomeUnknown,       "outcome_unknown",        503, "UNKNOWN",     true,  "It cannot be told whether it was done"),
     row(Code::Draining,             "draining",               503, "UNAVAILABLE", true,  "The service is stopping"),
 ];
 
 /// RESP words that stay errors although the client asked for `BRIEF`: they say nothing of the sale.
-const FAULTS: [&str; 6] = ["ERR", "NOAUTH", "NOPERM", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
+const FAULTS: [&str; 7] =
+    ["ERR", "NOAUTH", "NOPERM", "LOADING", "OVERLOADED", "UNAVAILABLE", "UNKNOWN"];
+
+/// How many codes there are.
+pub(crate) const CODES: usize = TABLE.len();
 
 impl Code {
+    /// The names of all, in the order of the table.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|row| row.name)
+    }
+
     /// The row of this code.
     pub(crate) fn row(self) -> &'static Row {
         TABLE.get(self as usize).expect("the table has a row for each code")
-    }
-
-    /// The names of all codes.
-    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        TABLE.iter().map(|row| row.name)
     }
 
     /// The code of that name.
@@ -156,7 +164,7 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 18] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 20] = [
         (400, "ERR", &["malformed"], false),
         (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
@@ -174,6 +182,8 @@ mod tests {
         (410, "ERR", &["events_gone"], false),
         (422, "KEYREUSED", &["key_reused"], false),
         (422, "ERR", &["invalid_campaign"], false),
+        (429, "RATELIMITED", &["rate_limited"], true),
+        (503, "LOADING", &["recovering"], true),
         (503, "", &["overloaded", "unavailable", "outcome_unknown", "draining"], true),
     ];
 

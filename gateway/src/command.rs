@@ -7,6 +7,7 @@ use jangteo::{
 use smallvec::SmallVec;
 
 use crate::access::Denied;
+use crate::rate::TooOften;
 
 /// A command for the engine. Borrows the request it came in.
 #[derive(Debug)]
@@ -78,14 +79,23 @@ pub(crate) enum Answer {
 #[derive(Debug)]
 pub(crate) enum Refused {
     Sale(Refusal),
+    /// The engine is not there yet.
+    Recovering,
     /// A broken invariant.
     Broken,
     Denied(Denied),
+    TooOften(TooOften),
 }
 
 impl From<Denied> for Refused {
     fn from(denied: Denied) -> Self {
         Self::Denied(denied)
+    }
+}
+
+impl From<TooOften> for Refused {
+    fn from(early: TooOften) -> Self {
+        Self::TooOften(early)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jangteo::{
@@ -11,6 +12,10 @@ use jangteo::{
 
 use crate::access::{Caller, admit, admit_to_hold};
 use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::engine_slot::EngineSlot;
+use crate::in_flight::InFlight;
+use crate::metrics::{HoldCounts, Metrics, Reason};
+use crate::rate::Rates;
 
 /// A request that does not say for whom, and comes with no token that does.
 const NO_CUSTOMER: Refusal = Refusal::Malformed("customer");
@@ -19,44 +24,75 @@ const NO_CUSTOMER: Refusal = Refusal::Malformed("customer");
 /// since nothing else is read by it.
 #[derive(Debug)]
 pub(crate) struct Dispatcher {
-    engine: Engine,
+    engine: EngineSlot,
     broken: AtomicBool,
+    rates: Rates,
+    in_flight: Arc<InFlight>,
+    metrics: Arc<Metrics>,
+    holds: HoldCounts,
 }
 
 impl Dispatcher {
-    pub(crate) const fn new(engine: Engine) -> Self {
-        Self { engine, broken: AtomicBool::new(false) }
+    pub(crate) fn new(
+        engine: EngineSlot,
+        rates: Rates,
+        in_flight: Arc<InFlight>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (broken, holds) = (AtomicBool::new(false), HoldCounts::default());
+        Self { engine, broken, rates, in_flight, metrics, holds }
+    }
+
+    /// For what is no command: figures of the whole. None while it is recovering.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.engine.get()
+    }
+
+    /// What came of holds so far.
+    pub(crate) const fn holds(&self) -> &HoldCounts {
+        &self.holds
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.engine.now()
     }
 
-    pub(crate) fn health(&self) -> Health {
-        self.engine.health()
+    /// Whether the journal is still being read back: no command is run yet.
+    pub(crate) fn is_recovering(&self) -> bool {
+        self.engine.get().is_none()
+    }
+
+    /// None while it is recovering.
+    pub(crate) fn health(&self) -> Option<Health> {
+        self.engine.get().map(Engine::health)
     }
 
     /// Snapshots that the start passed over.
     pub(crate) fn snapshots_passed_over(&self) -> &[String] {
-        self.engine.snapshots_passed_over()
+        self.engine.get().map_or(&[], Engine::snapshots_passed_over)
     }
 
     pub(crate) fn torn_tail(&self) -> Option<&str> {
-        self.engine.torn_tail()
+        self.engine.get()?.torn_tail()
     }
 
-    /// Events after `after`. Waits for files.
+    /// The engine. IMPORTANT: only for whoever has asked whether it is there.
+    fn recovered(&self) -> &Engine {
+        self.engine.get().expect("it was there before, and stays")
+    }
+
+    /// Events after `after`, once it has recovered. Waits for files.
     pub(crate) fn events(
         &self,
         after: Option<EventId>,
         limit: usize,
     ) -> Result<Events, EventsError> {
-        self.engine.events(after, limit)
+        self.recovered().events(after, limit)
     }
 
-    /// Is ready once there may be events after `after`.
+    /// Likewise; is ready once there may be events after `after`.
     pub(crate) fn events_ready(&self, after: EventId) -> EventsReady {
-        self.engine.events_ready(after)
+        self.recovered().events_ready(after)
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.
@@ -74,10 +110,16 @@ impl Dispatcher {
             // `malformed` comes first, for strangers too.
             return Err(command.check().map_or_else(Refused::Sale, |()| denied.into()));
         }
+        if let Err(refused) = self.make_room(caller, &command) {
+            return Err(command.check().map_or_else(Refused::Sale, |()| refused));
+        }
+        let Some(engine) = self.engine.get() else {
+            return Err(command.check().map_or_else(Refused::Sale, |()| Refused::Recovering));
+        };
         if self.is_broken() && matches!(command, Command::Hold(_)) {
             return Err(Refused::Broken);
         }
-        self.unbroken(|| self.answer(caller, command))?
+        self.unbroken(|| self.answer(engine, caller, command))?
     }
 
     /// Does something that has a broken invariant say so.
@@ -89,29 +131,29 @@ impl Dispatcher {
         })
     }
 
-    /// The campaign of that id, as it is recorded.
+    /// The campaign of that id, as it is recorded, once it has recovered.
     pub(crate) fn campaign(&self, id: &str) -> Option<Campaign> {
-        let sales = self.engine.sales();
+        let sales = self.recovered().sales();
         let sale = sales.iter().find(|sale| sale.campaign().id == id);
         sale.map(|sale| sale.campaign().clone()) // none is without a drop
     }
 
-    /// All campaigns, by id.
+    /// Likewise all campaigns, by id.
     pub(crate) fn campaigns(&self) -> Vec<Campaign> {
-        let sales = self.engine.sales();
+        let sales = self.recovered().sales();
         let all: BTreeMap<&str, &Sale> =
             sales.iter().map(|sale| (sale.campaign().id.as_str(), sale)).collect();
         all.into_values().map(|sale| sale.campaign().clone()).collect()
     }
 
-    /// Puts a campaign. Waits for the disk.
+    /// Puts a campaign, once it has recovered. Waits for the disk.
     pub(crate) fn put(&self, campaign: Campaign) -> Result<Result<(), Error>, Refused> {
-        self.unbroken(|| self.engine.put(campaign))
+        self.unbroken(|| self.recovered().put(campaign))
     }
 
-    /// Whether the drops there are would make way for those of this campaign.
+    /// Likewise, whether the drops there are would make way for those of this campaign.
     pub(crate) fn would_put(&self, campaign: &Campaign) -> Result<(), Error> {
-        let sales = self.engine.sales();
+        let sales = self.recovered().sales();
         let mut old = sales.iter().filter(|sale| sale.campaign().id == campaign.id);
         match old.find(|sale| sale.phase() != Phase::Scheduled || !sale.is_sealed()) {
             Some(fixed) => {
@@ -122,68 +164,90 @@ impl Dispatcher {
         }
     }
 
-    fn answer(&self, caller: &Caller, command: Command<'_>) -> Result<Answer, Refused> {
+    /// Whether there is room for the command now: it comes before everything that the engine says.
+    #[inline]
+    fn make_room(&self, caller: &Caller, command: &Command<'_>) -> Result<(), Refused> {
+        if let Err(early) = self.rates.take(caller, command, || self.now()) {
+            self.metrics.turned_away.count(early.reason);
+            return Err(early.into());
+        }
+        self.in_flight.admits(command).map_err(|overloaded| {
+            self.metrics.turned_away.count(Reason::Overloaded);
+            overloaded.into()
+        })
+    }
+
+    fn answer(
+        &self,
+        engine: &Engine,
+        caller: &Caller,
+        command: Command<'_>,
+    ) -> Result<Answer, Refused> {
         match command {
-            Command::Hold(ask) => Ok(Answer::Hold(self.hold(&ask)?)),
+            Command::Hold(ask) => Ok(Answer::Hold(self.hold(engine, &ask)?)),
             Command::Confirm { hold, payment } => {
                 // `malformed` comes before `unknown_hold`.
                 check_payment(payment)?;
-                self.of(caller, hold, true, |sale, id| sale.confirm(id, payment))
+                Self::of(engine, caller, hold, true, |sale, id| sale.confirm(id, payment))
             }
-            Command::Release { hold } => self.of(caller, hold, false, Sale::release),
-            Command::Extend { hold } => self.of(caller, hold, false, Sale::extend),
-            Command::Get { hold } => self.of(caller, hold, false, Sale::get),
+            Command::Release { hold } => Self::of(engine, caller, hold, false, Sale::release),
+            Command::Extend { hold } => Self::of(engine, caller, hold, false, Sale::extend),
+            Command::Get { hold } => Self::of(engine, caller, hold, false, Sale::get),
             Command::Find { drop, customer } => {
                 let customer = customer.ok_or(NO_CUSTOMER)?;
                 check_customer(customer)?;
-                Ok(Answer::Holds(self.sale(drop)?.find(customer)))
+                Ok(Answer::Holds(Self::sale(engine, drop)?.find(customer)))
             }
-            Command::Drop { drop } => Ok(Answer::Drop(Box::new(self.sale(drop)?.view().0))),
-            Command::Drops(filter) => Ok(self.drops(&filter)?),
-            Command::Audit { drop } => Ok(Answer::Audit(self.sale(drop)?.audit())),
+            Command::Drop { drop } => {
+                Ok(Answer::Drop(Box::new(Self::sale(engine, drop)?.view().0)))
+            }
+            Command::Drops(filter) => Ok(Self::drops(engine, &filter)?),
+            Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
         }
     }
 
-    fn sale(&self, drop: &str) -> Result<Sale, Refusal> {
-        self.engine.sale(drop).ok_or(Refusal::UnknownDrop)
+    fn sale(engine: &Engine, drop: &str) -> Result<Sale, Refusal> {
+        engine.sale(drop).ok_or(Refusal::UnknownDrop)
     }
 
-    fn hold(&self, ask: &HoldAsk<'_>) -> Result<Pending<Hold>, Refusal> {
+    fn hold(&self, engine: &Engine, ask: &HoldAsk<'_>) -> Result<Pending<Hold>, Refusal> {
         if ask.customer.is_none() {
             return Err(NO_CUSTOMER);
         }
-        match self.engine.sale(ask.drop) {
-            Some(sale) => sale.hold(&ask.request()),
-            None => Err(self.unknown_drop(ask)),
-        }
+        let (drop, held) = match engine.sale(ask.drop) {
+            Some(sale) => (Some(sale.index()), sale.hold(&ask.request())),
+            None => (None, Err(Self::unknown_drop(engine, ask))),
+        };
+        self.holds.count(drop, &held);
+        held
     }
 
     /// What comes before `unknown_drop` in the order of checks, or that.
     #[cold]
-    fn unknown_drop(&self, ask: &HoldAsk<'_>) -> Refusal {
-        let said = ask.check().and_then(|()| self.engine.admits_holds());
+    fn unknown_drop(engine: &Engine, ask: &HoldAsk<'_>) -> Refusal {
+        let said = ask.check().and_then(|()| engine.admits_holds());
         said.err().unwrap_or(Refusal::UnknownDrop)
     }
 
     /// Does something to the hold of that name, `confirm` it or anything else. A text that is no
     /// name at all names no hold.
     fn of(
-        &self,
+        engine: &Engine,
         caller: &Caller,
         hold: &str,
         confirm: bool,
         act: impl FnOnce(&Sale, &HoldId) -> Result<Pending<Hold>, Refusal>,
     ) -> Result<Answer, Refused> {
         let id: HoldId = hold.parse().map_err(|_| Refusal::UnknownHold)?;
-        let sale = self.engine.sale_of(&id).ok_or(Refusal::UnknownHold)?;
+        let sale = engine.sale_of(&id).ok_or(Refusal::UnknownHold)?;
         admit_to_hold(caller, confirm, || Ok(sale.get(&id)?.into_parts().0))?;
         Ok(Answer::Hold(act(&sale, &id)?))
     }
 
-    fn drops(&self, filter: &Filter<'_>) -> Result<Answer, Refusal> {
+    fn drops(engine: &Engine, filter: &Filter<'_>) -> Result<Answer, Refusal> {
         let after = match filter.after {
             Some(id) => {
-                let sale = self.engine.sale(id).ok_or(Refusal::UnknownDrop)?;
+                let sale = engine.sale(id).ok_or(Refusal::UnknownDrop)?;
                 Some((sale.opens_at(), sale))
             }
             None => None,
@@ -192,7 +256,7 @@ impl Dispatcher {
             let place = (sale.opens_at(), sale.id());
             after.as_ref().is_none_or(|(opens_at, after)| (*opens_at, after.id()) < place)
         };
-        let sales = self.engine.sales();
+        let sales = engine.sales();
         let mut wanted = sales
             .iter()
             .filter(|sale| filter.campaign.is_none_or(|id| sale.campaign().id == id))

@@ -6,11 +6,14 @@
 //!
 //! Owns one atomic counter, of one thread: relaxed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 
-use jangteo::{Engine, OutcomeUnknown, Ticket};
+use jangteo::{OutcomeUnknown, Ticket};
 
+use crate::engine_slot::EngineSlot;
+use crate::in_flight::InFlight;
 use crate::limits::{COMMANDS_PER_FLUSH_MAX, INLINE_FLUSH_RECORDS_MAX};
 
 /// Who sees to it that a flush comes.
@@ -25,28 +28,30 @@ pub(crate) enum Flushing {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Flusher {
-    engine: Engine,
+    engine: EngineSlot,
     how: Flushing,
     /// Commands executed since the worker last ran out of work.
     executed: AtomicU32,
+    in_flight: Arc<InFlight>,
 }
 
 impl Flusher {
-    pub(crate) const fn new(engine: Engine, how: Flushing) -> Self {
-        Self { engine, how, executed: AtomicU32::new(0) }
+    pub(crate) const fn new(engine: EngineSlot, how: Flushing, in_flight: Arc<InFlight>) -> Self {
+        Self { engine, how, executed: AtomicU32::new(0), in_flight }
     }
 
     /// The worker has nothing else to do.
     pub(crate) fn park(&self) {
         self.executed.store(0, Ordering::Relaxed);
-        match self.engine.backlog() {
+        let Some(engine) = self.engine.get() else { return };
+        match engine.backlog() {
             0 => {}
             // A failure latches the journal, and everybody who waits is told by that. Where a disk
             // is full a flush may wait for long, and refusals must not.
-            backlog if backlog < INLINE_FLUSH_RECORDS_MAX && !self.engine.flush_waits() => {
-                _ = self.engine.flush();
+            backlog if backlog < INLINE_FLUSH_RECORDS_MAX && !engine.flush_waits() => {
+                _ = engine.flush();
             }
-            _ => self.engine.flush_soon(),
+            _ => engine.flush_soon(),
         }
     }
 
@@ -56,7 +61,9 @@ impl Flusher {
         if self.how == Flushing::OnPark && before.saturating_add(commands) > COMMANDS_PER_FLUSH_MAX
         {
             self.executed.store(0, Ordering::Relaxed);
-            self.engine.flush_soon();
+            if let Some(engine) = self.engine.get() {
+                engine.flush_soon();
+            }
         }
     }
 
@@ -77,6 +84,7 @@ impl Flusher {
         if let Some(outcome) = ticket.outcome() {
             return outcome;
         }
+        let _waiting = self.in_flight.one();
         std::future::poll_fn(|context| self.poll(ticket, context)).await
     }
 }

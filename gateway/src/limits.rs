@@ -1,5 +1,39 @@
 //! Every bound of the gateway, and what breaks without it.
 
+use crate::rate::Rate;
+
+/// The bounds that an operator sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections open at once, both wires together: [`CONNECTIONS_MAX`] unless set.
+    pub connections: usize,
+    /// Connections open at once from one address; 0 is no limit: [`CONNECTIONS_PER_ADDRESS`] unless
+    /// set.
+    pub connections_per_address: usize,
+    /// Replies to new holds that wait for the disk: [`WAITING_HOLDS_MAX`] unless set.
+    pub waiting_holds: usize,
+    /// How long a RESP connection may send nothing, in milliseconds; 0, which is the default, is
+    /// for ever.
+    pub idle_ms: u64,
+    /// How often one customer may call; no limit unless set.
+    pub customer_rate: Option<Rate>,
+    /// How often the keys of one name may call; no limit unless set.
+    pub key_rate: Option<Rate>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: CONNECTIONS_MAX,
+            connections_per_address: CONNECTIONS_PER_ADDRESS,
+            waiting_holds: WAITING_HOLDS_MAX,
+            idle_ms: 0,
+            customer_rate: None,
+            key_rate: None,
+        }
+    }
+}
+
 /// Most arguments of one RESP command, its name included. Without it `*2000000000` would make the
 /// server reserve room for arguments that never come.
 pub const ARGUMENTS_MAX: usize = 128;
@@ -32,6 +66,45 @@ pub const CLIENT_NAME_MAX: usize = 128;
 /// Most connections open at once, both wires together; the next one is told so and closed. Without
 /// it a crowd takes every descriptor, the journal's among them.
 pub const CONNECTIONS_MAX: usize = 20_000;
+
+/// Most connections that may be asked for.
+pub const CONNECTIONS_CEILING: usize = 1_000_000;
+const _: () = assert!(CONNECTIONS_MAX <= CONNECTIONS_CEILING);
+
+/// Connections open at once from one address that is not this machine's. Without it one machine
+/// takes all the room there is. A proxy and a mobile network have many customers behind one
+/// address, so it is not small.
+pub const CONNECTIONS_PER_ADDRESS: usize = 1_000;
+
+/// Bits of an IPv6 address that tell one from another: who has the rest chooses it freely.
+pub const IPV6_PREFIX_BITS: u32 = 64;
+
+/// Replies to new holds that wait for the disk, of all connections together, above which new holds
+/// are `overloaded`; half as many again are kept for everything else. Without it a slow disk and
+/// many readers fill the memory with replies.
+pub const WAITING_HOLDS_MAX: usize = 100_000;
+/// Most of them that may be asked for.
+pub const WAITING_HOLDS_CEILING: usize = 10_000_000;
+
+/// How often a RESP connection is looked at for whether it gets on, in milliseconds. A command that
+/// is as incomplete at one look as at the one before is too slow, so its sender has between one and
+/// two of these.
+pub const LOOK_MS: u64 = 15_000;
+/// How long a RESP connection may be without a credential, where one is needed, or without a first
+/// command, in milliseconds.
+pub const FIRST_COMMAND_TIMEOUT_MS: u64 = 60_000;
+const _: () = assert!(LOOK_MS * 2 <= FIRST_COMMAND_TIMEOUT_MS);
+/// Longest time that a connection may be told to be idle for, in milliseconds.
+pub const IDLE_CEILING_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Buckets of a rate limit: customers, or keys, that are told apart at once. 1 MiB each.
+pub const RATE_BUCKETS: usize = 1 << 16;
+/// Buckets among which a name has its own.
+pub const RATE_BUCKETS_IN_SET: usize = 4;
+const _: () = assert!(RATE_BUCKETS.is_multiple_of(RATE_BUCKETS_IN_SET));
+/// Highest rate, in calls a second, and largest burst.
+pub const RATE_MAX: u32 = 1_000_000;
+const _: () = assert!(RATE_MAX as u64 * 1_000_000_000 < u64::MAX / 2, "a burst is nanoseconds");
 
 /// Descriptors kept back for everything that is no connection.
 pub const DESCRIPTORS_KEPT: usize = 128;
@@ -93,8 +166,12 @@ pub const HEAD_TIMEOUT_MS: u64 = 60_000;
 /// How long the body of an HTTP request may take, in milliseconds.
 pub const BODY_TIMEOUT_MS: u64 = 10_000;
 
-/// How long a client may take no byte of what waits for it before it is cut, in milliseconds.
+/// How long a client may take less than [`STALL_BYTES_MIN`] of what waits for it before it is cut,
+/// in milliseconds.
 pub const STALL_TIMEOUT_MS: u64 = 30_000;
+/// Bytes that a client has to take in [`STALL_TIMEOUT_MS`] while more wait. Without it one that
+/// takes a byte now and then keeps its replies in memory for ever.
+pub const STALL_BYTES_MIN: usize = 16 << 10;
 
 /// How long a connection that was answered for the last time is read on, so that the answers are
 /// not destroyed by the reset that unread bytes would cause. In milliseconds.
@@ -158,6 +235,40 @@ pub const HEARTBEAT_MS: u64 = 15_000;
 /// milliseconds: what was flushed meanwhile is read in one go. Without it every flush would wake
 /// every reader.
 pub const EVENTS_PACE_MS: u64 = 10;
+
+/// From this long before its opening a drop without items is warned about, in milliseconds.
+pub const NO_GOODS_MS: u64 = 24 * 3_600_000;
+/// Below so many free bytes the disk is warned about: long before new holds are refused.
+pub const DISK_LOW_BYTES: u64 = 2 << 30;
+
+/// Drops whose units are measured, those that opened last. It bounds what a scrape answers.
+pub const DROPS_MEASURED_MAX: usize = 100;
+/// Scrapes under way at once; each looks into every drop.
+pub const SCRAPERS_MAX: usize = 2;
+
+/// Most watchers of drops, all drops and both wires together; the next one is `overloaded`. They
+/// also leave a quarter of the connections that the system allows to others, or nobody could buy
+/// for watchers.
+pub const WATCHERS_MAX: usize = 15_000;
+const _: () = assert!(4 * WATCHERS_MAX <= 3 * CONNECTIONS_MAX);
+
+/// A watched drop is looked at this often, in milliseconds: so its watchers are told at most four
+/// times a second, however many holds there are.
+pub const WATCH_PACE_MS: u64 = 250;
+const _: () = assert!(2 * WATCH_PACE_MS < HEARTBEAT_MS);
+
+/// Watchers that are woken in one go, and how long the rest waits then, in milliseconds. Without it
+/// a hold stands behind a write to everybody who watches.
+pub const WATCHERS_WOKEN: usize = 32;
+/// See [`WATCHERS_WOKEN`].
+pub const WAKE_PAUSE_MS: u64 = 1;
+
+/// What the system keeps of what a watcher has not taken yet, in bytes. Without it the kernel holds
+/// megabytes for each that never reads, and it takes hours until one is noticed.
+pub const WATCHER_UNSENT_BYTES: usize = 16 << 10;
+
+/// Most drops that one RESP connection is subscribed to.
+pub const SUBSCRIPTIONS_MAX: usize = 128;
 
 /// Longest request id that is taken over from a client, in bytes.
 pub const REQUEST_ID_MAX: usize = 128;

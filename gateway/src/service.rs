@@ -13,8 +13,9 @@ use tokio::runtime::Builder;
 use crate::access::Access;
 use crate::app::App;
 use crate::drain::{self, Stopper};
+use crate::engine_slot::EngineSlot;
 use crate::flushing::Flushing;
-use crate::limits::DRAIN_TIMEOUT_MS;
+use crate::limits::{DRAIN_TIMEOUT_MS, Limits};
 use crate::tls::Tls;
 use crate::{http, resp};
 
@@ -23,6 +24,7 @@ use crate::{http, resp};
 pub struct Service {
     http: SocketAddr,
     resp: SocketAddr,
+    engine: EngineSlot,
     stopper: Stopper,
     worker: Option<JoinHandle<()>>,
 }
@@ -53,8 +55,53 @@ impl Service {
         access: Access,
         tls: Option<Tls>,
     ) -> io::Result<Self> {
+        Self::start_limited(engine, (http, resp), access, tls, Limits::default())
+    }
+
+    /// Likewise, at these addresses for HTTP and RESP, within these limits.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn start_limited(
+        engine: Engine,
+        at: (SocketAddr, SocketAddr),
+        access: Access,
+        tls: Option<Tls>,
+        limits: Limits,
+    ) -> io::Result<Self> {
+        Self::launch(engine.into(), at, access, tls, limits)
+    }
+
+    /// Likewise, before there is an engine: until [`Service::recovered`] every command is answered
+    /// `recovering`, or `LOADING`, and `/livez` says that the process lives.
+    ///
+    /// # Errors
+    /// As [`Service::start`].
+    pub fn start_recovering(
+        at: (SocketAddr, SocketAddr),
+        access: Access,
+        tls: Option<Tls>,
+        limits: Limits,
+    ) -> io::Result<Self> {
+        Self::launch(EngineSlot::default(), at, access, tls, limits)
+    }
+
+    /// This is the engine: from now on it answers, also on connections that are open. Does nothing
+    /// to a service that has one.
+    pub fn recovered(&self, engine: Engine) {
+        self.engine.fill(engine);
+    }
+
+    fn launch(
+        engine: EngineSlot,
+        (http, resp): (SocketAddr, SocketAddr),
+        access: Access,
+        tls: Option<Tls>,
+        limits: Limits,
+    ) -> io::Result<Self> {
         let (stopper, drain) = drain::pair();
-        let app = App::new(engine, access, Flushing::OnPark, drain).encrypted(tls);
+        let app = App::limited(engine.clone(), access, Flushing::OnPark, drain, limits);
+        let app = app.encrypted(tls);
         let app = Arc::new(app);
         let on_park = Arc::clone(&app);
         let runtime = Builder::new_current_thread()
@@ -69,7 +116,8 @@ impl Service {
                 runtime.block_on(run(&app, http, resp));
                 app.flusher.park();
             })?;
-        Ok(Self { http: http_address, resp: resp_address, stopper, worker: Some(worker) })
+        let worker = Some(worker);
+        Ok(Self { http: http_address, resp: resp_address, engine, stopper, worker })
     }
 
     /// Where HTTP is served.

@@ -29,6 +29,15 @@ impl Stream {
             Self::Encrypted(stream) => stream.get_ref().1.alpn_protocol() == Some(protocol),
         }
     }
+
+    /// Bounds what the system keeps of what the client has not taken yet.
+    pub(crate) fn bound_unsent(&self, bytes: usize) {
+        let guarded = match self {
+            Self::Plain(stream) => stream,
+            Self::Encrypted(stream) => stream.get_ref().0,
+        };
+        guarded.bound_unsent(bytes);
+    }
 }
 
 /// Does the same with either kind.

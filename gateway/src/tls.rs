@@ -16,7 +16,7 @@ use crate::guarded::Guarded;
 use crate::stream::Stream;
 
 /// Which of the two a listener speaks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Http,
     Resp,

@@ -70,6 +70,17 @@ impl Expiry {
         None
     }
 
+    /// The deadline that is met next, if there is one.
+    pub(crate) fn first(&self, rows: &[HoldRow]) -> Option<Timestamp> {
+        let held = |row: &&HoldRow| row.state() == HoldState::Held;
+        // Whoever came after the first that was not moved on its own is due after it.
+        let mut passed = false;
+        let ahead = rows.iter().skip(self.cursor as usize).filter(held);
+        let ahead = ahead.take_while(|row| !std::mem::replace(&mut passed, !row.is_extended()));
+        let later = self.later.iter().filter_map(|Reverse(later)| rows.get(later.row as usize));
+        ahead.chain(later.filter(held)).map(|row| row.ends_at).min()
+    }
+
     /// A row was added. One that is due before an older row, because the clock was put back
     /// between them, must not wait behind it.
     pub(crate) fn granted(&mut self, expires_at: Timestamp, row: u32) {

@@ -231,6 +231,11 @@ impl Shard {
         self.rows.iter()
     }
 
+    /// The deadline that is met next, if there is one.
+    pub(crate) fn first_deadline(&self) -> Option<Timestamp> {
+        self.expiry.first(&self.rows)
+    }
+
     /// The next hold that is due at `now`.
     pub(crate) fn due(&mut self, now: Timestamp) -> Option<u32> {
         self.expiry.due(&self.rows, now)

@@ -7,10 +7,12 @@ use std::io;
 use std::sync::Arc;
 use std::task::Waker;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
 use super::feed::Feed;
+use super::flushes::{FlushLog, Flushes};
 use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
@@ -43,6 +45,7 @@ struct Disk {
     supply: Arc<Supply>,
     /// Why the journal latched.
     failure: Mutex<Option<io::Error>>,
+    flushes: FlushLog,
     feed: Feed,
     incarnation: u32,
 }
@@ -118,6 +121,7 @@ impl<B: Send + 'static> Journal<B> {
             writer: Mutex::new(writer),
             supply,
             failure: Mutex::new(None),
+            flushes: FlushLog::default(),
             feed: Feed::new(Arc::clone(&opened.storage)),
             incarnation,
         };
@@ -252,6 +256,11 @@ impl<B: Send + 'static> Journal<B> {
         self.last_sequence().saturating_sub(self.watermark.durable())
     }
 
+    /// What flushes have cost.
+    pub(crate) fn flushes(&self) -> Flushes {
+        self.disk.as_ref().map(|disk| disk.flushes.all()).unwrap_or_default()
+    }
+
     /// The journal to be read, and its incarnation; `None` without a disk.
     pub(crate) fn feed(&self) -> Option<(&Feed, u32)> {
         self.disk.as_ref().map(|disk| (&disk.feed, disk.incarnation))
@@ -274,8 +283,12 @@ impl<B: Send + 'static> Journal<B> {
         let taken = self.append.take(&self.gate, &mut writer.spare);
         let (last, written) = match taken {
             Some(batch) => {
-                let last = batch.first_sequence + u64::from(batch.records) - 1;
-                (last, writer.write(batch))
+                let records = u64::from(batch.records);
+                let last = batch.first_sequence + records - 1;
+                let begun = Instant::now();
+                let written = writer.write(batch);
+                disk.flushes.add(begun.elapsed(), records);
+                (last, written)
             }
             None => (self.watermark.durable(), writer.mark()),
         };

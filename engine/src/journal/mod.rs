@@ -26,7 +26,10 @@ pub(crate) mod append;
 mod commit;
 mod durability;
 pub(crate) mod feed;
+mod flushes;
 pub(crate) mod frame;
+#[cfg(test)]
+mod fuzzed;
 pub(crate) mod gate;
 pub(crate) mod record;
 pub(crate) mod recover;
@@ -38,6 +41,7 @@ pub(crate) mod watermark;
 pub(crate) use append::{Room, Stamp};
 pub(crate) use commit::{Journal, Opened};
 pub use durability::Durability;
+pub use flushes::{BATCH_BOUNDS, FLUSH_BOUNDS_US, Flushes};
 pub(crate) use gate::Class;
 pub(crate) use scan::read_at;
 pub use storage::{Directory, FileName, Storage, StorageFile};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jangteo::Timestamp;
 
-use super::key::{Scope, SecretHash};
+use super::key::{KeyTag, Scope, SecretHash};
 use super::token::Token;
 
 /// Who a request comes from, as far as its credential says.
@@ -20,7 +20,7 @@ pub(crate) enum Caller {
     /// A customer, by a token.
     Customer(Arc<Token>),
     /// A shop or an operator, by a key.
-    Key(Scope),
+    Key(Scope, KeyTag),
 }
 
 /// Who a RESP connection has turned out to be, and by what, so that it can be judged again when

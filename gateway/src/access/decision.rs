@@ -44,10 +44,10 @@ impl Caller {
     pub(crate) const fn permits(&self, need: Need) -> Result<(), Denied> {
         match (self, need) {
             (Self::Unknown, _) => Err(Denied::Unknown),
-            (Self::Anyone | Self::Key(Scope::Operate), _) | (_, Need::Nothing) => Ok(()),
+            (Self::Anyone | Self::Key(Scope::Operate, _), _) | (_, Need::Nothing) => Ok(()),
             (Self::Stranger, _) => Err(Denied::Unauthenticated),
-            (Self::Customer(_) | Self::Key(Scope::Sell), Need::Customer) => Ok(()),
-            (Self::Customer(_) | Self::Key(Scope::Sell), Need::Operate) => {
+            (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Customer) => Ok(()),
+            (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Operate) => {
                 Err(Denied::Call("the call needs a key of scope operate"))
             }
         }

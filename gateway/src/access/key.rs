@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
+use siphasher::sip::SipHasher13;
 use subtle::{Choice, ConstantTimeEq};
 
 use crate::limits::KEY_NAME_MAX;
@@ -105,6 +106,16 @@ impl fmt::Debug for SecretHash {
     }
 }
 
+/// What stands for the name of a key where calls are counted; keys of one name share it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct KeyTag(u64);
+
+impl KeyTag {
+    pub(crate) const fn bytes(self) -> [u8; 8] {
+        self.0.to_le_bytes()
+    }
+}
+
 /// One key. Several may share a name, so that a secret can be changed without an outage.
 ///
 /// ```
@@ -163,6 +174,10 @@ impl Key {
     #[must_use]
     pub const fn scope(&self) -> Scope {
         self.scope
+    }
+
+    pub(crate) fn tag(&self) -> KeyTag {
+        KeyTag(SipHasher13::new().hash(self.name.as_bytes()))
     }
 
     /// The hash of its secret.

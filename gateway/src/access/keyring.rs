@@ -70,7 +70,7 @@ impl Keyring {
         let fits = |own: &str| name.is_none_or(|name| name == own.as_bytes() || name == NO_NAME);
         let hash = SecretHash::of(credential);
         if let Some(key) = self.find(&hash) {
-            let caller = Caller::Key(key.scope());
+            let caller = Caller::Key(key.scope(), key.tag());
             return fits(key.name()).then_some(Identity { proof: Proof::Secret(hash), caller });
         }
         let token = token::verify(&self.token_keys, credential, now)?;
@@ -89,7 +89,8 @@ impl Keyring {
         match &identity.proof {
             Proof::None => self.anonymous(),
             Proof::Secret(hash) => {
-                let caller = Caller::Key(self.find(hash)?.scope());
+                let key = self.find(hash)?;
+                let caller = Caller::Key(key.scope(), key.tag());
                 Some(Identity { proof: Proof::Secret(*hash), caller })
             }
             Proof::Token(text) => self.identify(text, None, now),
@@ -127,12 +128,12 @@ mod tests {
         for secret in [&first, &second] {
             for name in [None, Some(&b"shop"[..]), Some(b"default")] {
                 let found = ring.identify(secret.as_bytes(), name, never).unwrap();
-                assert!(matches!(found.caller(), Caller::Key(Scope::Sell)));
+                assert!(matches!(found.caller(), Caller::Key(Scope::Sell, _)));
             }
             assert!(ring.identify(secret.as_bytes(), Some(b"boss"), never).is_none());
         }
         let found = ring.identify(third.as_bytes(), Some(b"boss"), never).unwrap();
-        assert!(matches!(found.caller(), Caller::Key(Scope::Operate)));
+        assert!(matches!(found.caller(), Caller::Key(Scope::Operate, _)));
         for wrong in [first.to_uppercase(), format!("{first} "), first[1..].to_owned()] {
             assert!(ring.identify(wrong.as_bytes(), None, never).is_none());
         }
@@ -148,7 +149,7 @@ mod tests {
         let lowered = Key::new("shop", Scope::Sell, hash).unwrap();
         let lowered = Keyring::new(vec![lowered], Vec::new()).unwrap();
         let again = lowered.identify_again(&identity, never).unwrap();
-        assert!(matches!(again.caller(), Caller::Key(Scope::Sell)));
+        assert!(matches!(again.caller(), Caller::Key(Scope::Sell, _)));
         let (other, _) = Key::generate("shop", Scope::Operate).unwrap();
         let changed = Keyring::new(vec![other], Vec::new()).unwrap();
         assert!(changed.identify_again(&identity, never).is_none());

@@ -8,6 +8,8 @@ mod demo;
 mod exit;
 mod health;
 mod key;
+mod log;
+mod notify;
 mod serve;
 mod signals;
 mod snapshot;

@@ -1,19 +1,20 @@
 //! `jangteo serve`: the service, until it is told to stop.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
 use jangteo::{Durability, Engine};
 use jangteo_gateway::access::{Access, Keyring, LastKey};
-use jangteo_gateway::config::{Config, Flags};
+use jangteo_gateway::config::{Config, Flags, LogFormat};
 use jangteo_gateway::{Service, Tls};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use tracing_subscriber::EnvFilter;
 
 use super::campaign_file::put_campaigns;
 use super::health::HealthLog;
+use super::log::log_to_stderr;
+use super::notify::{Stands, notify};
 use super::signals::{on_hangup, stop_signal};
 use super::{Exit, Failure};
 
@@ -45,6 +46,14 @@ pub(crate) struct Serve {
     /// The certificate's private key, PEM [env: JANGTEO_TLS_KEY=]
     #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
+    /// How the log looks: text, or json for one object a line [env: JANGTEO_LOG_FORMAT=]
+    /// [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// What is logged: error, warn, info, debug, trace, or a filter [env: JANGTEO_LOG=]
+    /// [default: info]
+    #[arg(long, value_name = "LEVEL")]
+    log: Option<String>,
 }
 
 impl Serve {
@@ -58,6 +67,8 @@ impl Serve {
             durability: self.durability,
             tls_cert: self.tls_cert,
             tls_key: self.tls_key,
+            log_format: self.log_format,
+            log: self.log,
         };
         let config = configuration(&flags)?;
         let access = Access::by(keyring(&config)?);
@@ -69,19 +80,27 @@ impl Serve {
                 return Err(Failure::new(Exit::Config, format!("{key}: {address}: {why}")));
             }
         }
-        log_to_stderr();
+        log_to_stderr(config.log_format, &config.log);
         raise_descriptors();
         // Before anything is served: a signal that comes early must not be lost.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::io("runtime", &error))?;
         let reload = {
             let (access, tls) = (access.clone(), tls.clone());
-            move || reload(&flags, &access, tls.as_ref())
+            move || {
+                notify(Stands::Reloading);
+                reload(&flags, &access, tls.as_ref());
+                notify(Stands::Ready);
+            }
         };
         let signals = runtime.block_on(async { Ok((stop_signal()?, on_hangup(reload)?)) });
         let (stopped, reloads) =
             signals.map_err(|error: io::Error| Failure::io("signals", &error))?;
 
+        tell_access(&config, &access, tls.is_some());
+        // To read a long journal back takes a while, and clients are to hear that it does. What is
+        // wrong with the directory is told before what is wrong with the addresses.
+        let listening = listen(&config, access, tls);
         let opened = Engine::options().data(&config.data).durability(config.durability).open();
         let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
         if let Some(place) = engine.torn_tail() {
@@ -91,11 +110,10 @@ impl Serve {
             tracing::warn!("a snapshot could not be read and was passed over: {place}");
         }
         put_campaigns(&engine, &config.data, &self.campaign)?;
-        tell_access(&config, &access, tls.is_some());
-        let (http, resp) = (config.http, config.resp);
-        let service = Service::start_encrypted(engine.clone(), http, resp, access, tls)
-            .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
+        let service = listening?;
+        service.recovered(engine.clone());
         report(&config, &service).map_err(|error| Failure::io("standard output", &error))?;
+        notify(Stands::Ready);
 
         let mut health = HealthLog::of(&engine);
         runtime.block_on(async {
@@ -106,6 +124,7 @@ impl Serve {
             }
         });
         tracing::info!("stopping");
+        notify(Stands::Stopping);
         service.stop();
         let flushed = engine.flush();
         health.look();
@@ -116,6 +135,16 @@ impl Serve {
         flushed.map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
         Ok(Exit::Done)
     }
+}
+
+/// Listens at both addresses; every command is answered `recovering` for now.
+fn listen(config: &Config, access: Access, tls: Option<Tls>) -> Result<Service, Failure> {
+    let at = (config.http, config.resp);
+    let service = Service::start_recovering(at, access, tls, config.limits)
+        .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
+    let (http, resp) = (service.http(), service.resp());
+    tracing::info!(%http, %resp, "listening; commands are answered once the journal is read back");
+    Ok(service)
 }
 
 fn configuration(flags: &Flags) -> Result<Config, Failure> {
@@ -178,15 +207,6 @@ fn report(config: &Config, service: &Service) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "ready http={http} resp={resp} data={data} durability={durability}")?;
     out.flush()
-}
-
-fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    // A program that has a subscriber already keeps it. A line that cannot be written, say because
-    // the log's disk is full, is lost: to complain of it on the same stderr would be a panic.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    let log = log.log_internal_errors(false);
-    _ = log.with_ansi(io::stderr().is_terminal()).try_init();
 }
 
 /// Takes as many descriptors as the system lets this process have.

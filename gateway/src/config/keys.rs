@@ -27,13 +27,23 @@ const fn row(
 
 /// All keys.
 #[rustfmt::skip]
-pub const KEYS: [KeyRow; 15] = [
+pub const KEYS: [KeyRow; 25] = [
     row("data", Some("JANGTEO_DATA"), Some("--data"), "`./jangteo-data`", "a directory; made if it is not there"),
     row("http", Some("JANGTEO_HTTP"), Some("--http"), "`127.0.0.1:7480`", "IP address and port; port 0 picks one"),
     row("resp", Some("JANGTEO_RESP"), Some("--resp"), "`127.0.0.1:7481`", "IP address and port; port 0 picks one"),
     row("durability", Some("JANGTEO_DURABILITY"), Some("--durability"), "`synced`", "`synced`, `buffered` or `memory`"),
     row("tls.cert", Some("JANGTEO_TLS_CERT"), Some("--tls-cert"), "no TLS", "a PEM file: the chain, the service's own certificate first"),
     row("tls.key", Some("JANGTEO_TLS_KEY"), Some("--tls-key"), "no TLS", "a PEM file: the certificate's private key"),
+    row("log", Some("JANGTEO_LOG"), Some("--log"), "`info`", "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,jangteo=debug`"),
+    row("log_format", Some("JANGTEO_LOG_FORMAT"), Some("--log-format"), "`text`", "`text` or `json`"),
+    row("limits.connections", Some("JANGTEO_CONNECTIONS"), None, "`20000`", "1 to 1000000"),
+    row("limits.connections_per_address", Some("JANGTEO_CONNECTIONS_PER_ADDRESS"), None, "`1000`", "0 to 1000000; 0 is no limit"),
+    row("limits.waiting_holds", Some("JANGTEO_WAITING_HOLDS"), None, "`100000`", "1 to 10000000"),
+    row("limits.idle_seconds", Some("JANGTEO_IDLE_SECONDS"), None, "`0`", "0 to 604800; 0 is for ever"),
+    row("rate_limits.customer_per_second", Some("JANGTEO_CUSTOMER_PER_SECOND"), None, "no limit", "1 to 1000000"),
+    row("rate_limits.customer_burst", Some("JANGTEO_CUSTOMER_BURST"), None, "as many as a second", "1 to 1000000"),
+    row("rate_limits.key_per_second", Some("JANGTEO_KEY_PER_SECOND"), None, "no limit", "1 to 1000000"),
+    row("rate_limits.key_burst", Some("JANGTEO_KEY_BURST"), None, "as many as a second", "1 to 1000000"),
     row("keys[].name", Some("JANGTEO_KEYS"), None, "no keys", "1 to 64 letters, digits, dots, underscores and hyphens"),
     row("keys[].scope", Some("JANGTEO_KEYS"), None, "none", "`sell` or `operate`"),
     row("keys[].sha256", Some("JANGTEO_KEYS"), None, "none", "64 hexadecimal digits; each once; at most 256 keys"),

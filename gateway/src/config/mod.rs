@@ -5,9 +5,10 @@
 
 mod fault;
 mod keys;
+mod limits;
 mod read;
 mod reader;
 
 pub use fault::{BadConfig, Fault};
 pub use keys::{KEYS, KeyRow};
-pub use read::{Config, Flags, TlsFiles};
+pub use read::{Config, Flags, LogFormat, TlsFiles};

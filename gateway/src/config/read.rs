@@ -6,10 +6,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use jangteo::Durability;
+use tracing_subscriber::EnvFilter;
 
 use super::fault::{BadConfig, Fault};
-use super::reader::{Faults, Table, parse};
+use super::limits::SaidLimits;
+use super::reader::{Faults, Table, out_of, parse};
 use crate::access::{BadKey, Key, Keyring, TokenKey};
+use crate::limits::Limits;
 
 /// What the service is told.
 #[derive(Clone, Debug)]
@@ -24,8 +27,36 @@ pub struct Config {
     pub durability: Durability,
     /// The certificate, if connections are encrypted.
     pub tls: Option<TlsFiles>,
+    /// How the log looks.
+    pub log_format: LogFormat,
+    /// What is logged: a level, or a filter as of `tracing`.
+    pub log: String,
+    /// What is bounded.
+    pub limits: Limits,
     keys: Vec<Key>,
     token_keys: Vec<TokenKey>,
+}
+
+/// How the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+impl std::str::FromStr for LogFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err("expected text or json"),
+        }
+    }
 }
 
 /// Where a certificate and its private key lie.
@@ -54,6 +85,10 @@ pub struct Flags {
     pub tls_cert: Option<PathBuf>,
     /// The private key.
     pub tls_key: Option<PathBuf>,
+    /// How the log looks.
+    pub log_format: Option<LogFormat>,
+    /// What is logged.
+    pub log: Option<String>,
 }
 
 /// What one source says: `None` where it says nothing.
@@ -65,6 +100,9 @@ struct Said {
     durability: Option<Durability>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
+    log_format: Option<LogFormat>,
+    log: Option<String>,
+    limits: SaidLimits,
     keys: Option<Vec<Key>>,
     token_keys: Option<Vec<TokenKey>>,
 }
@@ -104,6 +142,16 @@ impl Config {
             tls: tls(tls_cert, tls_key).unwrap_or_else(|fault| {
                 faults.push(fault);
                 None
+            }),
+            log_format: flags
+                .log_format
+                .or(said.log_format)
+                .or(file.log_format)
+                .unwrap_or_default(),
+            log: flags.log.or(said.log).or(file.log).unwrap_or_else(|| "info".to_owned()),
+            limits: said.limits.or(file.limits).limits().unwrap_or_else(|fault| {
+                faults.push(fault);
+                Limits::default()
             }),
             keys: said.keys.or(file.keys).unwrap_or_default(),
             token_keys: file.token_keys.unwrap_or_default(),
@@ -153,6 +201,14 @@ impl<V: Fn(&str) -> Option<OsString>> Environment<V> {
             durability: self.parsed("JANGTEO_DURABILITY", str::parse),
             tls_cert: self.parsed("JANGTEO_TLS_CERT", path),
             tls_key: self.parsed("JANGTEO_TLS_KEY", path),
+            log_format: self.parsed("JANGTEO_LOG_FORMAT", str::parse),
+            log: self.parsed("JANGTEO_LOG", log_filter),
+            limits: SaidLimits::of_environment(|name, range| {
+                self.parsed(name, |text| {
+                    let number = text.parse().ok().filter(|number| range.contains(number));
+                    number.ok_or_else(|| out_of(range))
+                })
+            }),
             keys: self.parsed("JANGTEO_KEYS", |text| {
                 text.split(',').map(|key| key.trim_ascii().parse()).collect::<Result<_, BadKey>>()
             }),
@@ -172,6 +228,14 @@ impl<V: Fn(&str) -> Option<OsString>> Environment<V> {
         };
         let fault = |detail| Fault { place: name.to_owned(), key: String::new(), detail };
         read.map_err(|detail| self.faults.push(fault(detail))).ok()
+    }
+}
+
+/// What is logged, if it can be understood.
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("expected a level, such as info or debug".to_owned()),
     }
 }
 
@@ -201,6 +265,9 @@ fn root(mut file: Table<'_, '_>) -> Said {
         http: file.find("http").and_then(|field| field.parsed(address)),
         resp: file.find("resp").and_then(|field| field.parsed(address)),
         durability: file.find("durability").and_then(|field| field.parsed(str::parse)),
+        log_format: file.find("log_format").and_then(|field| field.parsed(str::parse)),
+        log: file.find("log").and_then(|field| field.parsed(log_filter)),
+        limits: SaidLimits::of_file(&mut file),
         ..Said::default()
     };
     if let Some(mut tls) = file.find("tls").and_then(|field| field.table()) {

@@ -4,6 +4,7 @@
 //! that is wrong is found in one run.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -63,6 +64,11 @@ pub(super) fn parse<'t>(faults: &Faults<'t>) -> Option<DeTable<'t>> {
     errors.is_empty().then(|| table.into_inner())
 }
 
+/// What is wrong with a number that is not in this range.
+pub(super) fn out_of(range: &RangeInclusive<u64>) -> String {
+    format!("expected a whole number from {} to {}", range.start(), range.end())
+}
+
 /// A value and its path.
 pub(super) struct Field<'f, 't> {
     faults: &'f Faults<'t>,
@@ -91,6 +97,14 @@ impl<'f, 't> Field<'f, 't> {
         read: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         read(self.text()?).map_err(|error| self.fault::<T>(error.to_string())).ok()
+    }
+
+    /// A whole number in this range.
+    pub(super) fn number(&self, range: &RangeInclusive<u64>) -> Option<u64> {
+        let number = self.value.get_ref().as_integer();
+        let number = number.and_then(|n| u64::from_str_radix(n.as_str(), n.radix()).ok());
+        let fits = number.filter(|number| range.contains(number));
+        fits.or_else(|| self.fault(out_of(range)))
     }
 
     pub(super) fn table(&self) -> Option<Table<'f, 't>> {

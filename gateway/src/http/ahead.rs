@@ -54,6 +54,13 @@ impl Ahead {
     }
 }
 
+impl Ahead {
+    /// Bounds what the system keeps of what the client has not taken yet.
+    pub(super) fn bound_unsent(&self, bytes: usize) {
+        self.stream.bound_unsent(bytes);
+    }
+}
+
 impl AsyncRead for Ahead {
     fn poll_read(
         mut self: Pin<&mut Self>,

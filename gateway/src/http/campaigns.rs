@@ -80,6 +80,9 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     caller.permits(Need::Operate)?;
+    if app.dispatcher.is_recovering() {
+        return Err(Problem::recovering());
+    }
     let unknown = || Problem::new(Code::UnknownCampaign, Code::UnknownCampaign.row().title);
     let text = app.dispatcher.campaign(&id).ok_or_else(unknown)?.to_json();
     let known = has_already(&headers, &tag(text.as_bytes()));
@@ -116,6 +119,9 @@ pub(super) async fn list(
         }
     }
     caller.permits(Need::Operate)?;
+    if app.dispatcher.is_recovering() {
+        return Err(Problem::recovering());
+    }
     let limit: usize = limit.unwrap_or(CAMPAIGNS_LISTED);
     let all = app.dispatcher.campaigns();
     let mut wanted = all.into_iter().filter(|one| after.is_none_or(|after| *one.id > *after));
@@ -161,6 +167,9 @@ pub(super) async fn put(
 ) -> Result<Response, Problem> {
     let dry_run = dry_run(&query)?;
     caller.permits(Need::Operate)?;
+    if app.dispatcher.is_recovering() {
+        return Err(Problem::recovering());
+    }
     let (head, body) = request.into_parts();
     let file = read_up_to(CAMPAIGN_BODY_BYTES_MAX, body).await?;
     let is_json = content_type(&head.headers, &[JSON, TOML])? == JSON;

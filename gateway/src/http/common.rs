@@ -1,19 +1,26 @@
 //! What every request goes through, before and after.
 
 use std::hash::Hasher;
+use std::time::Instant;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header, request};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, request};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::events;
 use super::head::{REQUEST_ID, check_accept, check_target, request_id};
 use super::problem::{PROBLEM, Problem};
+use super::trace::trace_id;
+use super::{events, watch};
 use crate::access::Caller;
 use crate::app::App;
 use crate::codes::Code;
+use crate::metrics::Call;
+use crate::tls::Wire;
+
+/// What requests are logged under.
+const REQUESTS: &str = "jangteo::requests";
 
 /// The server's clock, in every answer.
 const JANGTEO_TIME: &str = "jangteo-time";
@@ -21,11 +28,18 @@ const JANGTEO_TIME: &str = "jangteo-time";
 /// What is needed of a request to finish its answer.
 pub(super) struct Common {
     request_id: HeaderValue,
+    /// Only where it will be logged.
+    trace_id: Option<String>,
+    call: Call,
+    began: Instant,
 }
 
 impl Common {
-    pub(super) fn of(app: &App, headers: &HeaderMap) -> Self {
-        Self { request_id: request_id(app, headers) }
+    pub(super) fn of(app: &App, method: &Method, uri: &Uri, headers: &HeaderMap) -> Self {
+        let call = Call::of_request(method, uri.path());
+        let logged = tracing::enabled!(target: REQUESTS, tracing::Level::DEBUG);
+        let trace_id = logged.then(|| trace_id(headers).map(str::to_owned)).flatten();
+        Self { request_id: request_id(app, headers), trace_id, call, began: Instant::now() }
     }
 
     /// Finishes an answer: its headers, and the form of an error that is not ours.
@@ -37,10 +51,21 @@ impl Common {
         }
         let now = app.dispatcher.now().to_string();
         let now = HeaderValue::from_str(&now).expect("a time is ASCII");
+        app.metrics.times.add(Wire::Http, self.call, self.began.elapsed());
+        self.log(response.status());
         let headers = response.headers_mut();
         headers.insert(JANGTEO_TIME, now);
         headers.insert(REQUEST_ID, self.request_id);
         response
+    }
+
+    /// Says what was asked for and what came of it, never by whom or about what: paths and queries
+    /// name holds and customers.
+    fn log(&self, status: StatusCode) {
+        let id = self.request_id.to_str().unwrap_or_default();
+        let (trace, call, status) = (self.trace_id.as_deref(), self.call.name(), status.as_u16());
+        let took_us = self.began.elapsed().as_micros();
+        tracing::debug!(target: REQUESTS, id, trace, call, status, took_us, "http");
     }
 }
 
@@ -53,6 +78,7 @@ pub(super) fn check(app: &App, head: &request::Parts) -> Result<Caller, Problem>
     }
     match head.uri.path() {
         events::PATH => check_accept(&head.headers, &events::KINDS)?,
+        path if watch::is_path(path) => check_accept(&head.headers, &[events::STREAM])?,
         path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"])?,
         _ => {}
     }

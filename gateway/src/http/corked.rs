@@ -58,6 +58,11 @@ impl Corked {
         Self(Arc::new(Mutex::new(Io { stream, waiting, blocked, unanswered })))
     }
 
+    /// The connection itself, if this is the last clone. What waits is lost.
+    pub(super) fn into_stream(self) -> Option<Ahead> {
+        Arc::into_inner(self.0).map(|io| io.into_inner().stream)
+    }
+
     /// Sends what waits. Ready once all is sent, with whether hyper waited for that.
     pub(super) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut io = self.0.lock();

@@ -36,7 +36,7 @@ pub(super) const PATH: &str = "/v1/events";
 /// Media types of the answers; who accepts plain JSON gets a batch.
 pub(super) const KINDS: [&str; 3] = [BATCH, STREAM, "application/json"];
 const BATCH: &str = "application/cloudevents-batch+json";
-const STREAM: &str = "text/event-stream";
+pub(super) const STREAM: &str = "text/event-stream";
 
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -75,6 +75,9 @@ pub(super) async fn get(
     let mut ask = ask(&query)?;
     let seen = last_event_id(&headers)?;
     permitted(&app, &headers)?;
+    if app.dispatcher.is_recovering() {
+        return Err(Problem::recovering());
+    }
     let room = Arc::clone(&app.event_readers).try_acquire_owned();
     let room = room.map_err(|_| Problem::new(Code::Overloaded, "too many readers of events"))?;
     if asks_for(&headers, STREAM) {

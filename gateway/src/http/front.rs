@@ -4,6 +4,7 @@
 //! that a crowd calls does without. The answers are the same: both call the same functions.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,11 @@ use tower::ServiceExt;
 use super::ahead::{Ahead, Version};
 use super::common::{Common, check};
 use super::router::app_router;
+use super::takeover::{Leaving, Takeover};
 use super::{holds, http1, http2};
 use crate::accept::accept;
 use crate::app::App;
-use crate::limits::HEAD_TIMEOUT_MS;
+use crate::limits::{HEAD_TIMEOUT_MS, WATCHER_UNSENT_BYTES};
 use crate::stream::Stream;
 use crate::tls::Wire;
 
@@ -50,9 +52,7 @@ async fn serve(app: Arc<App>, stream: Stream, router: Router) {
         () = drain.begun() => return,
     };
     match heard {
-        Ok(Ok((Version::One, stream))) => {
-            http1::serve(&app, stream, service_fn(|request| respond(&app, &router, request))).await;
-        }
+        Ok(Ok((Version::One, stream))) => serve_one(&app, stream, &router).await,
         Ok(Ok((Version::Two, stream))) => {
             let ours = Arc::clone(&app);
             let respond = move |request| {
@@ -66,14 +66,36 @@ async fn serve(app: Arc<App>, stream: Stream, router: Router) {
     }
 }
 
+/// Serves a connection of HTTP/1 to its end, or until it is a watcher's and nothing else.
+async fn serve_one(app: &App, stream: Ahead, router: &Router) {
+    let leaving = Leaving::default();
+    let service = service_fn(|request| respond(app, router, &leaving, request));
+    // In a box, so that a watcher is rid of it.
+    let left = Box::pin(http1::serve(app, stream, &leaving, service)).await;
+    if let Some((outgoing, stream)) = left {
+        stream.bound_unsent(WATCHER_UNSENT_BYTES);
+        // How a connection ended is its client's affair.
+        _ = outgoing.send(stream).await;
+    }
+}
+
 /// Answers one request of HTTP/1, and says in the answer that the connection ends if the service is
 /// stopping: the word to stop may come after this connection was last asked about it.
 async fn respond(
     app: &App,
     router: &Router,
-    request: Request<Incoming>,
+    leaving: &Leaving,
+    mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    let takeover = leaving.offer(&request);
+    if let Some(takeover) = &takeover {
+        request.extensions_mut().insert(takeover.clone());
+    }
     let mut response = answer(app, router, request).await?;
+    let begins = |offer: &Takeover| leaving.begins(offer, &response, app.dispatcher.now());
+    if takeover.as_ref().is_some_and(begins) {
+        return pending().await; // until the connection is taken over
+    }
     // What is left of a request that was not read is not read any more.
     let is_cut =
         matches!(response.status(), StatusCode::REQUEST_TIMEOUT | StatusCode::PAYLOAD_TOO_LARGE);
@@ -92,7 +114,7 @@ async fn answer(
         return router.clone().oneshot(request).await;
     }
     let (head, body) = request.into_parts();
-    let common = Common::of(app, &head.headers);
+    let common = Common::of(app, &head.method, &head.uri, &head.headers);
     let response = match (check(app, &head), drop_of(&head.uri)) {
         (Ok(caller), Some(drop)) => {
             holds::take(app, &caller, drop, &head.headers, body).await.into_response()

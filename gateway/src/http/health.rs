@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -11,8 +12,10 @@ use utoipa::ToSchema;
 use super::common::json;
 use super::openapi::{MeaningProblems, Problems, ReadyProblems};
 use super::problem::Problem;
+use crate::access::{Caller, Need};
 use crate::app::App;
 use crate::codes::Code;
+use crate::warnings::warnings;
 
 #[derive(Serialize, ToSchema)]
 struct Alive {
@@ -41,8 +44,11 @@ pub(super) async fn live() -> Response {
     responses((status = 200, description = "It does", body = Ready), ReadyProblems),
     security(()),
 )]
-pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Problem> {
-    let health = app.dispatcher.health();
+pub(super) async fn ready(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+) -> Result<Response, Problem> {
+    let Some(health) = app.dispatcher.health() else { return Err(Problem::recovering()) };
     if app.dispatcher.is_broken() {
         return Err(Problem::new(Code::Internal, Code::Internal.row().title));
     }
@@ -57,13 +63,7 @@ pub(super) async fn ready(State(app): State<Arc<App>>) -> Result<Response, Probl
         let detail = "the disk is short: no new holds until there is room; all else goes on";
         return Err(Problem::new(Code::Unavailable, detail));
     }
-    let mut warnings = Vec::new();
-    if let Some(place) = app.dispatcher.torn_tail() {
-        warnings.push(format!("torn_tail: a batch nobody was told of was cut short, {place}"));
-    }
-    for place in app.dispatcher.snapshots_passed_over() {
-        warnings.push(format!("snapshot: one could not be read and was passed over, {place}"));
-    }
+    let warnings = warnings(&app, caller.permits(Need::Operate).is_ok()).await;
     Ok(json(StatusCode::OK, &Ready { status: "ready", warnings }))
 }
 

@@ -20,10 +20,14 @@ mod hold;
 mod holds;
 mod http1;
 mod http2;
+mod metrics;
 mod openapi;
 mod problem;
 mod router;
 mod shown;
+mod takeover;
+mod trace;
+mod watch;
 
 pub(crate) use front::serve_app;
 pub use router::router;

@@ -125,15 +125,17 @@ fn header(description: &str) -> Header {
 }
 
 /// What any call can be answered with instead.
-const ANY: [Code; 8] = [
+const ANY: [Code; 10] = [
     Code::Malformed,
     Code::Unauthenticated,
     Code::Forbidden,
     Code::NotAcceptable,
     Code::RequestTimeout,
     Code::TooLarge,
+    Code::RateLimited,
     Code::Internal,
     Code::Overloaded,
+    Code::Recovering,
 ];
 
 /// The statuses of a code.

@@ -16,6 +16,7 @@ use crate::access::Denied;
 use crate::app::App;
 use crate::codes::Code;
 use crate::command::Refused;
+use crate::rate::TooOften;
 
 /// One error.
 #[derive(Debug)]
@@ -116,6 +117,10 @@ impl Problem {
         Self::new(Code::Malformed, detail)
     }
 
+    pub(super) fn recovering() -> Self {
+        Self::new(Code::Recovering, "nothing was done; try again")
+    }
+
     /// Something is too large: the body (413), the path (414) or the head (431).
     pub(super) fn too_large(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, ..Self::new(Code::TooLarge, detail) }
@@ -150,8 +155,7 @@ impl Problem {
     pub(super) async fn of(app: &App, refused: Refused) -> Self {
         let refusal = match refused {
             Refused::Sale(refusal) => refusal,
-            Refused::Denied(denied) => return denied.into(),
-            Refused::Broken => return Self::broken(),
+            other => return other.into(),
         };
         let code = Code::of(&refusal);
         let plain = Self::new(code, code.row().title);
@@ -193,6 +197,8 @@ impl From<Refused> for Problem {
                 Self::new(code, code.row().title)
             }
             Refused::Denied(denied) => denied.into(),
+            Refused::TooOften(early) => early.into(),
+            Refused::Recovering => Self::recovering(),
             Refused::Broken => Self::broken(),
         }
     }
@@ -212,6 +218,14 @@ impl From<EventsError> for Problem {
                 Self::new(Code::Unavailable, "the journal could not be read")
             }
         }
+    }
+}
+
+impl From<TooOften> for Problem {
+    fn from(early: TooOften) -> Self {
+        let retry_after_s = u32::try_from(early.retry_after_ms().div_ceil(1_000));
+        let retry_after_s = Some(retry_after_s.unwrap_or(u32::MAX));
+        Self { retry_after_s, ..Self::new(Code::RateLimited, Code::RateLimited.row().title) }
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::common::{Common, check};
-use super::{audit, campaigns, drops, events, health, hold, holds, openapi};
+use super::{audit, campaigns, drops, events, health, hold, holds, metrics, openapi, watch};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -39,6 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(drops::list))
         .routes(routes!(drops::one))
         .routes(routes!(holds::find, holds::post))
+        .routes(routes!(watch::get))
         .routes(routes!(audit::get))
         .routes(routes!(events::get))
         .routes(routes!(hold::get))
@@ -47,6 +48,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hold::extend))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::one, campaigns::put))
+        .routes(routes!(metrics::get))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
         .routes(routes!(health::meaning))
@@ -56,7 +58,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
 /// Takes every request through what is common to all. Routes find who sends it as an extension, a
 /// [`Caller`](crate::access::Caller).
 async fn around(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let common = Common::of(&app, request.headers());
+    let common = Common::of(&app, request.method(), request.uri(), request.headers());
     let (mut head, body) = request.into_parts();
     let response = match check(&app, &head) {
         Ok(caller) => {

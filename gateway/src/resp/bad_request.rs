@@ -37,6 +37,8 @@ pub enum BadRequest<'a> {
     ClientAttribute(&'a [u8]),
     /// `SELECT` of a database other than 0.
     NoDatabase,
+    /// A command that a RESP2 connection cannot execute while it is subscribed to something.
+    Subscribed(&'static str),
     /// `COMMAND GETKEYS` of a command that does not exist.
     KeysOfUnknownCommand,
     /// `COMMAND GETKEYS` of a command with too few or too many arguments.
@@ -55,6 +57,13 @@ impl fmt::Display for BadRequest<'_> {
             }
             Self::WrongNumberOfArguments(command) => {
                 return write!(f, "ERR wrong number of arguments for '{command}' command");
+            }
+            Self::Subscribed(command) => {
+                return write!(
+                    f,
+                    "ERR Can't execute '{command}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING \
+                     / QUIT / RESET are allowed in this context"
+                );
             }
             Self::Malformed(what) => return write!(f, "ERR malformed: {what}"),
             Self::HelloOption(option) => {

@@ -5,7 +5,7 @@ use super::bad_request::BadRequest;
 use super::frame::Args;
 use super::reply::Reply;
 use super::request::Request;
-use super::{sale_command as sale, session_command as session};
+use super::{sale_command as sale, session_command as session, subscribe as channel};
 use crate::limits::ARGUMENTS_MAX;
 
 /// One command, or one subcommand.
@@ -31,6 +31,7 @@ const ANY: usize = ARGUMENTS_MAX;
 const OWN: &[&str] = &["loading", "stale", "fast"];
 /// Likewise, and it is answered before the client has said who it is.
 const FIRST: &[&str] = &["loading", "stale", "fast", "no_auth"];
+const CHANNEL: &[&str] = &["pubsub", "noscript", "loading", "stale"];
 const WRITE: &[&str] = &["write", "fast"];
 const READ: &[&str] = &["readonly", "fast"];
 
@@ -54,7 +55,7 @@ impl Command {
 }
 
 /// The search goes from the front, so what a crowd sends stands there.
-static COMMANDS: [Command; 20] = [
+static COMMANDS: [Command; 22] = [
     command("drop.hold", (6, ANY), WRITE, sale::hold).keyed(),
     command("drop.confirm", (2, 3), WRITE, sale::confirm),
     command("drop.release", (2, 2), WRITE, sale::release),
@@ -74,7 +75,9 @@ static COMMANDS: [Command; 20] = [
     command("quit", (1, ANY), FIRST, session::quit),
     command("reset", (1, 1), FIRST, session::reset),
     command("select", (2, 2), OWN, session::select),
+    command("subscribe", (2, ANY), CHANNEL, channel::subscribe),
     command("time", (1, 1), OWN, session::time),
+    command("unsubscribe", (1, ANY), CHANNEL, channel::unsubscribe),
 ];
 
 static CLIENT: [Command; 5] = [
@@ -90,7 +93,7 @@ static COMMAND: [Command; 5] = [
     command("command|docs", (2, ANY), OWN, session::command_docs),
     command("command|getkeys", (3, ANY), OWN, session::command_getkeys),
     command("command|info", (2, ANY), OWN, session::command_info),
-    command("command|list", (2, 2), OWN, session::command_list),
+    command("command|list", (2, ANY), OWN, session::command_list),
 ];
 
 static CONFIG: [Command; 1] = [command("config|get", (3, ANY), OWN, session::config_get)];
@@ -148,10 +151,20 @@ pub(super) fn write_info(names: Args<'_>, reply: &mut Reply<'_>) {
     }
     reply.array(names.len());
     for name in names {
-        match named(&COMMANDS, name) {
+        match described(name) {
             Some(command) => command.write_entry(reply),
             None => reply.null(),
         }
+    }
+}
+
+/// The command of that name, or the subcommand of that name in full, such as `client|id`.
+fn described(name: &[u8]) -> Option<&'static Command> {
+    let mut words = name.splitn(2, |byte| *byte == b'|');
+    let command = named(&COMMANDS, words.next()?)?;
+    match words.next() {
+        Some(word) => named(command.subcommands, word),
+        None => Some(command),
     }
 }
 
@@ -163,6 +176,11 @@ fn write_entries(commands: &[Command], reply: &mut Reply<'_>) {
 }
 
 impl Command {
+    /// Its name, in lower case; a subcommand's begins with its command and `|`.
+    pub(super) const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The word that calls it.
     fn own_name(&self) -> &'static str {
         self.name.split_once('|').map_or(self.name, |(_, own_name)| own_name)

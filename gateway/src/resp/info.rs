@@ -21,14 +21,19 @@ pub struct ServerFacts {
     pub started_ms: u64,
     /// RESP connections that are open, this one included.
     pub connections: usize,
+    /// Watchers of drops, over both wires.
+    pub watchers: usize,
+    /// How often a drop was encoded for its watchers, however many these were.
+    pub updates_encoded: u64,
 }
 
 type Section = (&'static str, fn(&ServerFacts, &mut String) -> std::fmt::Result);
 
-const SECTIONS: [Section; 4] = [
+const SECTIONS: [Section; 5] = [
     ("Server", server),
     ("Clients", clients),
     ("Persistence", persistence),
+    ("Stats", stats),
     ("Replication", replication),
 ];
 
@@ -71,6 +76,11 @@ fn clients(facts: &ServerFacts, text: &mut String) -> std::fmt::Result {
 fn persistence(facts: &ServerFacts, text: &mut String) -> std::fmt::Result {
     write!(text, "loading:{}\r\n", u8::from(facts.loading))?;
     if facts.loading { text.write_str("loading_eta_seconds:1\r\n") } else { Ok(()) }
+}
+
+fn stats(facts: &ServerFacts, text: &mut String) -> std::fmt::Result {
+    let ServerFacts { watchers, updates_encoded, .. } = facts;
+    write!(text, "watchers:{watchers}\r\nupdates_encoded:{updates_encoded}\r\n")
 }
 
 fn replication(_: &ServerFacts, text: &mut String) -> std::fmt::Result {

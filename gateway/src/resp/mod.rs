@@ -3,7 +3,7 @@
 //! `frame` cuts the byte stream into commands (`inline` splits those typed by hand),
 //! `command_table` says which commands there are, `request` turns one into a typed [`Request`]
 //! (`sale_command` and `session_command` hold the two kinds), `sale_reply` answers the first kind
-//! and `session` the second, `reply` writes RESP2 and RESP3, `output` keeps replies until they may
+//! and `session` the second, `subscribe` those about channels, `reply` writes RESP2 and RESP3, `output` keeps replies until they may
 //! be seen, `connection` brings it all together, and [`serve`] listens.
 //!
 //! ```
@@ -29,6 +29,7 @@ mod frame;
 mod info;
 mod inline;
 mod output;
+mod patience;
 mod reply;
 mod request;
 mod sale_command;
@@ -36,6 +37,7 @@ mod sale_reply;
 mod serve;
 mod session;
 mod session_command;
+mod subscribe;
 mod word;
 
 pub use bad_request::BadRequest;
@@ -48,3 +50,4 @@ pub use serve::serve;
 pub(crate) use serve::serve_app;
 pub use session::{After, Session};
 pub use session_command::{Credentials, HelloCommand, SessionCommand};
+pub use subscribe::ChannelCommand;

@@ -5,12 +5,14 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::time::Instant;
 
 use jangteo::Ticket;
 
 use super::reply::{Protocol, Reply};
 use crate::codes::Code;
 use crate::limits::{REPLIES_WAITING_MAX, REPLY_BYTES_MAX};
+use crate::metrics::Call;
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -20,6 +22,8 @@ pub(super) struct Output {
     written: usize,
     /// The replies that may not be written yet.
     waits: VecDeque<Wait>,
+    /// How many replies that had to wait need not any more.
+    settled: u64,
     /// Up to which sequence the journal has been told to wake this connection.
     watched: u64,
 }
@@ -29,28 +33,49 @@ pub(super) struct Output {
 struct Wait {
     reply: Range<usize>,
     ticket: Ticket,
+    call: Call,
+    /// When the command was read.
+    since: Instant,
 }
 
 impl Output {
-    /// Appends a reply; `write` returns what it has to wait for.
-    pub(super) fn append(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<Ticket>) {
+    /// Appends the reply to a call that was read at `since`; `write` returns what it has to wait
+    /// for. Whether it has to wait.
+    pub(super) fn append(
+        &mut self,
+        call: Call,
+        since: Instant,
+        write: impl FnOnce(&mut Vec<u8>) -> Option<Ticket>,
+    ) -> bool {
         let start = self.bytes.len();
-        if let Some(ticket) = write(&mut self.bytes)
-            && !ticket.is_durable()
-        {
-            self.waits.push_back(Wait { reply: start..self.bytes.len(), ticket });
+        match write(&mut self.bytes) {
+            Some(ticket) if !ticket.is_durable() => {
+                let reply = start..self.bytes.len();
+                self.waits.push_back(Wait { reply, ticket, call, since });
+                true
+            }
+            _ => false,
         }
     }
 
-    /// Lets go of what is decided.
-    pub(super) fn settle(&mut self) {
+    /// Lets go of what is decided, and tells which calls were answered.
+    pub(super) fn settle(&mut self, mut answered: impl FnMut(Call, Instant)) {
         while let Some(first) = self.waits.front() {
             match first.ticket.outcome() {
                 None => return,
-                Some(Ok(())) => _ = self.waits.pop_front(),
+                Some(Ok(())) => {
+                    answered(first.call, first.since);
+                    self.waits.pop_front();
+                    self.settled += 1;
+                }
                 Some(Err(_)) => return self.give_up_slow(),
             }
         }
+    }
+
+    /// Replies that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waits.len()
     }
 
     /// Puts the error in place of every reply whose outcome will never be known. The journal has
@@ -60,7 +85,8 @@ impl Output {
         let mut rewritten = Vec::with_capacity(self.bytes.len());
         let mut done = 0;
         let part = |range: Range<usize>| self.bytes.get(range).unwrap_or_default();
-        for Wait { reply, ticket } in self.waits.drain(..) {
+        self.settled += self.waits.len() as u64;
+        for Wait { reply, ticket, .. } in self.waits.drain(..) {
             if !matches!(ticket.outcome(), Some(Ok(()))) {
                 rewritten.extend_from_slice(part(done..reply.start));
                 Reply::new(Protocol::Resp2, &mut rewritten).error(Code::OutcomeUnknown.row().word);
@@ -69,6 +95,16 @@ impl Output {
         }
         rewritten.extend_from_slice(part(done..self.bytes.len()));
         self.bytes = rewritten;
+    }
+
+    /// How many replies that had to wait need not any more.
+    pub(super) const fn settled(&self) -> u64 {
+        self.settled
+    }
+
+    /// Likewise, once nothing waits that does now.
+    pub(super) fn to_settle(&self) -> u64 {
+        self.settled + self.waits.len() as u64
     }
 
     /// What may be written now.

@@ -5,6 +5,7 @@ use super::command_table;
 use super::frame::Args;
 use super::sale_command::SaleCommand;
 use super::session_command::SessionCommand;
+use super::subscribe::ChannelCommand;
 
 /// What one frame asks for. Borrows the frame's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +14,19 @@ pub enum Request<'a> {
     Nothing,
     /// For the connection itself: [`Session::answer`](super::Session::answer) knows all it takes.
     Session(SessionCommand<'a>),
+    /// For the connection's subscriptions.
+    Channel(ChannelCommand<'a>),
     /// For the engine.
     Sale(SaleCommand<'a>),
 }
 
 impl<'a> Request<'a> {
+    /// Whether Redis executes it on a RESP2 connection that is subscribed to something.
+    pub(super) const fn fits_subscriber(&self) -> bool {
+        use SessionCommand::{Ping, Quit, Reset};
+        matches!(self, Self::Nothing | Self::Channel(_) | Self::Session(Ping(_) | Quit | Reset))
+    }
+
     /// Reads the words of a frame. Names of commands and options may be in either case.
     ///
     /// # Errors

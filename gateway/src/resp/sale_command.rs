@@ -1,14 +1,14 @@
 //! The `DROP.*` commands: what they ask for, and how their words are read.
 //!
-//! Texts are checked to be visible ASCII, as every name in the engine is; their lengths, and
-//! whether such a thing exists, are the engine's to judge.
+//! Texts are UTF-8; what else they have to be, and whether such a thing exists, is the engine's to
+//! judge, as over HTTP.
 
 use smallvec::SmallVec;
 
 use super::bad_request::BadRequest;
 use super::frame::Args;
 use super::request::Request;
-use super::word::{integer, visible};
+use super::word::integer;
 
 /// A command for the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,7 +185,7 @@ fn lines<'a>(args: &mut Args<'a>) -> Result<SmallVec<[(&'a str, u32); 2]>, BadRe
     (0..count).map(|_| Ok((word(args, "sku")?, number(args)?))).collect()
 }
 
-/// The next word, which has to be there and visible ASCII; `what` names it in the error.
+/// The next word, which has to be there and UTF-8; `what` names it in the error.
 fn word<'a>(args: &mut Args<'a>, what: &'static str) -> Result<&'a str, BadRequest<'a>> {
     optional_word(args, what)?.ok_or(BadRequest::Syntax)
 }
@@ -195,7 +195,7 @@ fn optional_word<'a>(
     what: &'static str,
 ) -> Result<Option<&'a str>, BadRequest<'a>> {
     let Some(bytes) = args.next() else { return Ok(None) };
-    visible(bytes).map(Some).ok_or(BadRequest::Malformed(what))
+    std::str::from_utf8(bytes).map(Some).map_err(|_| BadRequest::Malformed(what))
 }
 
 /// The next word, which has to be there and a number from 0.

@@ -4,7 +4,7 @@ use jangteo::{Hold, ItemView, Phase, Refusal, SaleView, Ticket};
 
 use super::reply::Reply;
 use super::sale_command::{HoldCommand, ListCommand, SaleCommand};
-use super::session::AUTHENTICATION_REQUIRED;
+use super::session::{AUTHENTICATION_REQUIRED, LOADING};
 use crate::access::{Caller, Denied};
 use crate::codes::Code;
 use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
@@ -53,6 +53,14 @@ pub(super) fn answer<'a>(
             None
         }
         Err(refused) => write_refused(refused, brief, reply),
+    }
+}
+
+/// Answers somebody who has not said who it is. `malformed` comes first, as over HTTP.
+pub(super) fn refuse_stranger(command: SaleCommand<'_>, reply: &mut Reply<'_>) {
+    match typed(command).and_then(|command| Ok(command.check()?)) {
+        Ok(()) => reply.error(AUTHENTICATION_REQUIRED),
+        Err(refused) => _ = write_refused(refused, false, reply),
     }
 }
 
@@ -159,6 +167,15 @@ fn write_drop(view: &SaleView, reply: &mut Reply<'_>) {
     reply.integer(view.opens_at.as_ms());
 }
 
+/// Writes why a command about the drop's channel is not executed.
+pub(super) fn refuse(refused: Refused, verb: &str, reply: &mut Reply<'_>) {
+    match refused {
+        Refused::Denied(denied) => write_denied(denied, verb, reply),
+        // Only a hold can be refused in a way that has to wait for the disk.
+        refused => _ = write_refused(refused, false, reply),
+    }
+}
+
 /// In Redis's words, with `BRIEF` too.
 fn write_denied(denied: Denied, verb: &str, reply: &mut Reply<'_>) {
     match denied {
@@ -172,10 +189,27 @@ fn write_denied(denied: Denied, verb: &str, reply: &mut Reply<'_>) {
 }
 
 fn write_refused(refused: Refused, brief: bool, reply: &mut Reply<'_>) -> Option<Ticket> {
-    let Refused::Sale(refusal) = refused else {
-        let row = Code::Internal.row();
-        reply.error(format_args!("{} {}", row.word, row.name));
-        return None;
+    let refusal = match refused {
+        Refused::Sale(refusal) => refusal,
+        Refused::TooOften(early) => {
+            let word = Code::RateLimited.row().word;
+            if brief {
+                reply.bulk(word);
+            } else {
+                let retry_after_ms = early.retry_after_ms();
+                reply.error(format_args!("{word} retry_after_ms={retry_after_ms}"));
+            }
+            return None;
+        }
+        Refused::Recovering => {
+            reply.error(LOADING);
+            return None;
+        }
+        Refused::Broken | Refused::Denied(_) => {
+            let row = Code::Internal.row();
+            reply.error(format_args!("{} {}", row.word, row.name));
+            return None;
+        }
     };
     let row = Code::of(&refusal).row();
     let word = row.word;

@@ -18,6 +18,8 @@ use super::session_command::{Credentials, HelloCommand, SessionCommand};
 ///     now_ms: 1_588_122_000_000,
 ///     started_ms: 1_588_122_000_000,
 ///     connections: 1,
+///     watchers: 0,
+///     updates_encoded: 0,
 /// };
 /// let mut out = Vec::new();
 /// let mut parser = Parser::default();
@@ -56,7 +58,7 @@ const AUTHENTICATION_REQUIRED_FOR_HELLO: &str = "NOAUTH HELLO must be called wit
 const NOTHING_TO_AUTHENTICATE: &str = "ERR AUTH <password> called without any password configured \
     for the default user. Are you sure your configuration is correct?";
 const WRONG_PASSWORD: &str = "WRONGPASS invalid username-password pair or user is disabled.";
-const LOADING: &str = "LOADING the journal is being replayed";
+pub(super) const LOADING: &str = "LOADING jangteo is loading the dataset in memory";
 
 impl<I: Clone> Session<I> {
     /// A connection that has just been accepted. `id` is the server's number for it; `anonymous`
@@ -67,14 +69,19 @@ impl<I: Clone> Session<I> {
         Self { id, protocol: Protocol::default(), name: String::new(), anonymous, identity }
     }
 
+    /// The server's number for the connection.
+    #[must_use]
+    pub const fn id(&self) -> u64 {
+        self.id
+    }
+
     /// The protocol to answer in.
     #[must_use]
     pub const fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// Who the client is; `None` until it has said so. Any command but a [`SessionCommand`] is
-    /// then answered by [`Session::refuse_stranger`].
+    /// Who the client is; `None` until it has said so.
     #[must_use]
     pub const fn identity(&self) -> Option<&I> {
         self.identity.as_ref()
@@ -86,11 +93,6 @@ impl<I: Clone> Session<I> {
         let identity = self.identity.as_ref().and_then(judge);
         self.identity = identity.or_else(|| anonymous.clone());
         self.anonymous = anonymous;
-    }
-
-    /// Answers that the client has to say who it is first.
-    pub fn refuse_stranger(&self, out: &mut Vec<u8>) {
-        Reply::new(self.protocol, out).error(AUTHENTICATION_REQUIRED);
     }
 
     /// Appends the answer to `command` to `out`. `authenticate` looks the credentials up.
@@ -148,7 +150,12 @@ impl<I: Clone> Session<I> {
         authenticate: impl FnOnce(&Credentials<'_>) -> Option<I>,
     ) -> Result<(), &'static str> {
         if self.anonymous.is_some() {
-            return Err(NOTHING_TO_AUTHENTICATE);
+            // As Redis's user `default` without a password, which takes any.
+            return match credentials.user {
+                None => Err(NOTHING_TO_AUTHENTICATE),
+                Some(b"default") => Ok(()),
+                Some(_) => Err(WRONG_PASSWORD),
+            };
         }
         self.identity = Some(authenticate(credentials).ok_or(WRONG_PASSWORD)?);
         Ok(())

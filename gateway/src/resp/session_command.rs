@@ -180,8 +180,11 @@ pub(super) fn command_docs(_: Args<'_>) -> Parsed<'_> {
     session(SessionCommand::CommandDocs)
 }
 
-pub(super) fn command_list(_: Args<'_>) -> Parsed<'_> {
-    session(SessionCommand::CommandList)
+pub(super) fn command_list(mut args: Args<'_>) -> Parsed<'_> {
+    match args.next() {
+        None => session(SessionCommand::CommandList),
+        Some(_) => Err(BadRequest::Syntax),
+    }
 }
 
 pub(super) fn command_getkeys(args: Args<'_>) -> Parsed<'_> {

@@ -386,6 +386,8 @@ fn every_key_that_is_read_is_in_the_table() {
     let tables = [
         ("", "zz = 1\n"),
         ("tls.", "[tls]\nzz = 1\n"),
+        ("limits.", "[limits]\nzz = 1\n"),
+        ("rate_limits.", "[rate_limits]\nzz = 1\n"),
         ("keys[].", "[[keys]]\nzz = 1\n"),
         ("token_keys[].", "[[token_keys]]\nzz = 1\n"),
     ];
@@ -394,7 +396,8 @@ fn every_key_that_is_read_is_in_the_table() {
         let bad = read(text, &[], Flags::default()).unwrap_err().to_string();
         let known = bad.split("known here: ").nth(1).unwrap().lines().next().unwrap();
         for key in known.split(", ") {
-            let nested = ["tls", "keys", "token_keys"].contains(&key) && prefix.is_empty();
+            let nested = ["tls", "keys", "token_keys", "limits", "rate_limits"].contains(&key)
+                && prefix.is_empty();
             if !nested {
                 read_keys.insert(format!("{prefix}{key}"));
             }

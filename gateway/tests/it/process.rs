@@ -20,7 +20,9 @@ pub(crate) struct Served {
 
 pub(crate) fn jangteo() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_jangteo"));
-    for name in ["JANGTEO_HTTP", "JANGTEO_RESP", "JANGTEO_DATA", "JANGTEO_DURABILITY", "RUST_LOG"] {
+    for name in
+        ["JANGTEO_HTTP", "JANGTEO_RESP", "JANGTEO_DATA", "JANGTEO_DURABILITY", "JANGTEO_LOG"]
+    {
         command.env_remove(name);
     }
     command

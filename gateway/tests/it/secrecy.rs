@@ -82,7 +82,8 @@ fn logs_have_neither_credentials_nor_customers() {
         "jangteo.toml",
         &format!("[[keys]]\nname = \"shop\"\nscope = \"sell\"\nsha256 = \"{hash}\"\n"),
     );
-    let mut served = files.serve(&["--config", &config], &[("RUST_LOG", "trace")], Stdio::piped());
+    let mut served =
+        files.serve(&["--config", &config], &[("JANGTEO_LOG", "trace")], Stdio::piped());
     let wrong = secret.replace("jt_", "jt_0");
     for credential in [&secret, &wrong] {
         let line = "GET /v1/drops/t-1/holds?customer=pseudonym-of-somebody";

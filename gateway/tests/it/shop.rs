@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use jangteo::{Campaign, Durability, Engine, ManualClock, Timestamp};
 use jangteo_gateway::access::Access;
-use jangteo_gateway::{Service, Tls};
+use jangteo_gateway::{Limits, Service, Tls};
 
 /// 2020-04-29 10:00 in Seoul.
 pub(crate) const OPENS_MS: u64 = 1_588_122_000_000;
@@ -92,11 +92,22 @@ impl Shop {
         access: Access,
         tls: Option<Tls>,
     ) -> Self {
+        Self::limited(options, now_ms, file, access, (tls, Limits::default()))
+    }
+
+    /// Likewise, within these limits.
+    pub(crate) fn limited(
+        options: jangteo::Options,
+        now_ms: u64,
+        file: &str,
+        access: Access,
+        (tls, limits): (Option<Tls>, Limits),
+    ) -> Self {
         let clock = Arc::new(ManualClock::at(Timestamp::from_ms(now_ms)));
         let engine = options.clock(clock.clone()).background(false).open().unwrap();
         engine.put(Campaign::parse(file).unwrap_or_else(|faults| panic!("{faults}"))).unwrap();
-        let service =
-            Service::start_encrypted(engine.clone(), any_port(), any_port(), access, tls).unwrap();
+        let at = (any_port(), any_port());
+        let service = Service::start_limited(engine.clone(), at, access, tls, limits).unwrap();
         Self { engine, clock, service }
     }
 

@@ -22,8 +22,9 @@ const MORE_THAN_ASCII: [(&str, &str); 7] = [
 ];
 
 /// The files that own an atomic. What else there is to say of each is in `docs/orderings.md`.
-const WITH_ORDERINGS: [&str; 11] = [
+const WITH_ORDERINGS: [&str; 17] = [
     "bench/src/hammer.rs",
+    "engine/src/buyers/known.rs",
     "engine/src/clock.rs",
     "engine/src/fault.rs",
     "engine/src/journal/gate.rs",
@@ -33,6 +34,11 @@ const WITH_ORDERINGS: [&str; 11] = [
     "gateway/src/app.rs",
     "gateway/src/dispatch.rs",
     "gateway/src/flushing.rs",
+    "gateway/src/in_flight.rs",
+    "gateway/src/metrics/holds.rs",
+    "gateway/src/metrics/times.rs",
+    "gateway/src/metrics/turned_away.rs",
+    "gateway/src/watch/hub.rs",
     "loadtest/src/progress.rs",
 ];
 

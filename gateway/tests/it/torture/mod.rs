@@ -17,4 +17,4 @@ mod volume;
 pub(crate) use client::{Client, Reply, Wire};
 pub(crate) use drop::{Crowd, Shopped, totals};
 pub(crate) use journal::Journal;
-pub(crate) use seed::{count, rng, seed};
+pub(crate) use seed::{count, now_ms, rng, seed};

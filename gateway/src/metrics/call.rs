@@ -1,0 +1,106 @@
+//! What a request asks for, as a label.
+
+use axum::http::Method;
+
+/// A kind of request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Hold,
+    Confirm,
+    Release,
+    Extend,
+    Get,
+    Find,
+    Drop,
+    Drops,
+    Audit,
+    Events,
+    /// The connection's own affairs, health, pages, and what is no call at all.
+    Other,
+}
+
+/// How many kinds there are.
+pub(crate) const CALLS: usize = Call::ALL.len();
+
+impl Call {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::Hold,
+        Self::Confirm,
+        Self::Release,
+        Self::Extend,
+        Self::Get,
+        Self::Find,
+        Self::Drop,
+        Self::Drops,
+        Self::Audit,
+        Self::Events,
+        Self::Other,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Confirm => "confirm",
+            Self::Release => "release",
+            Self::Extend => "extend",
+            Self::Get => "get",
+            Self::Find => "find",
+            Self::Drop => "drop",
+            Self::Drops => "drops",
+            Self::Audit => "audit",
+            Self::Events => "events",
+            Self::Other => "other",
+        }
+    }
+
+    /// The kind of an HTTP request.
+    pub(crate) fn of_request(method: &Method, path: &str) -> Self {
+        let mut parts = path.split('/').skip(1);
+        let parts = [(); 4].map(|()| parts.next().unwrap_or_default());
+        let posted = *method == Method::POST;
+        match parts {
+            ["v1", "drops", "", _] => Self::Drops,
+            ["v1", "drops", _, ""] => Self::Drop,
+            ["v1", "drops", _, "holds"] if posted => Self::Hold,
+            ["v1", "drops", _, "holds"] => Self::Find,
+            ["v1", "drops", _, "audit"] => Self::Audit,
+            ["v1", "drops", _, "events"] | ["v1", "events", ..] => Self::Events,
+            ["v1", "holds", _, ""] => Self::Get,
+            ["v1", "holds", _, "confirm"] => Self::Confirm,
+            ["v1", "holds", _, "release"] => Self::Release,
+            ["v1", "holds", _, "extend"] => Self::Extend,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_has_its_kind() {
+        let table = [
+            ("GET", "/v1/drops", Call::Drops),
+            ("GET", "/v1/drops/t-1", Call::Drop),
+            ("POST", "/v1/drops/t-1/holds", Call::Hold),
+            ("GET", "/v1/drops/t-1/holds", Call::Find),
+            ("GET", "/v1/drops/t-1/audit", Call::Audit),
+            ("GET", "/v1/drops/t-1/events", Call::Events),
+            ("GET", "/v1/events", Call::Events),
+            ("GET", "/v1/holds/h", Call::Get),
+            ("POST", "/v1/holds/h/confirm", Call::Confirm),
+            ("POST", "/v1/holds/h/release", Call::Release),
+            ("POST", "/v1/holds/h/extend", Call::Extend),
+            ("GET", "/readyz", Call::Other),
+            ("GET", "/", Call::Other),
+            ("GET", "*", Call::Other),
+        ];
+        for (method, path, call) in table {
+            assert_eq!(Call::of_request(&method.parse().unwrap(), path), call, "{path}");
+        }
+        for (place, call) in Call::ALL.into_iter().enumerate() {
+            assert_eq!(call as usize, place);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! What is counted where it happens, but for holds, which are counted beside the engine.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::times::Times;
+use super::turned_away::TurnedAway;
+use crate::limits::SCRAPERS_MAX;
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    pub(crate) times: Times,
+    pub(crate) turned_away: TurnedAway,
+    /// Room for whoever scrapes.
+    pub(crate) scrapers: Arc<Semaphore>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let scrapers = Arc::new(Semaphore::new(SCRAPERS_MAX));
+        Self { times: Times::default(), turned_away: TurnedAway::default(), scrapers }
+    }
+}
