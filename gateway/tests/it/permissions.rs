@@ -26,10 +26,11 @@ const PAID: &str = r#"{"payment":"p"}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 28] = [
+const HTTP: [Row; 29] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
+    ("/v1/drops/{drop}/events",  "GET /v1/drops/none/events",               "",     [404, 401, 404, 404, 404, 404]),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-1/holds",                GOOD,   [401, 401, 201, 201, 400, 400]),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-1/holds",                FOR_C1, [401, 401, 201, 403, 201, 201]),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t%2d1/holds",              FOR_C1, [401, 401, 201, 403, 201, 201]),
@@ -59,7 +60,7 @@ const HTTP: [Row; 28] = [
 
 /// The same over RESP: the beginning of the reply. A stranger is told so first, as Redis does.
 #[rustfmt::skip]
-const RESP: [(&str, [&str; 6]); 35] = [
+const RESP: [(&str, [&str; 6]); 37] = [
     ("HELLO 3",                           [HELLO_FIRST, HELLO_FIRST, "%7", "%7", "%7", "%7"]),
     ("AUTH jt_2",                         [WRONGPASS; 6]),
     ("QUIT",                              ["+OK"; 6]),
@@ -81,6 +82,8 @@ const RESP: [(&str, [&str; 6]); 35] = [
     ("COMMAND INFO get",                  [NOAUTH, NOAUTH, "*1", "*1", "*1", "*1"]),
     ("COMMAND LIST",                      [NOAUTH, NOAUTH, "*", "*", "*", "*"]),
     ("COMMAND GETKEYS DROP.STOCK t-1",    [NOAUTH, NOAUTH, "*1", "*1", "*1", "*1"]),
+    ("SUBSCRIBE drop:none",               [NOAUTH, NOAUTH, "-NODROP", "-NODROP", "-NODROP", "-NODROP"]),
+    ("UNSUBSCRIBE",                       [NOAUTH, NOAUTH, "*3", "*3", "*3", "*3"]),
     ("GET a",                             [UNKNOWN; 6]),
     ("DROP.HOLD t-1 c-1 1 a x",           ["-ERR value is not an integer"; 6]),
     ("DROP.HOLD t-1 c-1 1 a 0",           ["-ERR malformed: quantity"; 6]),
@@ -143,7 +146,7 @@ fn every_caller_may_over_http_what_the_table_says_and_nothing_else() {
                 401 => assert_eq!(answer.code(), "unauthenticated"),
                 403 => assert_eq!(answer.code(), "forbidden"),
                 // Nothing is recorded in memory, so there are no events to be read.
-                404 if line.contains("events") => assert_eq!(answer.code(), "not_found"),
+                404 if line.contains("/v1/events") => assert_eq!(answer.code(), "not_found"),
                 404 => assert!(answer.code().starts_with("unknown_")),
                 _ => {}
             }

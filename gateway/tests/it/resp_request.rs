@@ -228,8 +228,8 @@ fn an_unknown_command_is_named_with_the_beginning_of_its_arguments() {
         ("DROP.REFUND h-1", "'DROP.REFUND', with args beginning with: 'h-1' ".to_owned()),
         ("DROP.WAITING w", "'DROP.WAITING', with args beginning with: 'w' ".to_owned()),
         ("DROP.LEAVE w", "'DROP.LEAVE', with args beginning with: 'w' ".to_owned()),
-        ("SUBSCRIBE d", "'SUBSCRIBE', with args beginning with: 'd' ".to_owned()),
-        ("UNSUBSCRIBE", "'UNSUBSCRIBE', with args beginning with: ".to_owned()),
+        ("PSUBSCRIBE d", "'PSUBSCRIBE', with args beginning with: 'd' ".to_owned()),
+        ("PUNSUBSCRIBE", "'PUNSUBSCRIBE', with args beginning with: ".to_owned()),
         ("'' a", "'', with args beginning with: 'a' ".to_owned()),
         (r#"GET "\xff""#, "'GET', with args beginning with: '\u{fffd}' ".to_owned()),
     ];
