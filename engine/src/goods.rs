@@ -111,8 +111,8 @@ impl Goods {
         usize::try_from(self.units()).unwrap_or(usize::MAX).min(ROWS_TOUCHED_MAX)
     }
 
-    /// Rows that each shard needs for them. Customers spread like dice: six deviations more than the
-    /// mean leave no shard growing.
+    /// Rows that each shard needs for them. Customers spread like dice: six deviations more than
+    /// the mean leave no shard growing.
     pub(crate) fn rows_expected(&self) -> usize {
         let mean = self.holds_expected() / SHARDS;
         mean + 6 * mean.isqrt() + 8

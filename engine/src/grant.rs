@@ -3,7 +3,8 @@
 //! `check -> buyers (key) -> phase -> goods -> limits -> admission (stock) -> append -> buyers`
 //!
 //! Lock order: basket mutex, then one shard, then the append. Nothing here waits for the disk. A
-//! refusal of a sold-out drop allocates nothing, and takes no lock unless the customer may be known.
+//! refusal of a sold-out drop allocates nothing, and takes no lock unless the customer may be
+//! known.
 
 use crate::Timestamp;
 use crate::admission::{self, Admit, Seen};

@@ -13,6 +13,7 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame};
+use utoipa::ToSchema;
 
 use super::events::STREAM;
 use super::openapi::DropProblems;
@@ -36,10 +37,10 @@ pub(super) fn is_path(path: &str) -> bool {
 /// request, by a [`Takeover`].
 #[utoipa::path(
     get, path = "/v1/drops/{drop}/events", operation_id = "watch", tag = "drops",
-    params(("drop" = String, Path, example = "try-it-1")),
+    params(("drop" = String, Path)),
     responses(
         (status = 200, description = "A stream that goes on",
-            content((String = "text/event-stream"))),
+            content((Told = "text/event-stream"))),
         DropProblems,
     ),
     security((), ("bearer" = [])),
@@ -67,6 +68,17 @@ pub(super) async fn get(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(NOT_BUFFERED, HeaderValue::from_static("no"));
     Ok(response)
+}
+
+/// One event of a stream, as it is described.
+#[expect(dead_code, reason = "its bytes are made once for all watchers, in watch/shown.rs")]
+#[derive(ToSchema)]
+struct Told {
+    /// `drop`, `phase` or `stock`.
+    #[schema(pattern = "^(drop|phase|stock)$")]
+    event: String,
+    /// A JSON object: the drop, or what of it has changed.
+    data: String,
 }
 
 /// The body of a stream. It holds one update at most: the next is asked for when that is taken.

@@ -20,8 +20,8 @@ use crate::limits::DROPS_MEASURED_MAX;
 use crate::tls::Wire;
 use crate::warnings::without_goods;
 
-/// The text of `GET /metrics`, of a service that has recovered. Asks files, so it is not for a thread
-/// that answers clients.
+/// The text of `GET /metrics`, of a service that has recovered. Asks files, so it is not for a
+/// thread that answers clients.
 pub(crate) fn scrape(app: &Arc<App>, engine: Engine) -> Result<String, fmt::Error> {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Scrape { app: Arc::clone(app), engine }));

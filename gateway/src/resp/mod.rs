@@ -3,8 +3,9 @@
 //! `frame` cuts the byte stream into commands (`inline` splits those typed by hand),
 //! `command_table` says which commands there are, `request` turns one into a typed [`Request`]
 //! (`sale_command` and `session_command` hold the two kinds), `sale_reply` answers the first kind
-//! and `session` the second, `subscribe` those about channels, `reply` writes RESP2 and RESP3, `output` keeps replies until they may
-//! be seen, `connection` brings it all together, and [`serve`] listens.
+//! and `session` the second, `subscribe` those about channels, `reply` writes RESP2 and RESP3,
+//! `output` keeps replies until they may be seen, `connection` brings it all together, and
+//! [`serve`] listens.
 //!
 //! ```
 //! use jangteo_gateway::resp::{Parser, Protocol, Reply, Request, SaleCommand};
