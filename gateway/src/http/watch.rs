@@ -37,7 +37,7 @@ pub(super) fn is_path(path: &str) -> bool {
 /// request, by a [`Takeover`].
 #[utoipa::path(
     get, path = "/v1/drops/{drop}/events", operation_id = "watch", tag = "drops",
-    params(("drop" = String, Path)),
+    params(("drop" = String, Path, example = "try-it-1")),
     responses(
         (status = 200, description = "A stream that goes on",
             content((Told = "text/event-stream"))),
