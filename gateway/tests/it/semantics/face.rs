@@ -153,7 +153,7 @@ fn listed(
         return Err(Refusal::Malformed("limit"));
     }
     if after.is_some_and(|id| engine.sale(id).is_none()) {
-        return Err(Refusal::Malformed("after"));
+        return Err(Refusal::UnknownDrop);
     }
     // Both drops are of one campaign and open one after the other.
     let behind = |id: &str| after.is_none_or(|after| after < id);
