@@ -76,7 +76,8 @@ impl EngineCore {
         for sale in self.current() {
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
-            if live.contains(&sale.0.index) && sale.phase() != Phase::Paused {
+            let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
+            if live.contains(&sale.0.index) && !paused {
                 expired += sale.0.expire_due(now);
             }
             if sale.is_near(now) {
