@@ -76,6 +76,7 @@ impl EngineCore {
         for sale in self.current() {
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
+            sale.0.serve_line();
             let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
             if live.contains(&sale.0.index) && !paused {
                 expired += sale.0.expire_due(now);

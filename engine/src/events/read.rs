@@ -14,6 +14,7 @@ use crate::journal::record::{BadRecord, Record, Shown};
 use crate::limits::{EVENTS_MAX, EVENTS_PAGE_BYTES};
 use crate::phase::Phase;
 use crate::sale::Sale;
+use crate::wait::WaitState;
 
 /// Some events, in the order of the journal.
 #[derive(Clone, Debug)]
@@ -183,7 +184,13 @@ impl Page<'_> {
             Record::Refunded { sale, refund } => {
                 (EventKind::HoldRefunded, hold(self.hold(*sale, refund.slot, sequence)?))
             }
-            Record::Waited { .. } | Record::Left { .. } => return Err("a line that is not known"),
+            Record::Waited { sale, join } => {
+                let (state, place) = (WaitState::Waiting, Some(join.place));
+                (EventKind::WaitJoined, self.wait(*sale, join.slot, state, place)?)
+            }
+            Record::Left { sale, slot } => {
+                (EventKind::WaitLeft, self.wait(*sale, *slot, WaitState::Left, None)?)
+            }
         };
         Ok(Some(what))
     }
@@ -202,6 +209,18 @@ impl Page<'_> {
         let now = if known { None } else { Some(sale.page().0.goods) };
         let view = sale.view_of(shown.phase, sealed, now.as_deref().unwrap_or(&shown.goods));
         Ok(EventData::Drop(Box::new(view)))
+    }
+
+    /// The wait at `slot`, as a record left it.
+    fn wait(
+        &self,
+        sale: u32,
+        slot: Slot,
+        state: WaitState,
+        place: Option<u32>,
+    ) -> Result<EventData, Impossible> {
+        let wait = self.sale(sale)?.wait_at(slot, state, place);
+        Ok(EventData::Wait(Box::new(wait.ok_or("a wait that does not exist")?)))
     }
 
     /// The hold at `slot`, for what a record does not say of it.

@@ -56,10 +56,12 @@ pub(crate) enum Kind {
     Pauses = 11,
     /// What happened to holds of the shard before after they were over.
     Afterwards = 12,
+    /// Places in the line of customers of the shard before.
+    Waits = 13,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -72,6 +74,7 @@ impl Kind {
         Self::Steps,
         Self::Pauses,
         Self::Afterwards,
+        Self::Waits,
     ];
 }
 

@@ -23,6 +23,8 @@ mod holds;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod pending;
 #[cfg(test)]
 mod phases;
