@@ -84,7 +84,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 54] = [
     (Fault::ReplayBeforeFlush, Hunt::Model, &["model"]),
     (Fault::SkipFlush, Hunt::Model, &["model"]),
     (Fault::RefundNotFreed, Hunt::Model, &["model"]),
-    (Fault::RefundNotFreed, Hunt::Simulation, &["C1"]),
+    (Fault::RefundNotFreed, Hunt::Simulation, &["C1", "audit"]),
     (Fault::RefundForgotten, Hunt::Model, &["model"]),
     (Fault::PauseIgnored, Hunt::Model, &["model"]),
     (Fault::PauseIgnored, Hunt::Simulation, &["answer"]),
