@@ -18,6 +18,7 @@ use crate::request::check_payment;
 use crate::sale::{Sale, SaleCore};
 
 /// A hold that is to be freed.
+#[derive(Clone, Copy, Debug)]
 struct Freed<'a> {
     /// What it becomes.
     state: HoldState,

@@ -29,6 +29,8 @@ mod pending;
 #[cfg(test)]
 mod phases;
 #[cfg(test)]
+mod programmes;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod refunds;

@@ -138,6 +138,11 @@ fn the_records_tables_are_the_records() {
     ];
     assert_bytes(&table("## Record", "bytes"), &bytes, 16, &expected);
     let (_, fixed) = bytes.split_at(16);
+    assert_grant(fixed);
+}
+
+/// The table of a grant's bytes.
+fn assert_grant(fixed: &[u8]) {
     let grants = table("A grant, from byte 16", "bytes");
     let expected = [
         ("number", 0x1112_1314_u32.to_le_bytes().to_vec()),
