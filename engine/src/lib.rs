@@ -59,15 +59,18 @@ mod hold;
 mod housekeeping;
 mod ids;
 mod journal;
+mod lifecycle;
 pub mod limits;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
 mod options;
 mod pending;
 mod phase;
+mod refund;
 mod refusal;
 mod replay;
 mod request;
+mod restock;
 mod sale;
 mod settle;
 #[cfg(all(test, jangteo_shuttle))]
@@ -97,6 +100,7 @@ pub use journal::{
 pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
+pub use refund::Refund;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;

@@ -52,10 +52,14 @@ pub(crate) enum Kind {
     End = 9,
     /// Steps of the wall clock that live holds followed: sequence and milliseconds.
     Steps = 10,
+    /// Drops that are paused: index, what they were before, since when.
+    Pauses = 11,
+    /// What happened to holds of the shard before after they were over.
+    Afterwards = 12,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -66,6 +70,8 @@ impl Kind {
         Self::Lines,
         Self::End,
         Self::Steps,
+        Self::Pauses,
+        Self::Afterwards,
     ];
 }
 
