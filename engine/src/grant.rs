@@ -182,7 +182,7 @@ impl Sale {
         basket: bool,
     ) -> Result<Stamp, (Refusal, Moves)> {
         let sale = &*self.0;
-        let rules = &sale.campaign().rules;
+        let rules = sale.rules();
         let now = sale.shared.clock.now();
         let lines = &ask.lines;
         let moves = sale.goods.moves(lines, gifts);
@@ -292,8 +292,9 @@ impl SaleCore {
         if ask.unknown_sku {
             return Err(Refusal::UnknownSku.into());
         }
-        if let Some(areas) = &self.campaign().rules.areas
+        if let Some(areas) = &self.rules().areas
             && !areas.iter().any(|area| area == ask.area)
+            && !self.terms.serve(ask.area)
         {
             return Err(Refusal::AreaNotServed.into());
         }
@@ -312,7 +313,7 @@ impl SaleCore {
         self.turn_phase(self.shared.clock.now());
         match self.phase.get() {
             Phase::Open => Ok(()),
-            Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at }),
+            Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.opens_at() }),
             Phase::Paused => Err(Refusal::Paused),
             Phase::Closed | Phase::Settled => Err(Refusal::Closed),
         }
@@ -325,7 +326,7 @@ impl SaleCore {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
             limit == 0 || has + u64::from(more) <= u64::from(limit)
         };
-        let limit = self.campaign().rules.limit_per_customer;
+        let limit = self.rules().limit_per_customer;
         let asked: u32 = lines.iter().map(|line| u32::from(line.quantity)).sum();
         let own = |line: &Line| {
             let limit = self.goods.get(line.item).limit;
@@ -352,7 +353,7 @@ impl SaleCore {
         if planted(Fault::GrantAfterClose) {
             return Ok(());
         }
-        let over = self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= now);
+        let over = self.terms.closes_at().is_some_and(|closes_at| closes_at <= now);
         match phase {
             Phase::Open if !over => Ok(()),
             Phase::Paused => Err(Refusal::Paused),

@@ -19,6 +19,8 @@ pub enum Refusal {
     UnknownDrop,
     /// No hold of that name in this drop.
     UnknownHold,
+    /// No campaign of that name.
+    UnknownCampaign,
     /// The drop has no item of that name.
     UnknownSku,
     /// The drop is closed.
@@ -46,7 +48,7 @@ pub enum Refusal {
     Conflict,
     /// The hold has expired.
     Expired,
-    /// The hold's state does not allow it.
+    /// The hold's state does not allow it, or the campaign's.
     WrongState,
     /// Too much is under way; the same request may succeed in a moment.
     Overloaded,
@@ -62,6 +64,7 @@ impl Refusal {
             Self::Malformed(_) => "malformed",
             Self::UnknownDrop => "unknown_drop",
             Self::UnknownHold => "unknown_hold",
+            Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownSku => "unknown_sku",
             Self::Closed => "closed",
             Self::NotOpen { .. } => "not_open",

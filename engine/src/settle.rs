@@ -107,7 +107,7 @@ impl Sale {
             HoldState::Confirmed | HoldState::Released => return Err(Refusal::WrongState),
             HoldState::Expired => return Err(Refusal::Expired),
         }
-        let ttl_ms = self.0.campaign().rules.hold_ttl_ms;
+        let ttl_ms = self.0.rules().hold_ttl_ms;
         let latest = hold.created_at.plus_ms(2 * ttl_ms);
         let expires_at = now.plus_ms(ttl_ms).min(latest).max(hold.ends_at);
         let sale = self.0.index;

@@ -18,7 +18,7 @@ pub(super) struct DropBook {
     index: u32,
     id: String,
     campaign: String,
-    /// Whether a later put of the campaign took this drop's place.
+    /// Whether a later put of the campaign took this drop's place, or deleted it.
     replaced: bool,
     terms: Terms,
     phase: Phase,
@@ -93,8 +93,30 @@ impl DropBook {
         found.add(Some(&self.id), rule, what);
     }
 
+    pub(super) const fn index(&self) -> u32 {
+        self.index
+    }
+
     pub(super) fn is_current_of(&self, campaign: &str) -> bool {
         self.campaign == campaign && !self.replaced
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.phase == Phase::Settled
+    }
+
+    /// Whether nothing was ever granted.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.holds.is_empty()
+    }
+
+    /// The drop is deleted, with everything that is known of its customers.
+    pub(super) fn forget(&mut self) {
+        (self.replaced, self.phase) = (true, Phase::Closed);
+        self.holds = Vec::new();
+        self.by_slot.clear();
+        self.customers.clear();
+        self.keys.clear();
     }
 
     pub(super) fn replaced(&mut self, found: &mut Found) {
@@ -103,6 +125,25 @@ impl DropBook {
         }
         self.replaced = true;
         self.phase = Phase::Closed;
+    }
+
+    /// The drop goes on under the campaign as it was put again.
+    pub(super) fn goes_on(
+        &mut self,
+        campaign: &Campaign,
+        occurrence: &Occurrence,
+        found: &mut Found,
+    ) {
+        let (terms, goods) = Terms::of(campaign, occurrence);
+        let same_goods = goods.iter().map(|(sku, _)| sku).eq(self.goods.iter().map(|one| &one.sku));
+        let broken = self.terms.broken_by(&terms, self.phase == Phase::Closed);
+        if let Some(what) = broken.or_else(|| (!same_goods).then_some("goods")) {
+            self.wrong(found, "terms", format!("put again with another {what}"));
+        }
+        if self.replaced || self.id != format!("{}-{}", campaign.id, occurrence.number) {
+            self.wrong(found, "drop", format!("goes on as {}", occurrence.number));
+        }
+        self.terms = terms;
     }
 
     pub(super) fn opened(&mut self, at: Timestamp, found: &mut Found) {

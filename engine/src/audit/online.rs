@@ -189,7 +189,7 @@ impl<'s> Recount<'s> {
                 *if held { &mut count.held } else { &mut count.sold } += u64::from(units);
             }
         }
-        let limit = u64::from(self.sale.campaign().rules.limit_per_customer);
+        let limit = u64::from(self.sale.0.rules().limit_per_customer);
         for (buyer, units) in by_buyer {
             let counted = shard.units(buyer);
             if counted != units {

@@ -1,6 +1,7 @@
 //! Records to events, one page at a time.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::event::{Event, EventData, EventId, EventKind};
 use crate::book::Count;
@@ -128,8 +129,13 @@ impl Page<'_> {
     }
 
     fn event(&self, located: &Located<'_>) -> Result<Option<Event>, Impossible> {
-        let &Located { sequence, at, .. } = located;
-        Ok(self.what(located)?.map(|(kind, data)| {
+        let &Located { sequence, at, ref record, .. } = located;
+        let what = self.what(located);
+        // Looked at last, since it may have been deleted meanwhile.
+        if self.is_forgotten(record) {
+            return Ok(None);
+        }
+        Ok(what?.map(|(kind, data)| {
             let id = (self.id)(sequence);
             Event { id, kind, time: at, data }
         }))
@@ -138,20 +144,28 @@ impl Page<'_> {
     fn what(&self, located: &Located<'_>) -> Result<Option<(EventKind, EventData)>, Impossible> {
         let &Located { sequence, at, ref record, .. } = located;
         let what = match record {
-            Record::Resumed { .. } | Record::Stepped { .. } => return Ok(None),
+            Record::Resumed { .. } | Record::Stepped { .. } | Record::Deleted { .. } => {
+                return Ok(None);
+            }
             Record::Campaign { json, .. } => {
                 let put =
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
-                (EventKind::CampaignPut, EventData::Campaign(Box::new(put.campaign)))
+                (
+                    EventKind::CampaignPut,
+                    EventData::Campaign(Box::new(Arc::unwrap_or_clone(put.campaign))),
+                )
             }
             Record::Opened { sale } => {
                 let sale = self.sale(*sale)?;
-                let view = sale.view_of(Phase::Open, false, &sale.goods().counts());
+                let (counts, terms) = (sale.goods().counts(), sale.0.terms.at(sequence));
+                let view = sale.view_of(Phase::Open, false, &counts, &terms);
                 (EventKind::DropOpened, EventData::Drop(Box::new(view)))
             }
             Record::Closed { sale } => {
                 let sale = self.sale(*sale)?;
-                let view = sale.view_of(Phase::Closed, false, &counts_at_closing(&sale, sequence));
+                let (counts, terms) =
+                    (counts_at_closing(&sale, sequence), sale.0.terms.at(sequence));
+                let view = sale.view_of(Phase::Closed, false, &counts, &terms);
                 (EventKind::DropClosed, EventData::Drop(Box::new(view)))
             }
             Record::Granted { sale, grant } => {
@@ -178,6 +192,16 @@ impl Page<'_> {
             }
         };
         Ok(Some(what))
+    }
+
+    /// Whether a record is about a drop whose campaign is deleted. What the campaign was is no
+    /// secret.
+    fn is_forgotten(&self, record: &Record<'_>) -> bool {
+        let sale = match record {
+            Record::Campaign { .. } => None,
+            other => self.engine.sale_at(other.sale()),
+        };
+        sale.is_some_and(|sale| sale.0.is_forgotten())
     }
 
     fn sale(&self, index: u32) -> Result<Sale, Impossible> {

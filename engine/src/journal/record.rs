@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 0-2 | length of the whole record |
 //! | 3 | kind |
-//! | 4-6 | index of the sale (of the campaign's first sale for a campaign, else 0) |
+//! | 4-6 | index of the sale (of the campaign's first sale for a campaign or its end, else 0) |
 //! | 7 | flags: bit 0, a grant was confirmed at once |
 //! | 8-15 | time, in milliseconds after the epoch; never before the record before it |
 //!
@@ -25,6 +25,7 @@
 //! | 8 | expired | row `u32`, shard |
 //! | 9 | extended | row `u32`, shard, expiry `u64` |
 //! | 10 | stepped | by how many milliseconds the wall clock was stepped, `i64`: every live hold's expiry moved along |
+//! | 20 | deleted | the campaign's id as JSON |
 
 use smallvec::SmallVec;
 
@@ -79,6 +80,7 @@ pub(crate) enum Record<'a> {
     Released { sale: u32, slot: Slot },
     Expired { sale: u32, slot: Slot },
     Extended { sale: u32, slot: Slot, expires_at: Timestamp },
+    Deleted { first_sale: u32, json: &'a str },
 }
 
 /// The bytes are not a record of this version.
@@ -98,13 +100,16 @@ impl<'a> Record<'a> {
             Self::Expired { .. } => 8,
             Self::Extended { .. } => 9,
             Self::Stepped { .. } => 10,
+            Self::Deleted { .. } => 20,
         }
     }
 
-    const fn sale(&self) -> u32 {
+    /// The sale it is about; 0 if it is about none.
+    pub(crate) const fn sale(&self) -> u32 {
         match self {
             Self::Resumed { .. } | Self::Stepped { .. } => 0,
             Self::Campaign { first_sale: sale, .. }
+            | Self::Deleted { first_sale: sale, .. }
             | Self::Opened { sale }
             | Self::Closed { sale }
             | Self::Granted { sale, .. }
@@ -142,7 +147,9 @@ impl<'a> Record<'a> {
             Self::Opened { .. } | Self::Closed { .. } => {}
             Self::Resumed { now } => out.extend_from_slice(&now.as_ms().to_le_bytes()),
             Self::Stepped { step_ms } => out.extend_from_slice(&step_ms.to_le_bytes()),
-            Self::Campaign { json, .. } => out.extend_from_slice(json.as_bytes()),
+            Self::Campaign { json, .. } | Self::Deleted { json, .. } => {
+                out.extend_from_slice(json.as_bytes());
+            }
             Self::Granted { grant, .. } => grant.encode(out),
             Self::Confirmed { slot, payment, .. } => {
                 encode_slot(*slot, out);
@@ -193,6 +200,7 @@ impl<'a> Record<'a> {
                 Self::Extended { sale, slot, expires_at: Timestamp::from_ms(tail.u64()?) }
             }
             10 => Self::Stepped { step_ms: tail.take().map(i64::from_le_bytes)? },
+            20 => Self::Deleted { first_sale: sale, json: tail.text(tail.0.len())? },
             _ => return Err(BadRecord),
         };
         if tail.0.is_empty() { Ok((at, record, length)) } else { Err(BadRecord) }
@@ -321,6 +329,7 @@ mod tests {
             Record::Resumed { now: Timestamp::from_ms(7) },
             Record::Stepped { step_ms: -3_600_000 },
             Record::Campaign { first_sale: 7, json: "{\"id\":\"\u{c7a5}\u{d130}\"}" },
+            Record::Deleted { first_sale: 7, json: "{}" },
             Record::Opened { sale: 0x00ff_ffff },
             Record::Closed { sale: 1 },
             Record::Granted { sale: 3, grant },

@@ -52,10 +52,14 @@ pub(crate) enum Kind {
     End = 9,
     /// Steps of the wall clock that live holds followed: sequence and milliseconds.
     Steps = 10,
+    /// A campaign as it was put while drops of it went on.
+    Change = 19,
+    /// The campaign before is deleted.
+    Deleted = 20,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -66,6 +70,8 @@ impl Kind {
         Self::Lines,
         Self::End,
         Self::Steps,
+        Self::Change,
+        Self::Deleted,
     ];
 }
 

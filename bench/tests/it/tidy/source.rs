@@ -31,6 +31,7 @@ const WITH_ORDERINGS: [&str; 17] = [
     "engine/src/journal/watermark.rs",
     "engine/src/phase.rs",
     "engine/src/stock/cell.rs",
+    "engine/src/terms.rs",
     "gateway/src/app.rs",
     "gateway/src/dispatch.rs",
     "gateway/src/flushing.rs",
