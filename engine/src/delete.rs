@@ -52,7 +52,7 @@ impl EngineCore {
             }
             book.forget(&indices);
             for sale in &sales {
-                sale.0.phase.set(book.page(sale.0.index).phase);
+                sale.0.phase.set(book.page(sale.0.index));
                 sale.0.forget();
             }
             Ok(Record::Deleted { first_sale, json: &json })
@@ -76,8 +76,7 @@ impl Book {
     /// Ends those of these drops that have not ended.
     pub(crate) fn forget(&mut self, drops: &BTreeSet<u32>) {
         for &index in drops {
-            let page = self.page_mut(index);
-            page.phase = page.phase.max(Phase::Closed);
+            self.page_mut(index).end();
         }
     }
 }

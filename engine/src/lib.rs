@@ -60,6 +60,7 @@ mod hold;
 mod housekeeping;
 mod ids;
 mod journal;
+mod lifecycle;
 pub mod limits;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
@@ -67,9 +68,11 @@ mod options;
 mod pending;
 mod phase;
 mod put;
+mod refund;
 mod refusal;
 mod replay;
 mod request;
+mod restock;
 mod sale;
 mod settle;
 #[cfg(all(test, jangteo_shuttle))]
@@ -101,6 +104,7 @@ pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
 pub use put::{Change, ChangeKind};
+pub use refund::Refund;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;

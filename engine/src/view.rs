@@ -85,7 +85,8 @@ impl Sale {
             self.0.shared.journal.read(|book, sequence| {
                 (book.page(self.0.index).clone(), self.0.terms.now(), sequence)
             });
-        (self.view_of(page.phase, self.is_sealed_in(page.phase), &page.goods, &terms), sequence)
+        let sealed = self.is_sealed_if(page.awaits_opening());
+        (self.view_of(page.phase, sealed, &page.goods, &terms), sequence)
     }
 
     /// The drop with this phase, these units and these terms.

@@ -53,8 +53,26 @@ impl Witness {
                     DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
                 self.delete(&record.campaign);
             }
-            Record::Opened { sale } => self.of(*sale, |drop, found| drop.opened(at, found)),
-            Record::Closed { sale } => self.of(*sale, DropBook::closed),
+            Record::Opened { sale, shown } => self.of(*sale, |drop, found| {
+                drop.opened(at, found);
+                drop.shows(shown, found);
+            }),
+            Record::Closed { sale, pause_ms, shown } => self.of(*sale, |drop, found| {
+                drop.closed(at, *pause_ms, found);
+                drop.shows(shown, found);
+            }),
+            Record::Paused { sale, now, shown } => self.of(*sale, |drop, found| {
+                drop.paused(*now, found);
+                drop.shows(shown, found);
+            }),
+            Record::Unpaused { sale, pause_ms, shown } => self.of(*sale, |drop, found| {
+                drop.unpaused(at, *pause_ms, found);
+                drop.shows(shown, found);
+            }),
+            Record::Stocked { sale, good, total, shown } => self.of(*sale, |drop, found| {
+                drop.stocked((*good).into(), *total, found);
+                drop.shows(shown, found);
+            }),
             Record::Granted { sale, grant } => {
                 self.of(*sale, |drop, found| drop.granted(at, grant, found));
             }
@@ -66,6 +84,15 @@ impl Witness {
             }
             Record::Expired { sale, slot } => {
                 self.of(*sale, |drop, found| drop.ended(*slot, End::Expired { at }, found));
+            }
+            Record::PaidLate { sale, slot, gifts, payment } => self.of(*sale, |drop, found| {
+                drop.paid_late(*slot, *gifts, !payment.is_empty(), found);
+            }),
+            Record::Refunded { sale, refund } => {
+                self.of(*sale, |drop, found| drop.refunded(refund, found));
+            }
+            Record::Waited { sale, .. } | Record::Left { sale, .. } => {
+                self.of(*sale, |drop, found| drop.unknown("a line", found));
             }
             Record::Extended { sale, slot, expires_at } => {
                 self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));
@@ -90,9 +117,10 @@ impl Witness {
             let what = format!("a campaign's drops begin at {first_sale}, not at {next}");
             self.found.add(None, "drop", what);
         }
-        for drop in self.drops.values_mut().filter(|drop| drop.is_current_of(&put.campaign.id)) {
-            if !put.keeps(drop.index()) {
-                drop.replaced(&mut self.found);
+        let mut over = Vec::new();
+        for (index, drop) in &self.drops {
+            if drop.is_current_of(&put.campaign.id) && !put.keeps(*index) {
+                over.push(*index);
             }
         }
         for PutDrop { index, occurrence, kept } in put.drops(first_sale) {
@@ -101,9 +129,17 @@ impl Witness {
                 Some(drop) if kept => drop.goes_on(&put.campaign, &occurrence, found),
                 None if kept => found.add(None, "drop", format!("drop {index} was never put")),
                 _ => {
-                    self.drops.insert(index, DropBook::new(index, &put.campaign, &occurrence));
+                    let mut drop = DropBook::new(index, &put.campaign, &occurrence);
+                    let mut others = over.iter().filter_map(|other| self.drops.get(other));
+                    if let Some(other) = others.find(|other| other.is_as(&drop)) {
+                        drop.pause_like(other);
+                    }
+                    self.drops.insert(index, drop);
                 }
             }
+        }
+        for index in over {
+            self.drops.entry(index).and_modify(|drop| drop.replaced(&mut self.found));
         }
     }
 

@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::event::{Event, EventData, EventId, EventKind};
-use crate::book::Count;
 use crate::catalogue::CampaignRecord;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::hold::{Hold, HoldState};
 use crate::ids::Slot;
 use crate::journal::feed::{Feed, Located, NoFrame};
-use crate::journal::record::{BadRecord, Record};
+use crate::journal::record::{BadRecord, Record, Shown};
 use crate::limits::{EVENTS_MAX, EVENTS_PAGE_BYTES};
 use crate::phase::Phase;
 use crate::sale::Sale;
@@ -155,23 +154,26 @@ impl Page<'_> {
                     EventData::Campaign(Box::new(Arc::unwrap_or_clone(put.campaign))),
                 )
             }
-            Record::Opened { sale } => {
-                let sale = self.sale(*sale)?;
-                let (counts, terms) = (sale.goods().counts(), sale.0.terms.at(sequence));
-                let view = sale.view_of(Phase::Open, false, &counts, &terms);
-                (EventKind::DropOpened, EventData::Drop(Box::new(view)))
+            Record::Opened { sale, shown } => {
+                (EventKind::DropOpened, self.drop(*sale, located, shown)?)
             }
-            Record::Closed { sale } => {
-                let sale = self.sale(*sale)?;
-                let (counts, terms) =
-                    (counts_at_closing(&sale, sequence), sale.0.terms.at(sequence));
-                let view = sale.view_of(Phase::Closed, false, &counts, &terms);
-                (EventKind::DropClosed, EventData::Drop(Box::new(view)))
+            Record::Closed { sale, shown, .. } => {
+                (EventKind::DropClosed, self.drop(*sale, located, shown)?)
+            }
+            Record::Paused { sale, shown, .. } => {
+                (EventKind::DropPaused, self.drop(*sale, located, shown)?)
+            }
+            Record::Unpaused { sale, shown, .. } => {
+                (EventKind::DropResumed, self.drop(*sale, located, shown)?)
+            }
+            Record::Stocked { sale, shown, .. } => {
+                (EventKind::DropStock, self.drop(*sale, located, shown)?)
             }
             Record::Granted { sale, grant } => {
                 (EventKind::HoldGranted, hold(Hold::of_grant(&self.sale(*sale)?, grant)))
             }
-            Record::Confirmed { sale, slot, payment } => {
+            Record::Confirmed { sale, slot, payment }
+            | Record::PaidLate { sale, slot, payment, .. } => {
                 let left = self.hold(*sale, *slot, sequence)?;
                 let left = left.left(HoldState::Confirmed, None, Some((at, payment)));
                 (EventKind::HoldConfirmed, hold(left))
@@ -190,6 +192,10 @@ impl Page<'_> {
                 let due_at = left.expires_at; // nothing moves the deadline of a hold that is over
                 (EventKind::HoldExpired, hold(left.left(HoldState::Expired, due_at, None)))
             }
+            Record::Refunded { sale, refund } => {
+                (EventKind::HoldRefunded, hold(self.hold(*sale, refund.slot, sequence)?))
+            }
+            Record::Waited { .. } | Record::Left { .. } => return Err("a line that is not known"),
         };
         Ok(Some(what))
     }
@@ -208,6 +214,25 @@ impl Page<'_> {
         self.engine.sale_at(index).ok_or("a drop that does not exist")
     }
 
+    /// The drop as it was right after that record. Contents that were secret then are not told
+    /// later.
+    fn drop(
+        &self,
+        sale: u32,
+        located: &Located<'_>,
+        shown: &Shown,
+    ) -> Result<EventData, Impossible> {
+        let sale = self.sale(sale)?;
+        let before = matches!(shown.phase, Phase::Scheduled | Phase::Paused);
+        let sealed = before && located.at < sale.0.reveals_at();
+        let known = shown.goods.len() == sale.goods().counts().len();
+        let now = if known { None } else { Some(sale.page().0.goods) };
+        let terms = sale.0.terms.at(located.sequence);
+        let goods = now.as_deref().unwrap_or(&shown.goods);
+        let view = sale.view_of(shown.phase, sealed, goods, &terms);
+        Ok(EventData::Drop(Box::new(view)))
+    }
+
     /// The hold at `slot`, for what a record does not say of it.
     fn hold(&self, sale: u32, slot: Slot, sequence: u64) -> Result<Hold, Impossible> {
         self.sale(sale)?.at(slot, sequence).ok_or("a hold that does not exist")
@@ -216,29 +241,6 @@ impl Page<'_> {
 
 fn hold(hold: Hold) -> EventData {
     EventData::Hold(Box::new(hold))
-}
-
-/// Units of a drop's goods right after the record that closed it.
-///
-/// No hold comes to be after it, and a hold that is held changes once. So where the last record of
-/// a hold came later, the hold was held.
-fn counts_at_closing(sale: &Sale, closed: u64) -> Vec<Count> {
-    let mut counts = sale.goods().counts();
-    for shard in sale.0.shards() {
-        for row in shard.all() {
-            let later = row.last_sequence > closed;
-            let state = if later { HoldState::Held } else { row.state() };
-            for (good, units) in sale.goods().moves(&shard.lines(row), row.gifts) {
-                let Some(count) = counts.get_mut(usize::from(good)) else { continue };
-                match state {
-                    HoldState::Held => count.held += u64::from(units),
-                    HoldState::Confirmed => count.sold += u64::from(units),
-                    HoldState::Released | HoldState::Expired => {}
-                }
-            }
-        }
-    }
-    counts
 }
 
 impl From<Error> for EventsError {

@@ -11,7 +11,6 @@ use crate::engine::{Engine, EngineCore};
 use crate::error::Error;
 use crate::journal::record::Record;
 use crate::journal::{Class, Look, Room, Stamp};
-use crate::phase::Phase;
 use crate::sale::Sale;
 use crate::terms::Terms;
 
@@ -85,7 +84,10 @@ impl EngineCore {
                 break (plan, stamp);
             }
         };
-        let Plan { record, first, made, over, changes, .. } = plan;
+        let Plan { record, first, mut made, over, changes, .. } = plan;
+        for drop in &mut made {
+            drop.page = self.shared.journal.read(|book, _| book.page(drop.index).clone());
+        }
         self.adopt(made);
         let put = Put::new(stamp.sequence, first, record);
         self.list(put.indices());
@@ -107,11 +109,14 @@ impl EngineCore {
             if !plan.holds(book, self.shared.clock.now()) {
                 return Err(());
             }
-            for sale in &plan.over {
-                book.page_mut(sale.0.index).phase = Phase::Closed;
-                sale.0.phase.set(Phase::Closed);
+            for drop in &plan.made {
+                book.add_in_place_of(drop.page.clone(), plan.in_place_of(drop));
             }
-            plan.made.iter().for_each(|drop| book.add(drop.page.clone()));
+            for sale in &plan.over {
+                let page = book.page_mut(sale.0.index);
+                page.end();
+                sale.0.phase.set(page);
+            }
             for one in &plan.kept {
                 let (campaign, closes_at) = (Arc::clone(&plan.record.campaign), one.closes_at);
                 let terms = Terms { since: stamp.sequence, campaign, closes_at };

@@ -118,10 +118,10 @@ impl EngineCore {
 
 impl Standing {
     fn of(book: &Book, sale: &Sale, occurrence: &Occurrence, now: Timestamp) -> Self {
-        let phase = book.page(sale.0.index).phase;
+        let page = book.page(sale.0.index);
         let is_over = occurrence.closes_at.is_some_and(|at| at <= now);
-        match phase {
-            _ if sale.is_sealed_in(phase) => Self::Sealed,
+        match page.phase {
+            _ if sale.is_sealed_if(page.awaits_opening()) => Self::Sealed,
             Phase::Closed | Phase::Settled => Self::Closed,
             _ if is_over => Self::Closed,
             _ => Self::Fixed,
@@ -146,6 +146,13 @@ impl There {
 }
 
 impl Plan {
+    /// The drop whose place another takes, if it does.
+    pub(super) fn in_place_of(&self, drop: &Replayed) -> Option<u32> {
+        let number = drop.occurrence.number;
+        let same = self.over.iter().find(|sale| sale.0.number() == number);
+        same.map(|sale| sale.0.index)
+    }
+
     /// Whether every drop that was there stands as it did when this was planned.
     ///
     /// IMPORTANT: from inside the append that makes it so.

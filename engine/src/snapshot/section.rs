@@ -52,6 +52,10 @@ pub(crate) enum Kind {
     End = 9,
     /// Steps of the wall clock that live holds followed: sequence and milliseconds.
     Steps = 10,
+    /// Drops that are paused: index, what they were before, since when.
+    Pauses = 11,
+    /// What happened to holds of the shard before after they were over.
+    Afterwards = 12,
     /// A campaign as it was put while drops of it went on.
     Change = 19,
     /// The campaign before is deleted.
@@ -59,7 +63,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -70,6 +74,8 @@ impl Kind {
         Self::Lines,
         Self::End,
         Self::Steps,
+        Self::Pauses,
+        Self::Afterwards,
         Self::Change,
         Self::Deleted,
     ];

@@ -1,15 +1,16 @@
 //! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
 //! what the journal comes to.
 //!
-//! Head; campaigns in the order they were put; pages by drop; steps of the clock; for each shard
-//! that granted anything its counts, holds, buyers, texts, lines; end.
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; pauses; for each
+//! shard that granted anything its counts, holds, buyers, texts, lines, and what happened to holds
+//! after they were over; end.
 
 use std::io;
 use std::ops::Deref;
 
 use super::head::Head;
 use super::section::{Kind, Sink, Writer};
-use crate::book::Page;
+use crate::book::{Page, Pause};
 use crate::buyers::Shard;
 use crate::catalogue::Catalogue;
 use crate::journal::recover::Origin;
@@ -65,6 +66,7 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
     table(&mut out, Kind::Steps, &state.steps(), |(sequence, step_ms)| {
         (u128::from(sequence) | (u128::from(step_ms.cast_unsigned()) << 64)).to_le_bytes()
     })?;
+    pauses(&mut out, state)?;
     for index in 0..drops {
         state.shards(index as usize, &mut |place, one| {
             if one.is_empty() { Ok(()) } else { shard(&mut out, index, number(place)?, one) }
@@ -77,7 +79,7 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
 
 /// One drop's page.
 fn page(out: &mut Writer<'_>, index: u32, page: &Page) -> io::Result<()> {
-    let Page { phase, last_number, holds_live, orders, goods } = page;
+    let Page { phase, pause: _, last_number, holds_live, orders, goods } = page;
     let goods_count = number(goods.len())?;
     let bytes = out.bytes();
     for short in [index, *phase as u32, *last_number, goods_count] {
@@ -111,7 +113,25 @@ fn shard(out: &mut Writer<'_>, drop: u32, place: u32, shard: &Shard) -> io::Resu
         out.bytes().extend_from_slice(part);
         out.end(Kind::Texts)?;
     }
-    table(out, Kind::Lines, lines, |line| line.to_bytes())
+    table(out, Kind::Lines, lines, |line| line.to_bytes())?;
+    for (row, after) in shard.all_afterwards() {
+        after.encode(row, out.bytes());
+        out.end_if_full(Kind::Afterwards)?;
+    }
+    out.end_if_any(Kind::Afterwards)
+}
+
+/// The drops that are paused.
+fn pauses(out: &mut Writer<'_>, state: &impl State) -> io::Result<()> {
+    for index in 0..state.drops() {
+        if let Some(Pause { at, from }) = state.page(index).pause {
+            for short in [number(index)?, from as u32] {
+                out.bytes().extend_from_slice(&short.to_le_bytes());
+            }
+            out.bytes().extend_from_slice(&at.as_ms().to_le_bytes());
+        }
+    }
+    out.end_if_any(Kind::Pauses)
 }
 
 /// Bytes of texts in one section.

@@ -8,7 +8,7 @@ use crate::events::{all, text};
 use jangteo::audit::{audit_directory, audit_storage};
 use jangteo::{
     Campaign, Change, ChangeKind, Durability, Engine, Error, HoldId, HoldRequest, ManualClock,
-    Options, Phase, Refusal, Sale, Timestamp, snapshot_directory,
+    Options, Phase, Refusal, Sale, Timestamp, make_snapshot, snapshot_directory,
 };
 use jangteo_bench::faulty::{Call, FaultyStorage as Disk, Trouble};
 use jangteo_bench::rng::Rng;
@@ -317,6 +317,37 @@ fn a_closing_that_moved_is_met_where_it_is_now() {
     let late = engine.put(with("6days", "9days"));
     assert!(matches!(late, Err(Error::Conflict { drop, .. }) if drop == "t-1"));
     assert!(engine.put(with("6days", "8days")).is_ok());
+}
+
+#[test]
+fn what_takes_the_place_of_a_paused_drop_is_paused() {
+    let (disk, clock) = (Disk::default(), At::Sealed.clock());
+    let process = |disk: &Disk| options(&clock).storage(Arc::new(disk.process())).open().unwrap();
+    let engine = process(&disk);
+    engine.put(parsed(FILE)).unwrap();
+    let old = engine.sale("t-1").unwrap();
+    old.pause().unwrap().wait().unwrap();
+    let other = with("price = 1000", "price = 999");
+    assert_eq!(what(&engine.would_put(other.clone()).unwrap()).len(), 3);
+    engine.put(other).unwrap();
+    drop((old, engine));
+    for round in 0..2 {
+        let engine = process(&disk);
+        let sale = engine.sale("t-1").unwrap();
+        assert_eq!((sale.phase(), sale.index()), (Phase::Paused, 3), "round {round}");
+        drop((sale, engine));
+        make_snapshot(&disk.process()).unwrap().unwrap();
+    }
+    clock.advance_to(Timestamp::from_ms(OPENS_MS));
+    let engine = process(&disk);
+    engine.tick();
+    let sale = engine.sale("t-1").unwrap();
+    assert!(matches!(sale.hold(&served("c-1")), Err(Refusal::Paused)));
+    sale.resume().unwrap().wait().unwrap();
+    assert!(sale.hold(&served("c-1")).unwrap().wait().is_ok());
+    drop((sale, engine));
+    let found = audit_storage(&disk.process()).unwrap();
+    assert!(found.ok, "{:?}", found.violations);
 }
 
 #[test]

@@ -25,8 +25,12 @@ mod golden;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod pending;
 #[cfg(test)]
 mod phases;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod refunds;
