@@ -110,7 +110,7 @@ impl Sale {
     ) -> Result<Option<Pending<Hold>>, Refusal> {
         let (mut shard, row) = self.locate(id)?;
         let asked = self.0.asked(refund)?;
-        let restock = refund.restock.unwrap_or(self.campaign().rules.restock_refunds);
+        let restock = refund.restock.unwrap_or(self.0.rules().restock_refunds);
         let name = refund.id.unwrap_or_default();
         if let Some(before) =
             shard.refunds(row, u64::MAX).find(|before| !name.is_empty() && *before.name == *name)

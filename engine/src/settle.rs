@@ -155,7 +155,7 @@ impl Sale {
             }
             HoldState::Expired => return Err(Refusal::Expired),
         }
-        let ttl_ms = self.0.campaign().rules.hold_ttl_ms;
+        let ttl_ms = self.0.rules().hold_ttl_ms;
         let latest = hold.created_at.plus_ms(2 * ttl_ms);
         let mut expires_at = hold.ends_at;
         let sale = self.0.index;

@@ -7,9 +7,13 @@ mod attack_time;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod common;
 #[cfg(test)]
 mod copies;
+#[cfg(test)]
+mod deleting;
 #[cfg(test)]
 mod events;
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hold::release))
         .routes(routes!(hold::extend))
         .routes(routes!(campaigns::list))
-        .routes(routes!(campaigns::one, campaigns::put))
+        .routes(routes!(campaigns::one, campaigns::put, campaigns::delete))
         .routes(routes!(metrics::get))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -94,7 +94,7 @@ fn holds(app: &App, sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {
     let of_no_drop = counts.seen(None).map(|(outcome, count)| ("", outcome, count));
     let of_drops = sales.iter().flat_map(|sale| {
         let seen = counts.seen(Some(sale.index()));
-        seen.map(|(outcome, count)| (sale.campaign().id.as_str(), outcome, count))
+        seen.map(|(outcome, count)| (sale.campaign_id(), outcome, count))
     });
     for (campaign, outcome, count) in of_no_drop.chain(of_drops) {
         *sums.entry((campaign, outcome)).or_default() += count;
