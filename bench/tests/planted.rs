@@ -40,7 +40,7 @@ enum Hunt {
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 42] = [
+const TABLE: [(Fault, Hunt, &[&str]); 54] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -83,6 +83,18 @@ const TABLE: [(Fault, Hunt, &[&str]); 42] = [
     (Fault::AcknowledgeBeforeFlush, Hunt::Model, &["model"]),
     (Fault::ReplayBeforeFlush, Hunt::Model, &["model"]),
     (Fault::SkipFlush, Hunt::Model, &["model"]),
+    (Fault::RefundNotFreed, Hunt::Model, &["model"]),
+    (Fault::RefundNotFreed, Hunt::Simulation, &["C1"]),
+    (Fault::RefundForgotten, Hunt::Model, &["model"]),
+    (Fault::PauseIgnored, Hunt::Model, &["model"]),
+    (Fault::PauseIgnored, Hunt::Simulation, &["answer"]),
+    (Fault::PauseNotGivenBack, Hunt::Model, &["model"]),
+    (Fault::PauseNotGivenBack, Hunt::Simulation, &["answer"]),
+    (Fault::LatePaymentOversells, Hunt::Model, &["model"]),
+    (Fault::LatePaymentOversells, Hunt::Simulation, &["S1", "engine"]),
+    (Fault::LatePaymentUnlimited, Hunt::Model, &["model"]),
+    (Fault::LatePaymentUnlimited, Hunt::Simulation, &["C1", "audit"]),
+    (Fault::LoweredStockOnSale, Hunt::Model, &["model"]),
 ];
 
 const SEEDS: u64 = 20;

@@ -77,7 +77,8 @@ impl EngineCore {
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
             sale.0.serve_line();
-            if live.contains(&sale.0.index) && sale.phase() != Phase::Paused {
+            let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
+            if live.contains(&sale.0.index) && !paused {
                 expired += sale.0.expire_due(now);
             }
             if sale.is_near(now) {

@@ -119,6 +119,7 @@ fn the_records_tables_are_the_records() {
         ("paid late", Record::PaidLate { sale, slot, gifts: 0, payment: "p" }),
         ("waited", Record::Waited { sale, join }),
         ("left", Record::Left { sale, slot }),
+        ("deleted", Record::Deleted { first_sale: sale, json: "{}" }),
     ];
     let kinds = table("## Record", "kind");
     assert_eq!(kinds.len(), records.len());
