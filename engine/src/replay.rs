@@ -265,7 +265,7 @@ impl Replay {
             return Err("a deletion of a campaign that goes on");
         }
         self.book.forget(&indices);
-        self.catalogue.delete(&record.campaign);
+        self.catalogue.delete(record);
         self.forget(&indices)
     }
 

@@ -10,7 +10,7 @@ use crate::book::Pause;
 use crate::buyers::{
     Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard, WaitRow,
 };
-use crate::catalogue::{CampaignRecord, Put};
+use crate::catalogue::{CampaignRecord, DeletedRecord, Put};
 use crate::error::Error;
 use crate::journal::record::Line;
 use crate::journal::recover::Origin;
@@ -125,9 +125,12 @@ fn campaign(replay: &mut Replay, kind: Kind, last: u64, bytes: &[u8]) -> Result<
 
 /// The campaign that was read last is deleted.
 fn deleted(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
-    let put = replay.catalogue.last_mut().filter(|put| !put.current && !put.deleted);
-    let put = put.filter(|_| bytes.is_empty()).ok_or("a deletion of nothing")?;
-    put.deleted = true;
+    let json = std::str::from_utf8(bytes).map_err(|_| "a deletion that is no text")?;
+    let deleted = DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
+    let put = replay.catalogue.last_mut().filter(|put| !put.current && put.deleted.is_none());
+    let its = put.filter(|put| put.record.campaign.id == deleted.campaign);
+    let put = its.ok_or("a deletion of nothing")?;
+    put.deleted = Some(deleted);
     let indices = put.indices().collect();
     replay.forget(&indices)
 }

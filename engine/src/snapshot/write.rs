@@ -54,7 +54,8 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
         }
         out.bytes().extend_from_slice(put.record.to_json().as_bytes());
         out.end(kind)?;
-        if put.deleted {
+        if let Some(deleted) = &put.deleted {
+            out.bytes().extend_from_slice(deleted.to_json().as_bytes());
             out.end(Kind::Deleted)?;
         }
     }
