@@ -11,7 +11,7 @@ use jangteo::{
 };
 
 use crate::access::{Caller, admit, admit_to_hold};
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused, Turn};
 use crate::engine_slot::EngineSlot;
 use crate::in_flight::InFlight;
 use crate::metrics::{HoldCounts, Metrics, Reason};
@@ -192,6 +192,11 @@ impl Dispatcher {
             }
             Command::Release { hold } => Self::of(engine, caller, hold, false, Sale::release),
             Command::Extend { hold } => Self::of(engine, caller, hold, false, Sale::extend),
+            Command::Refund(ask) => {
+                ask.check()?;
+                let refund = ask.refund();
+                Self::of(engine, caller, ask.hold, false, |sale, id| sale.refund(id, &refund))
+            }
             Command::Get { hold } => Self::of(engine, caller, hold, false, Sale::get),
             Command::Find { drop, customer } => {
                 let customer = customer.ok_or(NO_CUSTOMER)?;
@@ -202,6 +207,20 @@ impl Dispatcher {
                 Ok(Answer::Drop(Box::new(Self::sale(engine, drop)?.view().0)))
             }
             Command::Drops(filter) => Ok(Self::drops(engine, &filter)?),
+            Command::Turn { drop, to } => {
+                let sale = Self::sale(engine, drop)?;
+                let turned = match to {
+                    Turn::Pause => sale.pause(),
+                    Turn::Resume => sale.resume(),
+                    Turn::Close => sale.close(),
+                };
+                Ok(Answer::Changed(turned?))
+            }
+            Command::SetStock(ask) => {
+                ask.check()?;
+                let sale = Self::sale(engine, ask.drop)?;
+                Ok(Answer::Changed(sale.set_stock(ask.sku, ask.total, ask.was)?))
+            }
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
         }
     }

@@ -11,7 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::common::{Common, check};
-use super::{audit, campaigns, drops, events, health, hold, holds, metrics, openapi, watch};
+use super::{
+    audit, campaigns, drops, events, health, hold, holds, lifecycle, metrics, openapi, watch,
+};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -46,6 +48,11 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hold::confirm))
         .routes(routes!(hold::release))
         .routes(routes!(hold::extend))
+        .routes(routes!(hold::refund))
+        .routes(routes!(lifecycle::pause))
+        .routes(routes!(lifecycle::resume))
+        .routes(routes!(lifecycle::close))
+        .routes(routes!(lifecycle::stock))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::one, campaigns::put))
         .routes(routes!(metrics::get))

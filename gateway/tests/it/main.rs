@@ -12,6 +12,7 @@ mod fuzz;
 mod hostile;
 mod http2;
 mod http_holds;
+mod http_lifecycle;
 mod http_requests;
 mod http_wire;
 mod kill;

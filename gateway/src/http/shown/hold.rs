@@ -88,7 +88,7 @@ impl<'a> From<&'a Hold> for HoldView<'a> {
             created_at: hold.created_at,
             expires_at: hold.expires_at,
             confirmed_at: hold.confirmed_at,
-            refunded_at: None,
+            refunded_at: hold.refunded_at,
             payment: hold.payment(),
         }
     }
