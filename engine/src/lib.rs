@@ -64,6 +64,7 @@ pub mod limits;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
 mod options;
+mod orders;
 mod pending;
 mod phase;
 mod refund;
@@ -98,6 +99,7 @@ pub use journal::{
     BATCH_BOUNDS, Directory, Durability, FLUSH_BOUNDS_US, FileName, Flushes, Storage, StorageFile,
 };
 pub use options::Options;
+pub use orders::Orders;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
 pub use refund::Refund;

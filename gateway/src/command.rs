@@ -3,7 +3,8 @@
 use jangteo::audit::Audit;
 use jangteo::limits::UNITS_MAX;
 use jangteo::{
-    Hold, HoldRequest, Pending, Phase, Refund, Refusal, SaleView, check_customer, check_payment,
+    Hold, HoldRequest, Orders, Pending, Phase, Refund, Refusal, SaleView, check_customer,
+    check_payment,
 };
 use smallvec::SmallVec;
 
@@ -45,6 +46,10 @@ pub(crate) enum Command<'a> {
     SetStock(StockAsk<'a>),
     Audit {
         drop: &'a str,
+    },
+    Orders {
+        drop: &'a str,
+        after: u32,
     },
 }
 
@@ -112,6 +117,7 @@ pub(crate) enum Answer {
     /// A drop that was changed.
     Changed(Pending<SaleView>),
     Audit(Pending<Audit>),
+    Orders(Pending<Orders>),
 }
 
 /// Why there is no answer.

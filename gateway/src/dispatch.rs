@@ -5,9 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jangteo::limits::ORDERS_PAGE_MAX;
 use jangteo::{
     Campaign, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId,
-    Pending, Phase, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
+    Orders, Pending, Phase, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
 };
 
 use crate::access::{Caller, admit, admit_to_hold};
@@ -93,6 +94,11 @@ impl Dispatcher {
     /// Likewise; is ready once there may be events after `after`.
     pub(crate) fn events_ready(&self, after: EventId) -> EventsReady {
         self.recovered().events_ready(after)
+    }
+
+    /// A further page of a drop's orders, for a call that was let in with its first.
+    pub(crate) fn orders(&self, drop: &str, after: u32) -> Result<Pending<Orders>, Refusal> {
+        Ok(Self::sale(self.recovered(), drop)?.orders(after, ORDERS_PAGE_MAX))
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.
@@ -220,6 +226,10 @@ impl Dispatcher {
                 ask.check()?;
                 let sale = Self::sale(engine, ask.drop)?;
                 Ok(Answer::Changed(sale.set_stock(ask.sku, ask.total, ask.was)?))
+            }
+            Command::Orders { drop, after } => {
+                let sale = Self::sale(engine, drop)?;
+                Ok(Answer::Orders(sale.orders(after, ORDERS_PAGE_MAX)))
             }
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
         }

@@ -23,6 +23,7 @@ mod holds;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod orders;
 mod pending;
 #[cfg(test)]
 mod phases;

@@ -7,7 +7,7 @@
 //! | get, release, extend | no | own | yes | yes |
 //! | confirm | no | own, whose total is 0 | yes | yes |
 //! | refund | no | no | yes | yes |
-//! | pause, resume, close, stock, audit and everything else | no | no | no | yes |
+//! | pause, resume, close, stock, audit, orders and everything else | no | no | no | yes |
 //!
 //! What is not allowed is decided before anything is looked up, but for whose a hold is: another's
 //! is answered as one that does not exist.
@@ -69,7 +69,9 @@ impl Command<'_> {
             | Self::Release { .. }
             | Self::Extend { .. } => Need::Customer,
             Self::Refund(_) => Need::Sell,
-            Self::Turn { .. } | Self::SetStock(_) | Self::Audit { .. } => Need::Operate,
+            Self::Turn { .. } | Self::SetStock(_) | Self::Audit { .. } | Self::Orders { .. } => {
+                Need::Operate
+            }
         }
     }
 }

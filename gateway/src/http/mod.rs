@@ -23,6 +23,7 @@ mod http2;
 mod lifecycle;
 mod metrics;
 mod openapi;
+mod orders;
 mod problem;
 mod router;
 mod shown;

@@ -12,7 +12,8 @@ use utoipa_axum::routes;
 
 use super::common::{Common, check};
 use super::{
-    audit, campaigns, drops, events, health, hold, holds, lifecycle, metrics, openapi, watch,
+    audit, campaigns, drops, events, health, hold, holds, lifecycle, metrics, openapi, orders,
+    watch,
 };
 use crate::access::Access;
 use crate::app::App;
@@ -43,6 +44,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::find, holds::post))
         .routes(routes!(watch::get))
         .routes(routes!(audit::get))
+        .routes(routes!(orders::get))
         .routes(routes!(events::get))
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))

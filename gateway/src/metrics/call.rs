@@ -19,6 +19,7 @@ pub(crate) enum Call {
     Close,
     Stock,
     Audit,
+    Orders,
     Events,
     /// The connection's own affairs, health, pages, and what is no call at all.
     Other,
@@ -28,7 +29,7 @@ pub(crate) enum Call {
 pub(crate) const CALLS: usize = Call::ALL.len();
 
 impl Call {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Hold,
         Self::Confirm,
         Self::Release,
@@ -43,6 +44,7 @@ impl Call {
         Self::Close,
         Self::Stock,
         Self::Audit,
+        Self::Orders,
         Self::Events,
         Self::Other,
     ];
@@ -63,6 +65,7 @@ impl Call {
             Self::Close => "close",
             Self::Stock => "stock",
             Self::Audit => "audit",
+            Self::Orders => "orders",
             Self::Events => "events",
             Self::Other => "other",
         }
@@ -83,6 +86,7 @@ impl Call {
             ["v1", "drops", _, "close"] => Self::Close,
             ["v1", "drops", _, "stock"] => Self::Stock,
             ["v1", "drops", _, "audit"] => Self::Audit,
+            ["v1", "drops", _, "orders"] => Self::Orders,
             ["v1", "drops", _, "events"] | ["v1", "events", ..] => Self::Events,
             ["v1", "holds", _, ""] => Self::Get,
             ["v1", "holds", _, "confirm"] => Self::Confirm,
@@ -106,6 +110,7 @@ mod tests {
             ("POST", "/v1/drops/t-1/holds", Call::Hold),
             ("GET", "/v1/drops/t-1/holds", Call::Find),
             ("GET", "/v1/drops/t-1/audit", Call::Audit),
+            ("GET", "/v1/drops/t-1/orders", Call::Orders),
             ("GET", "/v1/drops/t-1/events", Call::Events),
             ("GET", "/v1/events", Call::Events),
             ("GET", "/v1/holds/h", Call::Get),

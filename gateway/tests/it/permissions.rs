@@ -28,7 +28,7 @@ const FEW: &str = r#"{"sku":"few","total":10,"was":9}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 38] = [
+const HTTP: [Row; 40] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
@@ -46,6 +46,8 @@ const HTTP: [Row; 38] = [
     ("/v1/drops/{drop}/stock",   "POST /v1/drops/t-2/stock",                "{}",   [400, 400, 400, 400, 400, 400]),
     ("/v1/drops/{drop}/close",   "POST /v1/drops/t-2/close",                "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/drops/{drop}/close",   "POST /v1/drops/none/close",               "",     [401, 401, 403, 403, 403, 404]),
+    ("/v1/drops/{drop}/orders",  "GET /v1/drops/t-1/orders",                "",     [401, 401, 403, 403, 403, 200]),
+    ("/v1/drops/{drop}/orders",  "GET /v1/drops/none/orders",               "",     [401, 401, 403, 403, 403, 404]),
     ("/v1/drops/{drop}/audit",   "GET /v1/drops/t-1/audit",                 "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/events",              "GET /v1/events?limit=1",                  "",     [401, 401, 403, 403, 403, 404]),
     ("/v1/holds/{hold}",         "GET /v1/holds/{hold}",                    "",     [401, 401, 200, 404, 200, 200]),

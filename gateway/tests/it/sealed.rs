@@ -30,7 +30,7 @@ const SKUS: [&str; 4] = ["a", "b", "g", "z"];
 
 /// Route, request line, body.
 #[rustfmt::skip]
-const HTTP: [(&str, &str, &str); 33] = [
+const HTTP: [(&str, &str, &str); 34] = [
     ("/v1/drops",                "GET /v1/drops",                            ""),
     ("/v1/drops",                "GET /v1/drops?after=t-1",                  ""),
     ("/v1/drops",                "GET /v1/drops?phase=scheduled&campaign=t", ""),
@@ -48,6 +48,7 @@ const HTTP: [(&str, &str, &str); 33] = [
     ("/v1/drops/{drop}/resume",  "POST /v1/drops/t-2/resume",                ""),
     ("/v1/drops/{drop}/close",   "POST /v1/drops/t-2/close",                 ""),
     ("/v1/drops/{drop}/stock",   "POST /v1/drops/t-2/stock",                 r#"{"sku":"{sku}","total":1000}"#),
+    ("/v1/drops/{drop}/orders",  "GET /v1/drops/t-2/orders",                 ""),
     ("/v1/drops/{drop}/audit",   "GET /v1/drops/t-2/audit",                  ""),
     ("/v1/events",               "GET /v1/events",                           ""),
     ("/v1/holds/{hold}",         "GET /v1/holds/{sku}",                      ""),

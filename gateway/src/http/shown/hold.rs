@@ -95,13 +95,13 @@ impl<'a> From<&'a Hold> for HoldView<'a> {
 }
 
 impl<'a> From<HoldLine<'a>> for LineShown<'a> {
-    fn from(HoldLine { sku, quantity, unit_price, refunded }: HoldLine<'a>) -> Self {
+    fn from(HoldLine { sku, seller: _, quantity, unit_price, refunded }: HoldLine<'a>) -> Self {
         Self { sku, quantity, unit_price, refunded }
     }
 }
 
 impl<'a> From<HoldGift<'a>> for PieceShown<'a> {
-    fn from(HoldGift { sku, quantity }: HoldGift<'a>) -> Self {
+    fn from(HoldGift { sku, quantity, refunded: _ }: HoldGift<'a>) -> Self {
         Self { sku, quantity }
     }
 }
