@@ -66,6 +66,7 @@ mod line;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
 mod options;
+mod orders;
 mod pending;
 mod phase;
 mod places;
@@ -104,6 +105,7 @@ pub use journal::{
     BATCH_BOUNDS, Directory, Durability, FLUSH_BOUNDS_US, FileName, Flushes, Storage, StorageFile,
 };
 pub use options::Options;
+pub use orders::Orders;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
 pub use put::{Change, ChangeKind};

@@ -233,7 +233,7 @@ impl Sale {
     }
 
     /// The hold in that row, with its refunds up to the record `until`.
-    fn view_row(&self, shard: &Shard, shard_index: u8, row: u32, until: u64) -> Hold {
+    pub(crate) fn view_row(&self, shard: &Shard, shard_index: u8, row: u32, until: u64) -> Hold {
         let slot = Slot { shard: shard_index, row };
         let id = HoldId::new(self.0.index, slot, shard.row(row).random);
         Hold::view(self, shard, id, until)

@@ -5,13 +5,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jangteo::limits::ORDERS_PAGE_MAX;
 use jangteo::{
     Campaign, Change, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold,
-    HoldId, Pending, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
+    HoldId, Orders, Pending, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
 };
 
 use crate::access::{Caller, admit, admit_to_hold};
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused, Turn};
 use crate::engine_slot::EngineSlot;
 use crate::in_flight::InFlight;
 use crate::metrics::{HoldCounts, Metrics, Reason};
@@ -93,6 +94,11 @@ impl Dispatcher {
     /// Likewise; is ready once there may be events after `after`.
     pub(crate) fn events_ready(&self, after: EventId) -> EventsReady {
         self.recovered().events_ready(after)
+    }
+
+    /// A further page of a drop's orders, for a call that was let in with its first.
+    pub(crate) fn orders(&self, drop: &str, after: u32) -> Result<Pending<Orders>, Refusal> {
+        Ok(Self::sale(self.recovered(), drop)?.orders(after, ORDERS_PAGE_MAX))
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.
@@ -189,6 +195,11 @@ impl Dispatcher {
             }
             Command::Release { hold } => Self::of(engine, caller, hold, false, Sale::release),
             Command::Extend { hold } => Self::of(engine, caller, hold, false, Sale::extend),
+            Command::Refund(ask) => {
+                ask.check()?;
+                let refund = ask.refund();
+                Self::of(engine, caller, ask.hold, false, |sale, id| sale.refund(id, &refund))
+            }
             Command::Get { hold } => Self::of(engine, caller, hold, false, Sale::get),
             Command::Find { drop, customer } => {
                 let customer = customer.ok_or(NO_CUSTOMER)?;
@@ -199,6 +210,24 @@ impl Dispatcher {
                 Ok(Answer::Drop(Box::new(Self::sale(engine, drop)?.view().0)))
             }
             Command::Drops(filter) => Ok(Self::drops(engine, &filter)?),
+            Command::Turn { drop, to } => {
+                let sale = Self::sale(engine, drop)?;
+                let turned = match to {
+                    Turn::Pause => sale.pause(),
+                    Turn::Resume => sale.resume(),
+                    Turn::Close => sale.close(),
+                };
+                Ok(Answer::Changed(turned?))
+            }
+            Command::SetStock(ask) => {
+                ask.check()?;
+                let sale = Self::sale(engine, ask.drop)?;
+                Ok(Answer::Changed(sale.set_stock(ask.sku, ask.total, ask.was)?))
+            }
+            Command::Orders { drop, after } => {
+                let sale = Self::sale(engine, drop)?;
+                Ok(Answer::Orders(sale.orders(after, ORDERS_PAGE_MAX)))
+            }
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
         }
     }

@@ -29,6 +29,8 @@ mod lifecycle;
 #[cfg(test)]
 mod line;
 #[cfg(test)]
+mod orders;
+#[cfg(test)]
 mod pending;
 #[cfg(test)]
 mod phases;

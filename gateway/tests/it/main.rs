@@ -12,6 +12,8 @@ mod fuzz;
 mod hostile;
 mod http2;
 mod http_holds;
+mod http_lifecycle;
+mod http_orders;
 mod http_requests;
 mod http_wire;
 mod kill;
