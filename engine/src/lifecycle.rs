@@ -91,7 +91,7 @@ impl SaleCore {
     /// closed by [`SaleCore::close_if_due`] alone: here a shard may be locked.
     pub(crate) fn turn_phase(&self, now: Timestamp) {
         let due = |phase| match phase {
-            Phase::Scheduled => self.occurrence().opens_at <= now,
+            Phase::Scheduled => self.opens_at() <= now,
             Phase::Open => self.is_over(now),
             Phase::Paused | Phase::Closed | Phase::Settled => false,
         };
@@ -121,7 +121,7 @@ impl SaleCore {
 
     /// Whether the drop's closing instant has come.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= now)
+        self.terms.closes_at().is_some_and(|closes_at| closes_at <= now)
     }
 
     fn close(&self) -> Result<(), Option<Refusal>> {

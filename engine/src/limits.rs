@@ -122,6 +122,10 @@ pub const LINE_MAX: usize = 1 << 22;
 /// Most holds listed for one customer, newest first.
 pub const HOLDS_LISTED_MAX: usize = 100;
 
+/// Numbers that one page of a drop's orders looks at, at most: what is shown of them is in memory
+/// at once.
+pub const ORDERS_PAGE_MAX: u32 = 1_000;
+
 /// Most faults reported for one campaign file; one more says how many there are beyond. Without it
 /// a small file of nothing but faults would be answered by a hundred times its size.
 pub const FAULTS_MAX: usize = 1_000;

@@ -111,7 +111,7 @@ impl Sale {
     ) -> Result<Option<Pending<Hold>>, Refusal> {
         let (mut shard, row) = self.locate(id)?;
         let asked = self.0.asked(refund)?;
-        let restock = refund.restock.unwrap_or(self.campaign().rules.restock_refunds);
+        let restock = refund.restock.unwrap_or(self.0.rules().restock_refunds);
         let name = refund.id.unwrap_or_default();
         let is_named = !name.is_empty() && !planted(Fault::RefundForgotten);
         if let Some(before) =

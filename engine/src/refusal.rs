@@ -22,6 +22,8 @@ pub enum Refusal {
     UnknownHold,
     /// No place in the line of that name in this drop.
     UnknownWait,
+    /// No campaign of that name.
+    UnknownCampaign,
     /// The drop has no item of that name.
     UnknownSku,
     /// The drop is closed.
@@ -52,7 +54,7 @@ pub enum Refusal {
     Conflict,
     /// The hold has expired.
     Expired,
-    /// The hold's state does not allow it.
+    /// The hold's state does not allow it, or the campaign's.
     WrongState,
     /// Too much is under way; the same request may succeed in a moment.
     Overloaded,
@@ -70,6 +72,7 @@ impl Refusal {
             Self::UnknownHold => "unknown_hold",
             Self::UnknownWait => "unknown_wait",
             Self::Waiting(_) => "waiting",
+            Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownSku => "unknown_sku",
             Self::Closed => "closed",
             Self::NotOpen { .. } => "not_open",

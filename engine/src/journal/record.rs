@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 0-2 | length of the whole record |
 //! | 3 | kind |
-//! | 4-6 | index of the sale (of the campaign's first sale for a campaign, else 0) |
+//! | 4-6 | index of the sale (of the campaign's first sale for a campaign or its end, else 0) |
 //! | 7 | flags of a grant: bit 0, confirmed at once; bit 1, from the line. Of a refund: bit 0, the units are on sale again; bit 1, of all that was left |
 //! | 8-15 | time, in milliseconds after the epoch; never before the record before it |
 //!
@@ -32,6 +32,7 @@
 //! | 15 | paid late | row `u32`, shard, payment length (a byte each), gifts `u32`, payment: an expired hold is sold |
 //! | 16 | waited | row `u32`, random bits `u64`, place in the line `u32`, shard, lines, customer length, key length, area length (a byte each), then per line item `u16` and quantity `u16`, then customer, key, area |
 //! | 17 | left | row `u32` and shard of the wait |
+//! | 20 | deleted | the campaign's id as JSON |
 //!
 //! *The drop* is what it shows right after the record: its phase (a byte: scheduled, open, paused,
 //! closed, settled, from 0), then of each good, items first, whether it is limited (a byte), total
@@ -112,6 +113,7 @@ pub(crate) enum Record<'a> {
     PaidLate { sale: u32, slot: Slot, gifts: u32, payment: &'a str },
     Waited { sale: u32, join: Join<'a> },
     Left { sale: u32, slot: Slot },
+    Deleted { first_sale: u32, json: &'a str },
 }
 
 /// The bytes are not a record of this version.
@@ -138,13 +140,16 @@ impl<'a> Record<'a> {
             Self::PaidLate { .. } => 15,
             Self::Waited { .. } => 16,
             Self::Left { .. } => 17,
+            Self::Deleted { .. } => 20,
         }
     }
 
-    const fn sale(&self) -> u32 {
+    /// The sale it is about; 0 if it is about none.
+    pub(crate) const fn sale(&self) -> u32 {
         match self {
             Self::Resumed { .. } | Self::Stepped { .. } => 0,
             Self::Campaign { first_sale: sale, .. }
+            | Self::Deleted { first_sale: sale, .. }
             | Self::Opened { sale, .. }
             | Self::Closed { sale, .. }
             | Self::Granted { sale, .. }
@@ -212,7 +217,9 @@ impl<'a> Record<'a> {
             }
             Self::Resumed { now } => out.extend_from_slice(&now.as_ms().to_le_bytes()),
             Self::Stepped { step_ms } => out.extend_from_slice(&step_ms.to_le_bytes()),
-            Self::Campaign { json, .. } => out.extend_from_slice(json.as_bytes()),
+            Self::Campaign { json, .. } | Self::Deleted { json, .. } => {
+                out.extend_from_slice(json.as_bytes());
+            }
             Self::Granted { grant, .. } => grant.encode(out),
             Self::Confirmed { slot, payment, .. } => {
                 encode_slot(*slot, out);
@@ -299,6 +306,7 @@ impl<'a> Record<'a> {
             }
             16 => Self::Waited { sale, join: Join::decode(&mut tail)? },
             17 => Self::Left { sale, slot: tail.slot()? },
+            20 => Self::Deleted { first_sale: sale, json: tail.text(tail.0.len())? },
             _ => return Err(BadRecord),
         };
         if tail.0.is_empty() { Ok((at, record, length)) } else { Err(BadRecord) }
@@ -337,6 +345,7 @@ mod tests {
             Record::Resumed { now: Timestamp::from_ms(7) },
             Record::Stepped { step_ms: -3_600_000 },
             Record::Campaign { first_sale: 7, json: "{\"id\":\"\u{c7a5}\u{d130}\"}" },
+            Record::Deleted { first_sale: 7, json: "{}" },
             Record::Opened { sale: 0x00ff_ffff, shown: shown.clone() },
             Record::Closed { sale: 1, pause_ms: 7, shown: shown.clone() },
             Record::Granted { sale: 3, grant },

@@ -58,10 +58,14 @@ pub(crate) enum Kind {
     Afterwards = 12,
     /// Places in the line of customers of the shard before.
     Waits = 13,
+    /// A campaign as it was put while drops of it went on.
+    Change = 19,
+    /// The campaign before is deleted.
+    Deleted = 20,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -75,6 +79,8 @@ impl Kind {
         Self::Pauses,
         Self::Afterwards,
         Self::Waits,
+        Self::Change,
+        Self::Deleted,
     ];
 }
 

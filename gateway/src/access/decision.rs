@@ -6,7 +6,8 @@
 //! | hold, find | no | own, within the token's drop and area | yes | yes |
 //! | get, release, extend | no | own | yes | yes |
 //! | confirm | no | own, whose total is 0 | yes | yes |
-//! | audit and everything else | no | no | no | yes |
+//! | refund | no | no | yes | yes |
+//! | pause, resume, close, stock, audit, orders and everything else | no | no | no | yes |
 //!
 //! What is not allowed is decided before anything is looked up, but for whose a hold is: another's
 //! is answered as one that does not exist.
@@ -23,6 +24,7 @@ use crate::command::{Command, Refused};
 pub(crate) enum Need {
     Nothing,
     Customer,
+    Sell,
     Operate,
 }
 
@@ -46,7 +48,9 @@ impl Caller {
             (Self::Unknown, _) => Err(Denied::Unknown),
             (Self::Anyone | Self::Key(Scope::Operate, _), _) | (_, Need::Nothing) => Ok(()),
             (Self::Stranger, _) => Err(Denied::Unauthenticated),
-            (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Customer) => Ok(()),
+            (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Customer)
+            | (Self::Key(Scope::Sell, _), Need::Sell) => Ok(()),
+            (Self::Customer(_), Need::Sell) => Err(Denied::Call("the call needs a key")),
             (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Operate) => {
                 Err(Denied::Call("the call needs a key of scope operate"))
             }
@@ -64,7 +68,10 @@ impl Command<'_> {
             | Self::Confirm { .. }
             | Self::Release { .. }
             | Self::Extend { .. } => Need::Customer,
-            Self::Audit { .. } => Need::Operate,
+            Self::Refund(_) => Need::Sell,
+            Self::Turn { .. } | Self::SetStock(_) | Self::Audit { .. } | Self::Orders { .. } => {
+                Need::Operate
+            }
         }
     }
 }

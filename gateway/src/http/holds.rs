@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::Body;
 use jangteo::Hold;
 
-use super::body::{HoldBody, Object, parse, read};
+use super::body::{HoldBody, Object, parse, read, units};
 use super::common::json;
 use super::head::idempotency_key;
 use super::openapi::{FindProblems, TakeProblems};
@@ -40,8 +40,7 @@ where
     if body.wait == Some(true) {
         return Err(Problem::malformed("wait: there is no waiting line yet"));
     }
-    let quantity = |quantity: u64| u32::try_from(quantity).unwrap_or(u32::MAX);
-    let lines = body.lines.iter().map(|Object(line)| (&*line.sku, quantity(line.quantity)));
+    let lines = body.lines.iter().map(|Object(line)| (&*line.sku, units(line.quantity)));
     let ask = HoldAsk {
         drop,
         customer: body.customer.as_deref(),

@@ -98,10 +98,10 @@ fn finish(path: &str, operation: &mut Operation) {
             never_null(schema);
         }
     }
-    // A call on a hold can be made without a body.
-    if path.starts_with("/v1/holds/")
-        && let Some(RefOr::T(body)) = &mut operation.request_body
-    {
+    // A call on a hold can be made without a body, and so can a turn of a drop.
+    let bare = path.starts_with("/v1/holds/")
+        || ["/pause", "/resume", "/close"].iter().any(|turn| path.ends_with(turn));
+    if bare && let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(Required::False);
     }
 }
@@ -220,8 +220,24 @@ problems! {
         UnknownHold, Expired, WrongState, Closed, UnsupportedMediaType, Unavailable,
         OutcomeUnknown
     ];
+    /// Of refunding an order.
+    RefundProblems: [
+        UnknownHold, UnknownSku, Conflict, Expired, WrongState, UnsupportedMediaType, Unavailable,
+        OutcomeUnknown
+    ];
+    /// Of pausing, resuming or closing a drop.
+    TurnProblems: [UnknownDrop, WrongState, UnsupportedMediaType, Unavailable, OutcomeUnknown];
+    /// Of setting the stock of an item.
+    StockProblems: [
+        UnknownDrop, UnknownSku, Conflict, WrongState, UnsupportedMediaType, Unavailable,
+        OutcomeUnknown
+    ];
     /// Of reading a campaign.
     CampaignProblems: [UnknownCampaign];
+    /// Of deleting a campaign.
+    DeleteProblems: [
+        UnknownCampaign, WrongState, PreconditionFailed, Unavailable, Overloaded, OutcomeUnknown
+    ];
     /// Of putting a campaign.
     PutProblems: [
         Conflict, PreconditionFailed, UnsupportedMediaType, InvalidCampaign, Unavailable,

@@ -3,11 +3,11 @@
 use jangteo::{Hold, ItemView, Phase, Refusal, SaleView, Ticket};
 
 use super::reply::Reply;
-use super::sale_command::{HoldCommand, ListCommand, SaleCommand};
+use super::sale_command::{HoldCommand, ListCommand, RefundCommand, SaleCommand};
 use super::session::{AUTHENTICATION_REQUIRED, LOADING};
 use crate::access::{Caller, Denied};
 use crate::codes::Code;
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::command::{Answer, Command, Filter, HoldAsk, RefundAsk, Refused};
 use crate::dispatch::Dispatcher;
 use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
 
@@ -47,7 +47,9 @@ pub(super) fn answer<'a>(
             views.iter().for_each(|view| write_drop(view, reply));
             None
         }
-        Ok(Answer::Audit(_)) => unreachable!("no command of this wire asks for an audit"),
+        Ok(Answer::Audit(_) | Answer::Changed(_) | Answer::Orders(_)) => {
+            unreachable!("no command of this wire asks for that")
+        }
         Err(Refused::Denied(denied)) => {
             write_denied(denied, verb, reply);
             None
@@ -72,6 +74,9 @@ fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
         SaleCommand::Confirm { hold, payment } => Command::Confirm { hold, payment },
         SaleCommand::Release { hold } => Command::Release { hold },
         SaleCommand::Extend { hold } => Command::Extend { hold },
+        SaleCommand::Refund(RefundCommand { hold, id, lines }) => {
+            Command::Refund(RefundAsk { hold, id, lines, restock: None })
+        }
         SaleCommand::Get { hold } => Command::Get { hold },
         SaleCommand::Find { drop, customer } => Command::Find { drop, customer: Some(customer) },
         SaleCommand::Stock { drop, sku: _ } => Command::Drop { drop },

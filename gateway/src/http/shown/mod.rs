@@ -7,6 +7,7 @@ mod campaign;
 mod drop;
 mod event;
 mod hold;
+mod order;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -16,4 +17,5 @@ pub(super) use campaign::{Campaign, CampaignFault};
 pub(super) use drop::{DropPage, DropView};
 pub(super) use event::EventView;
 pub(super) use hold::{HoldView, Holds};
+pub(super) use order::OrderRow;
 pub(super) use words::{PhaseWord, ascii, states, times, words};

@@ -1,11 +1,12 @@
 //! The faces of an engine: one operation in, one outcome out.
 
 use chrono::DateTime;
-use jangteo::{Engine, HoldId, HoldRequest, Phase, Refusal, check_customer, check_payment};
+use jangteo::{Engine, HoldId, HoldRequest, Phase, Refund, Refusal, check_customer, check_payment};
 use redis::{Connection, ErrorKind, ProtocolVersion, RedisConnectionInfo, Value, cmd};
 use serde_json::{Value as Json, json};
 
 use super::operation::{HoldName, Operation};
+use super::operator;
 use super::outcome::{Ids, Outcome, Shown, stock};
 use crate::clients::http;
 use crate::redis_rs::connected;
@@ -61,6 +62,16 @@ impl Face {
             self.shop.engine.tick();
             return Outcome::default();
         }
+        if matches!(operation, Operation::Turn { .. } | Operation::SetStock { .. }) {
+            let free = |credentials: &[Option<String>]| credentials[caller].is_none();
+            return match &self.wire {
+                Wire::Http(credentials) if free(credentials) => {
+                    operator::over_http(&self.shop, operation)
+                }
+                _ => operator::by_library(&self.shop.engine, operation)
+                    .unwrap_or_else(|refusal| refused(refusal, &mut self.ids)),
+            };
+        }
         let named = |name: &HoldName| match name {
             HoldName::Text(text) => (*text).to_owned(),
             HoldName::Granted(_) if self.ids.all().is_empty() => "none-yet".to_owned(),
@@ -70,6 +81,7 @@ impl Face {
             Operation::Confirm(name, _)
             | Operation::Release(name)
             | Operation::Extend(name)
+            | Operation::Refund { hold: name, .. }
             | Operation::Get(name) => named(name),
             _ => String::new(),
         };
@@ -122,6 +134,18 @@ fn library(
         }
         Operation::Release(_) => of().and_then(|(sale, id)| sale.release(&id))?,
         Operation::Extend(_) => of().and_then(|(sale, id)| sale.extend(&id))?,
+        Operation::Refund { id: name, lines, .. } => {
+            let mut refund = Refund::all();
+            for (sku, quantity) in lines {
+                refund = refund.line(sku, *quantity);
+            }
+            if let Some(name) = name {
+                refund = refund.id(name);
+            }
+            refund.check()?;
+            let (sale, id) = of()?;
+            sale.refund(&id, &refund)?
+        }
         Operation::Get(_) => of().and_then(|(sale, id)| sale.get(&id))?,
         Operation::Find { drop, customer } => {
             check_customer(customer)?;
@@ -134,7 +158,7 @@ fn library(
             return Ok(Outcome { stock, ..Outcome::default() });
         }
         Operation::Drops { phase, limit, after } => return listed(engine, *phase, *limit, *after),
-        Operation::Wait { .. } => unreachable!("it was waited before"),
+        other => unreachable!("{other:?} is done elsewhere"),
     };
     let hold = pending.wait().unwrap();
     Ok(Outcome { holds: vec![Shown::of(&hold, ids)], ..Outcome::default() })
@@ -207,6 +231,13 @@ fn over_http(
         }
         Operation::Release(_) => (format!("POST /v1/holds/{hold}/release"), String::new()),
         Operation::Extend(_) => (format!("POST /v1/holds/{hold}/extend"), String::new()),
+        Operation::Refund { id, lines, .. } => {
+            let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity});
+            let lines: Option<Vec<Json>> =
+                (!lines.is_empty()).then(|| lines.iter().map(line).collect());
+            let body = json!({"refund": id, "lines": lines}).to_string();
+            (format!("POST /v1/holds/{hold}/refund"), body)
+        }
         Operation::Get(_) => (format!("GET /v1/holds/{hold}"), String::new()),
         Operation::Find { drop, customer } => {
             let customer = escaped(customer);
@@ -220,7 +251,7 @@ fn over_http(
             query.extend(after.map(|after| format!("after={after}")));
             (format!("GET /v1/drops?{}", query.join("&")), String::new())
         }
-        Operation::Wait { .. } => unreachable!("it was waited before"),
+        other => unreachable!("{other:?} is done elsewhere"),
     };
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
     let answer = http(shop.service.http(), &line, &headers, &body);
@@ -257,12 +288,12 @@ fn over_http(
     }
 }
 
-fn instant(value: &Json) -> Option<u64> {
+pub(super) fn instant(value: &Json) -> Option<u64> {
     let at = DateTime::parse_from_rfc3339(value.as_str()?).unwrap();
     Some(u64::try_from(at.timestamp_millis()).unwrap())
 }
 
-fn items(drop: &Json) -> Vec<(String, [i64; 4])> {
+pub(super) fn items(drop: &Json) -> Vec<(String, [i64; 4])> {
     let row = |item: &Json| {
         let counts = ["total", "available", "held", "sold"];
         let counts = counts.map(|name| item[name].as_i64().unwrap_or(-1));
@@ -312,6 +343,15 @@ fn over_resp(
         }
         Operation::Release(_) => _ = command.arg("DROP.RELEASE").arg(hold),
         Operation::Extend(_) => _ = command.arg("DROP.EXTEND").arg(hold),
+        Operation::Refund { id, lines, .. } => {
+            command = cmd("DROP.REFUND");
+            command.arg(hold);
+            id.iter().for_each(|id| _ = command.arg("ID").arg(id));
+            if !lines.is_empty() {
+                command.arg(lines.len());
+            }
+            lines.iter().for_each(|(sku, quantity)| _ = command.arg(*sku).arg(*quantity));
+        }
         Operation::Get(_) => _ = command.arg("DROP.GET").arg(hold),
         Operation::Find { drop, customer } => {
             _ = command.arg("DROP.FIND").arg(*drop).arg(customer);
@@ -323,13 +363,13 @@ fn over_resp(
             limit.iter().for_each(|limit| _ = command.arg("LIMIT").arg(*limit));
             after.iter().for_each(|after| _ = command.arg("AFTER").arg(*after));
         }
-        Operation::Wait { .. } => unreachable!("it was waited before"),
+        other => unreachable!("{other:?} is done elsewhere"),
     }
     command.query(connection)
 }
 
 /// The code of each word.
-const WORDS: [(&str, &str); 14] = [
+const WORDS: [(&str, &str); 15] = [
     ("ERR", "malformed"),
     ("NOPERM", "forbidden"),
     ("NOAREA", "area_not_served"),
@@ -342,6 +382,7 @@ const WORDS: [(&str, &str); 14] = [
     ("EXPIRED", "expired"),
     ("WRONGSTATE", "wrong_state"),
     ("NOTOPEN", "not_open"),
+    ("PAUSED", "paused"),
     ("CLOSED", "closed"),
     ("KEYREUSED", "key_reused"),
 ];
