@@ -54,6 +54,8 @@ pub(crate) struct EngineCore {
     pub(crate) stop: Stop,
     /// Held by whoever does what is due.
     pub(crate) ticking: Mutex<()>,
+    /// Held by whoever settles a campaign.
+    pub(crate) settling: Mutex<()>,
     /// Where keys of hashes come from, if not from chance.
     seed: Option<[u64; 2]>,
     torn: Option<String>,
@@ -161,6 +163,7 @@ impl Engine {
             campaigns: Mutex::new(replay.campaigns),
             stop: Stop::default(),
             ticking: Mutex::new(()),
+            settling: Mutex::new(()),
             seed: options.id_seed,
             torn,
             passed_over,
@@ -177,6 +180,7 @@ impl Engine {
         core.shared.journal.start(threads)?;
         if options.background {
             threads.push(housekeeping::start(core)?);
+            threads.push(housekeeping::start_settling(core)?);
             if replayed >= options.snapshot_after {
                 threads.push(core.start_snapshot()?);
             }
@@ -224,10 +228,12 @@ impl Engine {
     }
 
     /// Does what is due: opens and closes drops, expires holds, follows a stepped clock, watches
-    /// the disk. Returns how many holds expired. The engine's own thread calls this every few
-    /// milliseconds; call it yourself only with [`Options::background`] off.
+    /// the disk, settles credits. Returns how many holds expired. The engine's own threads do this
+    /// every few milliseconds; call it yourself only with [`Options::background`] off.
     pub fn tick(&self) -> u64 {
-        self.0.core.tick()
+        let expired = self.0.core.tick();
+        self.0.core.settle_due();
+        expired
     }
 
     /// Flushes the journal on this thread, up to everything appended so far by any thread.
@@ -259,6 +265,10 @@ impl Engine {
     pub fn health(&self) -> Health {
         let journal = &self.0.core.shared.journal;
         Health { latched: journal.failure(), disk_short: journal.is_short() }
+    }
+
+    pub(crate) fn core(&self) -> &EngineCore {
+        &self.0.core
     }
 
     pub(crate) fn shared(&self) -> &Shared {

@@ -84,6 +84,10 @@ pub enum Fault {
     NoGraceAfterRestart,
     /// No journal room is kept back for the end of live holds.
     ReserveForgotten,
+    /// An order's amount for the ledger is rounded line by line.
+    RoundedByLine,
+    /// A refund does not take back what its order gave to the ledger.
+    RefundKept,
 }
 
 #[cfg(feature = "planted-faults")]

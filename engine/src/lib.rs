@@ -59,6 +59,7 @@ mod hold;
 mod housekeeping;
 mod ids;
 mod journal;
+mod ledger;
 pub mod limits;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
@@ -94,6 +95,7 @@ pub use ids::{BadHoldId, HoldId, Slot};
 pub use journal::{
     BATCH_BOUNDS, Directory, Durability, FLUSH_BOUNDS_US, FileName, Flushes, Storage, StorageFile,
 };
+pub use ledger::{DropReport, LedgerFigures, LedgerRow, Report, report_directory};
 pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;

@@ -17,6 +17,8 @@ pub enum Refusal {
     Malformed(&'static str),
     /// No drop of that name.
     UnknownDrop,
+    /// No campaign of that name.
+    UnknownCampaign,
     /// No hold of that name in this drop.
     UnknownHold,
     /// The drop has no item of that name.
@@ -42,11 +44,12 @@ pub enum Refusal {
     },
     /// The idempotency key was used for another request.
     KeyReused,
-    /// The hold was confirmed with another payment.
+    /// What was asked for before, or is expected, is something else: the hold was confirmed with
+    /// another payment, a settlement comes to another amount.
     Conflict,
     /// The hold has expired.
     Expired,
-    /// The hold's state does not allow it.
+    /// The hold's state does not allow it, or the campaign's.
     WrongState,
     /// Too much is under way; the same request may succeed in a moment.
     Overloaded,
@@ -61,6 +64,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "malformed",
             Self::UnknownDrop => "unknown_drop",
+            Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownHold => "unknown_hold",
             Self::UnknownSku => "unknown_sku",
             Self::Closed => "closed",

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::history::{HoldHistory, HoldUnits};
+use super::ledger::Ledger;
 use super::report::{Counted, DropAudit, Found, HoldAudit, HoldCounts, Units};
 use super::terms::Terms;
 use crate::Timestamp;
@@ -10,6 +11,7 @@ use crate::campaign::{Campaign, Occurrence};
 use crate::hold::HoldState;
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Grant;
+use crate::journal::settlement::Sums;
 use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
 use crate::phase::Phase;
 
@@ -97,6 +99,10 @@ impl DropBook {
         self.campaign == campaign && !self.replaced
     }
 
+    pub(super) fn campaign(&self) -> &str {
+        &self.campaign
+    }
+
     pub(super) fn replaced(&mut self, found: &mut Found) {
         if self.phase != Phase::Scheduled {
             self.wrong(found, "drop", format!("replaced while {}", self.phase.name()));
@@ -117,10 +123,31 @@ impl DropBook {
     }
 
     pub(super) fn closed(&mut self, found: &mut Found) {
-        if self.phase == Phase::Closed {
+        if self.phase >= Phase::Closed {
             self.wrong(found, "phase", "closed twice".to_owned());
         }
         self.phase = Phase::Closed;
+    }
+
+    /// L1: a settlement says what the orders come to, after the last of them.
+    pub(super) fn settled(&mut self, rules: &[u16], said: &Sums, found: &mut Found) {
+        if self.phase < Phase::Closed {
+            self.wrong(found, "L1", format!("settled while {}", self.phase.name()));
+        }
+        let live = self.holds.iter().filter(|hold| hold.state == HoldState::Held).count();
+        if live > 0 {
+            self.wrong(found, "L1", format!("settled with {live} live holds"));
+        }
+        let mut ledger = Ledger::new(&self.terms);
+        for hold in self.holds.iter().filter(|hold| hold.state == HoldState::Confirmed) {
+            ledger.order(&hold.moves);
+        }
+        for what in ledger.differences(said) {
+            self.wrong(found, "L1", what);
+        }
+        if rules.len() == self.terms.ledger.len() {
+            self.phase = Phase::Settled;
+        }
     }
 
     pub(super) fn granted(&mut self, at: Timestamp, grant: &Grant<'_>, found: &mut Found) {
@@ -272,7 +299,7 @@ impl DropBook {
         due_at: Timestamp,
         found: &mut Found,
     ) {
-        if self.phase == Phase::Closed {
+        if self.phase >= Phase::Closed {
             self.wrong(found, "phase", "extended after the drop was closed".to_owned());
         }
         let ttl_ms = self.terms.hold_ttl_ms;

@@ -111,7 +111,10 @@ fn about(record: &Record<'_>, id: HoldId, changed: bool) -> Option<&'static str>
         Record::Extended { sale, slot, .. } => (of(*sale, *slot), "extended"),
         Record::Resumed { .. } => (changed, "resumed"),
         Record::Stepped { .. } => (changed, "stepped"),
-        Record::Campaign { .. } | Record::Opened { .. } | Record::Closed { .. } => (false, ""),
+        Record::Campaign { .. }
+        | Record::Opened { .. }
+        | Record::Closed { .. }
+        | Record::Settled { .. } => (false, ""),
     };
     its.then_some(what)
 }

@@ -11,16 +11,20 @@
 //! No text of an audit names a customer, a key or a payment: holds are named by their number.
 //!
 //! `directory -> witness -> drop_book -> report`, and `layout` for the files; `history`: one hold,
-//! record by record; `online`.
+//! record by record; `ledger`: what orders come to; `online`.
 
 mod directory;
 mod drop_book;
 mod history;
 mod layout;
+mod ledger;
 mod online;
 #[cfg(test)]
 #[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
 mod planted;
+#[cfg(test)]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
+mod planted_ledger;
 mod report;
 mod terms;
 mod witness;

@@ -8,6 +8,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::Timestamp;
 use crate::campaign::Campaign;
 use crate::hold::Hold;
+use crate::ledger::Report;
 use crate::view::SaleView;
 
 /// The name of an event, and a place in the feed: `<incarnation>-<sequence>`.
@@ -84,6 +85,8 @@ pub enum EventKind {
     DropClosed,
     /// A campaign was put, or took the place of an earlier one of its id.
     CampaignPut,
+    /// Rules of a campaign's ledger were settled.
+    CampaignSettled,
 }
 
 impl EventKind {
@@ -99,6 +102,7 @@ impl EventKind {
             Self::DropOpened => "jangteo.drop.opened",
             Self::DropClosed => "jangteo.drop.closed",
             Self::CampaignPut => "jangteo.campaign.put",
+            Self::CampaignSettled => "jangteo.campaign.settled",
         }
     }
 }
@@ -114,6 +118,8 @@ pub enum EventData {
     Drop(Box<SaleView>),
     /// The campaign in the shape of its file, every rule written out.
     Campaign(Box<Campaign>),
+    /// The `Report` of the HTTP interface.
+    Report(Box<Report>),
 }
 
 /// One change. Serialises as a CloudEvent (structured JSON).
@@ -140,6 +146,7 @@ impl Event {
             EventData::Hold(hold) => hold.id.to_string(),
             EventData::Drop(drop) => drop.id.clone(),
             EventData::Campaign(campaign) => campaign.id.clone(),
+            EventData::Report(report) => report.campaign.clone(),
         }
     }
 }

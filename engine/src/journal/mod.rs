@@ -35,6 +35,7 @@ pub(crate) mod record;
 pub(crate) mod recover;
 mod scan;
 mod segment;
+pub(crate) mod settlement;
 mod storage;
 pub(crate) mod watermark;
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 0-2 | length of the whole record |
 //! | 3 | kind |
-//! | 4-6 | index of the sale (of the campaign's first sale for a campaign, else 0) |
+//! | 4-6 | index of the sale (of the campaign's first sale for a campaign or a settlement, else 0) |
 //! | 7 | flags: bit 0, a grant was confirmed at once |
 //! | 8-15 | time, in milliseconds after the epoch; never before the record before it |
 //!
@@ -25,9 +25,11 @@
 //! | 8 | expired | row `u32`, shard |
 //! | 9 | extended | row `u32`, shard, expiry `u64` |
 //! | 10 | stepped | by how many milliseconds the wall clock was stepped, `i64`: every live hold's expiry moved along |
+//! | 18 | settled | see [`settlement`](super::settlement) |
 
 use smallvec::SmallVec;
 
+use super::settlement::Settlement;
 use crate::Timestamp;
 use crate::ids::Slot;
 use crate::limits::{CAMPAIGN_BYTES_MAX, LINES_MAX};
@@ -79,6 +81,7 @@ pub(crate) enum Record<'a> {
     Released { sale: u32, slot: Slot },
     Expired { sale: u32, slot: Slot },
     Extended { sale: u32, slot: Slot, expires_at: Timestamp },
+    Settled { first_sale: u32, settlement: Settlement },
 }
 
 /// The bytes are not a record of this version.
@@ -98,6 +101,7 @@ impl<'a> Record<'a> {
             Self::Expired { .. } => 8,
             Self::Extended { .. } => 9,
             Self::Stepped { .. } => 10,
+            Self::Settled { .. } => 18,
         }
     }
 
@@ -105,6 +109,7 @@ impl<'a> Record<'a> {
         match self {
             Self::Resumed { .. } | Self::Stepped { .. } => 0,
             Self::Campaign { first_sale: sale, .. }
+            | Self::Settled { first_sale: sale, .. }
             | Self::Opened { sale }
             | Self::Closed { sale }
             | Self::Granted { sale, .. }
@@ -154,6 +159,7 @@ impl<'a> Record<'a> {
                 encode_slot(*slot, out);
                 out.extend_from_slice(&expires_at.as_ms().to_le_bytes());
             }
+            Self::Settled { settlement, .. } => settlement.encode(out),
         }
     }
 
@@ -193,6 +199,7 @@ impl<'a> Record<'a> {
                 Self::Extended { sale, slot, expires_at: Timestamp::from_ms(tail.u64()?) }
             }
             10 => Self::Stepped { step_ms: tail.take().map(i64::from_le_bytes)? },
+            18 => Self::Settled { first_sale: sale, settlement: Settlement::decode(&mut tail)? },
             _ => return Err(BadRecord),
         };
         if tail.0.is_empty() { Ok((at, record, length)) } else { Err(BadRecord) }
@@ -261,7 +268,7 @@ fn short(length: usize) -> u8 {
 }
 
 /// Takes fields off the front of a record.
-struct Cursor<'a>(&'a [u8]);
+pub(super) struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], BadRecord> {
@@ -274,15 +281,15 @@ impl<'a> Cursor<'a> {
         self.take().map(u8::from_le_bytes)
     }
 
-    fn u16(&mut self) -> Result<u16, BadRecord> {
+    pub(super) fn u16(&mut self) -> Result<u16, BadRecord> {
         self.take().map(u16::from_le_bytes)
     }
 
-    fn u32(&mut self) -> Result<u32, BadRecord> {
+    pub(super) fn u32(&mut self) -> Result<u32, BadRecord> {
         self.take().map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self) -> Result<u64, BadRecord> {
+    pub(super) fn u64(&mut self) -> Result<u64, BadRecord> {
         self.take().map(u64::from_le_bytes)
     }
 
@@ -300,8 +307,22 @@ impl<'a> Cursor<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settlement::Sums;
     use super::*;
     use smallvec::smallvec;
+
+    fn settlement() -> Settlement {
+        let sums = |orders| Sums {
+            orders,
+            units: 2,
+            refunded_units: 1,
+            spend: 10_001,
+            refunds: 5_000,
+            idle_unit_seconds: 0,
+            accrued: vec![2_500, u64::MAX, 0],
+        };
+        Settlement { rules: vec![0, 2], drops: vec![(7, sums(1)), (9, sums(u64::MAX))] }
+    }
 
     fn samples() -> Vec<Record<'static>> {
         let slot = Slot { shard: 63, row: 77 };
@@ -328,6 +349,7 @@ mod tests {
             Record::Released { sale: 3, slot },
             Record::Expired { sale: 3, slot },
             Record::Extended { sale: 3, slot, expires_at: Timestamp::from_ms(9) },
+            Record::Settled { first_sale: 7, settlement: settlement() },
         ]
     }
 

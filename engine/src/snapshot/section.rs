@@ -52,10 +52,12 @@ pub(crate) enum Kind {
     End = 9,
     /// Steps of the wall clock that live holds followed: sequence and milliseconds.
     Steps = 10,
+    /// What was settled, as records of settlements with one drop each.
+    Settled = 18,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 10] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -66,6 +68,7 @@ impl Kind {
         Self::Lines,
         Self::End,
         Self::Steps,
+        Self::Settled,
     ];
 }
 

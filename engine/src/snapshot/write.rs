@@ -1,10 +1,10 @@
 //! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
 //! what the journal comes to.
 //!
-//! Head; campaigns in the order they were put; pages by drop; steps of the clock; for each shard
-//! that granted anything its counts, holds, buyers, texts, lines; end.
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; settlements by
+//! drop; for each shard that granted anything its counts, holds, buyers, texts, lines; end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,11 +13,14 @@ use siphasher::sip::SipHasher13;
 
 use super::head::Head;
 use super::section::{Kind, Sink, Writer};
+use crate::Timestamp;
 use crate::book::Page;
 use crate::buyers::Shard;
 use crate::campaign::{Campaign, Occurrence};
 use crate::catalogue::CampaignRecord;
+use crate::journal::record::Record;
 use crate::journal::recover::Origin;
+use crate::journal::settlement::{Settled, Settlement};
 
 /// One drop, for as long as it is looked at.
 pub(crate) struct Drop<'a> {
@@ -39,6 +42,9 @@ pub(crate) trait State {
 
     /// The steps of the wall clock that live holds followed: sequence and milliseconds.
     fn steps(&self) -> Vec<(u64, i64)>;
+
+    /// What was settled of each drop that has a settlement, by index.
+    fn settled(&self) -> BTreeMap<u32, Settled>;
 
     /// Hands its shards to `each`, with their places.
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()>;
@@ -73,6 +79,13 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
     table(&mut out, Kind::Steps, &state.steps(), |(sequence, step_ms)| {
         (u128::from(sequence) | (u128::from(step_ms.cast_unsigned()) << 64)).to_le_bytes()
     })?;
+    for (sale, Settled { rules, sums }) in state.settled() {
+        let settlement = Settlement { rules, drops: vec![(sale, sums)] };
+        let record = Record::Settled { first_sale: sale, settlement };
+        record.encode(Timestamp::default(), out.bytes());
+        out.end_if_full(Kind::Settled)?;
+    }
+    out.end_if_any(Kind::Settled)?;
     for index in 0..drops {
         state.shards(index as usize, &mut |place, one| {
             if one.is_empty() { Ok(()) } else { shard(&mut out, index, number(place)?, one) }

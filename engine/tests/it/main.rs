@@ -21,6 +21,8 @@ mod golden;
 #[cfg(test)]
 mod holds;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod pending;
 #[cfg(test)]
 mod phases;
