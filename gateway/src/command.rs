@@ -2,7 +2,7 @@
 
 use jangteo::audit::Audit;
 use jangteo::{
-    Hold, HoldRequest, Pending, Phase, Refusal, SaleView, check_customer, check_payment,
+    Hold, HoldRequest, Pending, Phase, Refusal, Report, SaleView, check_customer, check_payment,
 };
 use smallvec::SmallVec;
 
@@ -37,6 +37,14 @@ pub(crate) enum Command<'a> {
     Drops(Filter<'a>),
     Audit {
         drop: &'a str,
+    },
+    Report {
+        campaign: &'a str,
+    },
+    /// Beneficiaries, and what each is expected to get.
+    Settle {
+        campaign: &'a str,
+        expect: &'a [(&'a str, u64)],
     },
 }
 
@@ -73,6 +81,7 @@ pub(crate) enum Answer {
     /// The drops, and whether there are more behind the last.
     Drops(Vec<SaleView>, bool),
     Audit(Pending<Audit>),
+    Report(Pending<Report>),
 }
 
 /// Why there is no answer.

@@ -203,6 +203,12 @@ impl Dispatcher {
             }
             Command::Drops(filter) => Ok(Self::drops(engine, &filter)?),
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
+            Command::Report { campaign } => {
+                Ok(Answer::Report(engine.report(campaign).ok_or(Refusal::UnknownCampaign)?))
+            }
+            Command::Settle { campaign, expect } => {
+                Ok(Answer::Report(engine.settle(campaign, expect)?))
+            }
         }
     }
 

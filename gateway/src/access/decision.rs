@@ -64,7 +64,7 @@ impl Command<'_> {
             | Self::Confirm { .. }
             | Self::Release { .. }
             | Self::Extend { .. } => Need::Customer,
-            Self::Audit { .. } => Need::Operate,
+            Self::Audit { .. } | Self::Report { .. } | Self::Settle { .. } => Need::Operate,
         }
     }
 }

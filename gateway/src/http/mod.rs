@@ -20,6 +20,7 @@ mod hold;
 mod holds;
 mod http1;
 mod http2;
+mod ledger;
 mod metrics;
 mod openapi;
 mod problem;

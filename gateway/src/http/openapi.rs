@@ -98,8 +98,8 @@ fn finish(path: &str, operation: &mut Operation) {
             never_null(schema);
         }
     }
-    // A call on a hold can be made without a body.
-    if path.starts_with("/v1/holds/")
+    // A call on a hold can be made without a body, and so can a settlement.
+    if (path.starts_with("/v1/holds/") || path.ends_with("/settle"))
         && let Some(RefOr::T(body)) = &mut operation.request_body
     {
         body.required = Some(Required::False);
@@ -222,6 +222,12 @@ problems! {
     ];
     /// Of reading a campaign.
     CampaignProblems: [UnknownCampaign];
+    /// Of asking what a campaign came to.
+    ReportProblems: [UnknownCampaign, OutcomeUnknown];
+    /// Of settling a campaign.
+    SettleProblems: [
+        UnknownCampaign, WrongState, Conflict, UnsupportedMediaType, Unavailable, OutcomeUnknown
+    ];
     /// Of putting a campaign.
     PutProblems: [
         Conflict, PreconditionFailed, UnsupportedMediaType, InvalidCampaign, Unavailable,

@@ -11,7 +11,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::common::{Common, check};
-use super::{audit, campaigns, drops, events, health, hold, holds, metrics, openapi, watch};
+use super::{
+    audit, campaigns, drops, events, health, hold, holds, ledger, metrics, openapi, watch,
+};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -48,6 +50,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hold::extend))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::one, campaigns::put))
+        .routes(routes!(ledger::report))
+        .routes(routes!(ledger::settle))
         .routes(routes!(metrics::get))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -14,6 +14,8 @@ pub(crate) enum Call {
     Drop,
     Drops,
     Audit,
+    Report,
+    Settle,
     Events,
     /// The connection's own affairs, health, pages, and what is no call at all.
     Other,
@@ -23,7 +25,7 @@ pub(crate) enum Call {
 pub(crate) const CALLS: usize = Call::ALL.len();
 
 impl Call {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Hold,
         Self::Confirm,
         Self::Release,
@@ -33,6 +35,8 @@ impl Call {
         Self::Drop,
         Self::Drops,
         Self::Audit,
+        Self::Report,
+        Self::Settle,
         Self::Events,
         Self::Other,
     ];
@@ -48,6 +52,8 @@ impl Call {
             Self::Drop => "drop",
             Self::Drops => "drops",
             Self::Audit => "audit",
+            Self::Report => "report",
+            Self::Settle => "settle",
             Self::Events => "events",
             Self::Other => "other",
         }
@@ -64,6 +70,8 @@ impl Call {
             ["v1", "drops", _, "holds"] if posted => Self::Hold,
             ["v1", "drops", _, "holds"] => Self::Find,
             ["v1", "drops", _, "audit"] => Self::Audit,
+            ["v1", "campaigns", _, "report"] => Self::Report,
+            ["v1", "campaigns", _, "settle"] => Self::Settle,
             ["v1", "drops", _, "events"] | ["v1", "events", ..] => Self::Events,
             ["v1", "holds", _, ""] => Self::Get,
             ["v1", "holds", _, "confirm"] => Self::Confirm,
@@ -87,6 +95,9 @@ mod tests {
             ("GET", "/v1/drops/t-1/holds", Call::Find),
             ("GET", "/v1/drops/t-1/audit", Call::Audit),
             ("GET", "/v1/drops/t-1/events", Call::Events),
+            ("GET", "/v1/campaigns/t/report", Call::Report),
+            ("POST", "/v1/campaigns/t/settle", Call::Settle),
+            ("GET", "/v1/campaigns/t", Call::Other),
             ("GET", "/v1/events", Call::Events),
             ("GET", "/v1/holds/h", Call::Get),
             ("POST", "/v1/holds/h/confirm", Call::Confirm),

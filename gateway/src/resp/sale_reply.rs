@@ -47,7 +47,9 @@ pub(super) fn answer<'a>(
             views.iter().for_each(|view| write_drop(view, reply));
             None
         }
-        Ok(Answer::Audit(_)) => unreachable!("no command of this wire asks for an audit"),
+        Ok(Answer::Audit(_) | Answer::Report(_)) => {
+            unreachable!("no command of this wire asks for an audit or a report")
+        }
         Err(Refused::Denied(denied)) => {
             write_denied(denied, verb, reply);
             None

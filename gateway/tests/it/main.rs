@@ -15,6 +15,8 @@ mod http_holds;
 mod http_requests;
 mod http_wire;
 mod kill;
+#[cfg(test)]
+mod ledger;
 mod metrics;
 mod mounted;
 mod openapi;

@@ -26,7 +26,7 @@ const PAID: &str = r#"{"payment":"p"}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 29] = [
+const HTTP: [Row; 33] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
@@ -51,6 +51,10 @@ const HTTP: [Row; 29] = [
     ("/v1/campaigns",            "GET /v1/campaigns",                       "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                     "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "PUT /v1/campaigns/t",                     "{",    [401, 401, 403, 403, 403, 422]),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/t/report",             "",     [401, 401, 403, 403, 403, 200]),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/none/report",          "",     [401, 401, 403, 403, 403, 404]),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",            "",     [401, 401, 403, 403, 403, 409]),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",            "{",    [400, 400, 400, 400, 400, 400]),
     ("/openapi.json",            "GET /openapi.json",                       "",     [200; 6]),
     ("/metrics",                 "GET /metrics",                            "",     [401, 401, 403, 403, 403, 200]),
     ("/livez",                   "GET /livez",                              "",     [200; 6]),

@@ -7,6 +7,7 @@ mod campaign;
 mod drop;
 mod event;
 mod hold;
+mod report;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -16,4 +17,5 @@ pub(super) use campaign::{Campaign, CampaignFault};
 pub(super) use drop::{DropPage, DropView};
 pub(super) use event::EventView;
 pub(super) use hold::{HoldView, Holds};
+pub(super) use report::Report;
 pub(super) use words::{PhaseWord, ascii, states, times, words};
