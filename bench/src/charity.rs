@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use jangteo::audit::audit_storage;
-use jangteo::{Campaign, Engine, HoldRequest, ManualClock, Report, Sale, Timestamp};
+use jangteo::{Campaign, Engine, HoldRequest, ManualClock, Refund, Report, Sale, Timestamp};
 
 use crate::faulty::FaultyStorage;
 use crate::plan::OPENS_MS;
@@ -97,6 +97,12 @@ fn sell(sale: &Sale, rng: &mut Rng) -> Result<(), jangteo::Refusal> {
         }
         let hold = sale.hold(&request)?.into_parts().0;
         let _ = sale.confirm(&hold.id, "p")?;
+        // One line of some, all of others.
+        match rng.below(8) {
+            0 => drop(sale.refund(&hold.id, &Refund::all())?),
+            1 => drop(sale.refund(&hold.id, &Refund::all().line("a", 1))?),
+            _ => {}
+        }
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ enum Hunt {
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 43] = [
+const TABLE: [(Fault, Hunt, &[&str]); 44] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -74,6 +74,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 43] = [
     (Fault::NoGraceAfterRestart, Hunt::Simulation, &["answer", "audit"]),
     (Fault::ReserveForgotten, Hunt::FullDisk, &["F1"]),
     (Fault::RoundedByLine, Hunt::Charity, &["L1"]),
+    (Fault::RefundKept, Hunt::Charity, &["L1"]),
     (Fault::LostGiveBack, Hunt::Model, &["model"]),
     (Fault::LimitOffByOne, Hunt::Model, &["model"]),
     (Fault::KeyForgotten, Hunt::Model, &["model"]),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
+use crate::Timestamp;
 use crate::journal::settlement::{Settled, Settlement};
 use crate::phase::Phase;
 
@@ -31,15 +32,34 @@ impl Count {
     }
 }
 
+impl Count {
+    /// Units leave the total.
+    fn withdraw(&mut self, units: u64) {
+        let less = |total: u32| u64::from(total).checked_sub(units);
+        let less = |total| less(total).and_then(|total| u32::try_from(total).ok());
+        self.total = self.total.map(|total| less(total).expect("what was sold is of the total"));
+    }
+}
+
 /// One sale's page.
 #[derive(Clone, Debug)]
 pub(crate) struct Page {
     pub(crate) phase: Phase,
+    pub(crate) pause: Option<Pause>,
     pub(crate) last_number: u32,
     pub(crate) holds_live: u64,
     pub(crate) orders: u64,
     /// Items, then gifts.
     pub(crate) goods: Vec<Count>,
+}
+
+/// A pause that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// When it began: no time passes for the drop's holds since then.
+    pub(crate) at: Timestamp,
+    /// What the drop was before: scheduled or open.
+    pub(crate) from: Phase,
 }
 
 impl Page {
@@ -85,6 +105,38 @@ pub(crate) enum Turn {
     Confirmed,
     /// Units go from held to available.
     Freed,
+    /// Units go from sold to available.
+    Restocked,
+    /// Units that were sold leave the total.
+    Withdrawn,
+}
+
+impl Page {
+    /// The page of a drop that was just announced.
+    pub(crate) fn new(goods: Vec<Count>) -> Self {
+        let phase = Phase::Scheduled;
+        Self { phase, pause: None, last_number: 0, holds_live: 0, orders: 0, goods }
+    }
+
+    /// Whether the drop has not opened yet, paused or not.
+    pub(crate) fn awaits_opening(&self) -> bool {
+        let from = self.pause.map_or(self.phase, |pause| pause.from);
+        from == Phase::Scheduled
+    }
+
+    /// Stops the time of the drop's holds.
+    pub(crate) fn pause(&mut self, at: Timestamp) {
+        self.pause = Some(Pause { at, from: self.phase });
+        self.phase = Phase::Paused;
+    }
+
+    /// Goes on as what it was, if it was paused; for how long it was, in milliseconds.
+    pub(crate) fn unpause(&mut self, at: Timestamp) -> u64 {
+        self.pause.take().map_or(0, |pause| {
+            self.phase = pause.from;
+            at.as_ms().saturating_sub(pause.at.as_ms())
+        })
+    }
 }
 
 impl Book {
@@ -114,6 +166,8 @@ impl Book {
     /// The wall clock was stepped, and live holds followed.
     pub(crate) fn step(&mut self, sequence: u64, step_ms: i64) {
         self.steps.push((sequence, step_ms));
+        let pauses = self.pages.iter_mut().filter_map(|page| page.pause.as_mut());
+        pauses.for_each(|pause| pause.at = pause.at.moved_ms(step_ms));
     }
 
     /// Those steps, in their order.
@@ -162,7 +216,7 @@ impl Book {
         match turn {
             Turn::Held => self.holds_live += 1,
             Turn::Confirmed | Turn::Freed => self.holds_live -= 1,
-            Turn::Bought => {}
+            Turn::Bought | Turn::Restocked | Turn::Withdrawn => {}
         }
         let page = self.page_mut(sale);
         match turn {
@@ -173,6 +227,7 @@ impl Book {
                 page.orders += 1;
             }
             Turn::Freed => page.holds_live -= 1,
+            Turn::Restocked | Turn::Withdrawn => {}
         }
         for &(good, units) in moves {
             let count = page.goods.get_mut(usize::from(good)).expect("a line names a good");
@@ -185,6 +240,11 @@ impl Book {
                     count.sold += units;
                 }
                 Turn::Freed => count.held -= units,
+                Turn::Restocked => count.sold -= units,
+                Turn::Withdrawn => {
+                    count.sold -= units;
+                    count.withdraw(units);
+                }
             }
             // INVARIANT(S1): held + sold never pass the total; `available` panics if they do.
             let _ = count.available();
@@ -200,8 +260,7 @@ mod tests {
     fn book() -> Book {
         let mut book = Book::default();
         let goods = vec![Count { total: Some(3), held: 0, sold: 0 }, Count::default()];
-        let phase = Phase::Open;
-        book.add(Page { phase, last_number: 0, holds_live: 0, orders: 0, goods });
+        book.add(Page { phase: Phase::Open, ..Page::new(goods) });
         book
     }
 

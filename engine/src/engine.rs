@@ -373,8 +373,9 @@ impl EngineCore {
             }
         }
         for sale in old() {
-            book.page_mut(sale.0.index).phase = Phase::Closed;
-            sale.0.phase.set(Phase::Closed);
+            let page = book.page_mut(sale.0.index);
+            page.phase = Phase::Closed;
+            sale.0.phase.set(page);
         }
         Ok(())
     }

@@ -131,6 +131,26 @@ impl Goods {
         moves
     }
 
+    /// What comes back with units of a hold, `kept` being what was left of its lines before: those
+    /// units, and the gifts of lines of which nothing is left.
+    pub(crate) fn moves_back(&self, kept: &Lines, gifts: u32, back: &Lines) -> Moves {
+        let mut moves: Moves =
+            back.iter().map(|line| (line.item, u32::from(line.quantity))).collect();
+        for (place, line) in kept.iter().enumerate() {
+            let gone = back.iter().any(|back| back == line);
+            if gone && gifts & (1 << place) != 0 {
+                let gift = self.get(line.item).gift.expect("only items with a gift give one");
+                moves.push((gift.good, gift.quantity));
+            }
+        }
+        moves
+    }
+
+    /// The item or gift of that SKU.
+    pub(crate) fn find_good(&self, sku: &str) -> Option<u16> {
+        self.all.iter().position(|good| &*good.sku == sku).map(index)
+    }
+
     /// What the lines cost together.
     pub(crate) fn total(&self, lines: &Lines) -> u64 {
         let price = |line: &Line| self.get(line.item).price * u64::from(line.quantity);

@@ -193,6 +193,7 @@ impl Sale {
             expires_at: now.plus_ms(rules.hold_ttl_ms),
             gifts,
             confirmed: rules.auto_confirm && sale.goods.total(lines) == 0,
+            wait: None,
             lines: lines.clone(),
             customer: ask.customer,
             key: ask.key,
@@ -313,14 +314,22 @@ impl SaleCore {
         match self.phase.get() {
             Phase::Open => Ok(()),
             Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at }),
+            Phase::Paused if self.opens_later() => {
+                Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at })
+            }
             Phase::Paused => Err(Refusal::Paused),
             Phase::Closed | Phase::Settled => Err(Refusal::Closed),
         }
     }
 
+    /// Whether its instant has not come: until then a pause shows nothing of itself.
+    fn opens_later(&self) -> bool {
+        self.phase.awaits_opening() && self.shared.clock.now() < self.occurrence().opens_at
+    }
+
     /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the
     /// grant.
-    fn within_limits(&self, lines: &Lines, buyer: Option<(&Shard, u32)>) -> bool {
+    pub(crate) fn within_limits(&self, lines: &Lines, buyer: Option<(&Shard, u32)>) -> bool {
         let within = |has: u64, more: u32, limit: u32| {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
             limit == 0 || has + u64::from(more) <= u64::from(limit)
@@ -352,9 +361,8 @@ impl SaleCore {
         if planted(Fault::GrantAfterClose) {
             return Ok(());
         }
-        let over = self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= now);
         match phase {
-            Phase::Open if !over => Ok(()),
+            Phase::Open if !self.is_over(now) => Ok(()),
             Phase::Paused => Err(Refusal::Paused),
             _ => Err(Refusal::Closed),
         }

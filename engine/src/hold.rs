@@ -3,11 +3,13 @@
 use std::fmt;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
+use smallvec::SmallVec;
 
 use crate::Timestamp;
-use crate::buyers::{HoldRow, Shard};
+use crate::buyers::{Late, Shard};
 use crate::ids::HoldId;
 use crate::journal::record::{Grant, Lines};
+use crate::phase::Phase;
 use crate::sale::Sale;
 
 pub use crate::buyers::HoldState;
@@ -29,11 +31,15 @@ pub struct Hold {
     pub expires_at: Option<Timestamp>,
     /// When it became an order.
     pub confirmed_at: Option<Timestamp>,
+    /// When units of it came back last.
+    pub refunded_at: Option<Timestamp>,
     /// Whether this answer repeats an earlier grant under the same idempotency key.
     pub replayed: bool,
     sale: Sale,
     lines: Lines,
     gifts: u32,
+    /// Units of each line that came back; none where no unit did.
+    refunded: SmallVec<[u16; 2]>,
     /// Customer, key and payment, end to end.
     texts: Box<str>,
     customer_length: u8,
@@ -72,11 +78,21 @@ pub struct Money<'a> {
 }
 
 impl Hold {
-    pub(crate) fn view(sale: &Sale, shard: &Shard, row: &HoldRow, id: HoldId) -> Self {
+    /// The hold of that id, with its refunds up to the record `until`.
+    pub(crate) fn view(sale: &Sale, shard: &Shard, id: HoldId, until: u64) -> Self {
+        let row = shard.row(id.slot().row);
         let (customer, key) = (shard.customer(row), shard.key(row));
-        let state = row.state();
-        let expires = matches!(state, HoldState::Held | HoldState::Expired);
-        let confirmed = state == HoldState::Confirmed;
+        let confirmed = matches!(row.state(), HoldState::Confirmed | HoldState::Refunded);
+        let (refunded, refunded_at) = came_back(shard, id.slot().row, until);
+        let state = match row.state() {
+            HoldState::Refunded if !is_all(&shard.lines(row), &refunded) => HoldState::Confirmed,
+            state => state,
+        };
+        // While a drop is paused no time passes for its holds.
+        let expires = match state {
+            HoldState::Held => sale.phase() != Phase::Paused,
+            state => state == HoldState::Expired,
+        };
         let payment = if confirmed { shard.payment(row) } else { "" };
         let mut texts = String::with_capacity(customer.len() + key.len() + payment.len());
         for text in [customer, key, payment] {
@@ -89,10 +105,12 @@ impl Hold {
             created_at: row.created_at,
             expires_at: expires.then_some(row.ends_at),
             confirmed_at: confirmed.then_some(row.ends_at),
+            refunded_at,
             replayed: false,
             sale: sale.clone(),
             lines: shard.lines(row),
             gifts: row.gifts,
+            refunded,
             customer_length: u8::try_from(customer.len()).expect("limits.rs bounds a name"),
             key_length: u8::try_from(key.len()).expect("limits.rs bounds a key"),
             texts: texts.into_boxed_str(),
@@ -110,10 +128,12 @@ impl Hold {
             created_at,
             expires_at: (!grant.confirmed).then_some(grant.expires_at),
             confirmed_at: grant.confirmed.then_some(created_at),
+            refunded_at: None,
             replayed: false,
             sale: sale.clone(),
             lines: grant.lines.clone(),
             gifts: grant.gifts,
+            refunded: SmallVec::new(),
             texts: [grant.customer, grant.key].concat().into_boxed_str(),
             customer_length: u8::try_from(grant.customer.len()).expect("limits.rs bounds a name"),
             key_length: u8::try_from(grant.key.len()).expect("limits.rs bounds a key"),
@@ -131,7 +151,14 @@ impl Hold {
         let payment = confirmed.map_or("", |(_, payment)| payment);
         let texts = [self.customer(), self.key().unwrap_or_default(), payment].concat();
         let confirmed_at = confirmed.map(|(at, _)| at);
-        Self { state, expires_at, confirmed_at, texts: texts.into_boxed_str(), ..self }
+        let texts = texts.into_boxed_str();
+        let refunded = SmallVec::new();
+        Self { state, expires_at, confirmed_at, refunded_at: None, refunded, texts, ..self }
+    }
+
+    /// The hold before it was paid for late.
+    pub(crate) fn before(self, late: Late) -> Self {
+        Self { expires_at: Some(late.due_at), gifts: late.gifts, ..self }
     }
 
     /// The drop it belongs to.
@@ -163,10 +190,11 @@ impl Hold {
 
     /// Its lines, in the order of the drop's items.
     pub fn lines(&self) -> impl ExactSizeIterator<Item = HoldLine<'_>> {
-        self.lines.iter().map(|line| {
+        self.lines.iter().enumerate().map(|(place, line)| {
             let item = self.sale.goods().get(line.item);
             let quantity = u32::from(line.quantity);
-            HoldLine { sku: &item.sku, quantity, unit_price: item.price, refunded: 0 }
+            let refunded = self.refunded.get(place).copied().unwrap_or(0).into();
+            HoldLine { sku: &item.sku, quantity, unit_price: item.price, refunded }
         })
     }
 
@@ -185,6 +213,26 @@ impl Hold {
         let amount = self.sale.goods().total(&self.lines);
         Money { amount, currency: self.sale.currency() }
     }
+}
+
+/// Units of each line of a hold that came back up to the record `until`, and when the last did.
+fn came_back(shard: &Shard, row: u32, until: u64) -> (SmallVec<[u16; 2]>, Option<Timestamp>) {
+    let (mut units, mut last_at) = (SmallVec::new(), None);
+    for refund in shard.refunds(row, until) {
+        let lines = shard.lines(shard.row(row));
+        units.resize(lines.len(), 0);
+        for (line, units) in lines.iter().zip(&mut units) {
+            let back = refund.lines.iter().filter(|back| back.item == line.item);
+            *units += back.map(|back| back.quantity).sum::<u16>();
+        }
+        last_at = Some(refund.at);
+    }
+    (units, last_at)
+}
+
+/// Whether all units of all lines came back.
+fn is_all(lines: &Lines, back: &[u16]) -> bool {
+    lines.len() == back.len() && lines.iter().zip(back).all(|(line, back)| line.quantity == *back)
 }
 
 impl fmt::Debug for Hold {
@@ -212,7 +260,7 @@ impl Serialize for Hold {
         out.serialize_field("created_at", &self.created_at)?;
         out.serialize_field("expires_at", &self.expires_at)?;
         out.serialize_field("confirmed_at", &self.confirmed_at)?;
-        out.serialize_field("refunded_at", &None::<Timestamp>)?;
+        out.serialize_field("refunded_at", &self.refunded_at)?;
         out.serialize_field("payment", &self.payment())?;
         out.end()
     }

@@ -86,6 +86,7 @@ impl EngineCore {
         let mut expired = 0;
         for sale in self.current() {
             sale.0.turn_phase(now);
+            sale.0.close_if_due(now);
             if live.contains(&sale.0.index) && sale.phase() != Phase::Paused {
                 expired += sale.0.expire_due(now);
             }

@@ -60,15 +60,18 @@ mod housekeeping;
 mod ids;
 mod journal;
 mod ledger;
+mod lifecycle;
 pub mod limits;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
 mod options;
 mod pending;
 mod phase;
+mod refund;
 mod refusal;
 mod replay;
 mod request;
+mod restock;
 mod sale;
 mod settle;
 #[cfg(all(test, jangteo_shuttle))]
@@ -99,6 +102,7 @@ pub use ledger::{DropReport, LedgerFigures, LedgerRow, Report, report_directory}
 pub use options::Options;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
+pub use refund::Refund;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;

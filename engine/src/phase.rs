@@ -3,12 +3,13 @@
 //! The book (under the append lock) has the phase that counts: a grant after `Closed` is refused
 //! there. The mirror lets a request that comes too early or too late be refused with one load.
 //!
-//! **Word**: the phase as a number. **Rule**: written only inside an append of the drop's own
-//! opening or closing, so its order of changes is the journal's. **Orderings**: relaxed; who reads
+//! **Word**: the phase as a number; bit 7: paused before it opened. **Rule**: written only inside an
+//! append that turns the drop's own phase, so its order of changes is the journal's. **Orderings**: relaxed; who reads
 //! a phase that is a moment old is put right by the append.
 
 use serde::Serialize;
 
+use crate::book::Page;
 use crate::sync::{AtomicU8, Ordering};
 
 /// Where a drop stands. Only new holds depend on it.
@@ -58,19 +59,33 @@ impl std::str::FromStr for Phase {
 #[derive(Debug)]
 pub(crate) struct PhaseMirror(AtomicU8);
 
+/// Paused before it opened.
+const EARLY: u8 = 1 << 7;
+
 impl PhaseMirror {
-    pub(crate) fn new(phase: Phase) -> Self {
-        Self(AtomicU8::new(phase as u8))
+    pub(crate) fn new(page: &Page) -> Self {
+        Self(AtomicU8::new(bits(page)))
     }
 
     #[inline]
     pub(crate) fn get(&self) -> Phase {
-        let number = self.0.load(Ordering::Relaxed);
+        let number = self.0.load(Ordering::Relaxed) & !EARLY;
         Phase::ALL.get(usize::from(number)).copied().expect("only phases are stored")
     }
 
-    /// IMPORTANT: only from inside an append.
-    pub(crate) fn set(&self, phase: Phase) {
-        self.0.store(phase as u8, Ordering::Relaxed);
+    /// Whether it has not opened yet, paused or not.
+    pub(crate) fn awaits_opening(&self) -> bool {
+        let bits = self.0.load(Ordering::Relaxed);
+        bits == Phase::Scheduled as u8 || bits & EARLY != 0
     }
+
+    /// IMPORTANT: only from inside an append.
+    pub(crate) fn set(&self, page: &Page) {
+        self.0.store(bits(page), Ordering::Relaxed);
+    }
+}
+
+fn bits(page: &Page) -> u8 {
+    let early = page.pause.is_some_and(|pause| pause.from == Phase::Scheduled);
+    page.phase as u8 | if early { EARLY } else { 0 }
 }

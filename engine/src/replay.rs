@@ -15,7 +15,7 @@ use crate::goods::Goods;
 use crate::hold::HoldState;
 use crate::ids::Slot;
 use crate::journal::Stamp;
-use crate::journal::record::{Grant, Record};
+use crate::journal::record::{Grant, Line, Record, Refund};
 use crate::journal::settlement::Settlement;
 use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
 use crate::phase::Phase;
@@ -30,7 +30,7 @@ pub(crate) struct Replayed {
     pub(crate) names: SipHasher13,
     pub(crate) goods: Goods,
     /// For each item, whether units of it count for a limit of its own.
-    pub(crate) limited: Vec<bool>,
+    pub(crate) limited: Arc<[bool]>,
     /// None before the first grant.
     pub(crate) shards: Vec<Shard>,
     /// As of the end of the replay.
@@ -58,9 +58,7 @@ impl Replayed {
         let drops = put.occurrences.iter().zip(first..);
         let drop = |(occurrence, index): (&Occurrence, u32)| {
             let goods = Goods::of(&campaign, occurrence.number);
-            let phase = Phase::Scheduled;
-            let page =
-                Page { phase, last_number: 0, holds_live: 0, orders: 0, goods: goods.counts() };
+            let page = Page::new(goods.counts());
             Self {
                 index,
                 id: campaign.drop_id(occurrence.number).into(),
@@ -74,6 +72,12 @@ impl Replayed {
             }
         };
         drops.map(drop).collect()
+    }
+
+    /// Which items count for a limit of their own.
+    pub(crate) fn limits(&self) -> impl Fn(u16) -> bool + use<> {
+        let limited = Arc::clone(&self.limited);
+        move |item: u16| limited.get(usize::from(item)) == Some(&true)
     }
 
     fn shard(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
@@ -94,16 +98,30 @@ impl Replayed {
         self.shards = (0..SHARDS).map(|_| Shard::with_room(room)).collect();
     }
 
-    /// The hold at `slot`, which must still be held.
-    fn held(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
+    /// The hold at `slot`, which must be in that state.
+    fn hold(&mut self, slot: Slot, state: HoldState) -> Result<&mut Shard, Impossible> {
         let shard = self.shard(slot)?;
         if slot.row as usize >= shard.rows() {
             return Err("a hold that does not exist");
         }
-        if shard.row(slot.row).state() != HoldState::Held {
-            return Err("a change of a hold that is over");
+        if shard.row(slot.row).state() != state {
+            return Err("a change that the hold's state does not allow");
         }
         Ok(shard)
+    }
+
+    /// Likewise, still held.
+    fn held(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
+        self.hold(slot, HoldState::Held)
+    }
+
+    /// Whether lines that got a gift give one.
+    fn give(&self, lines: &[Line], gifts: u32) -> Result<(), Impossible> {
+        let gives = |place: usize| lines.get(place).and_then(|l| self.goods.get(l.item).gift);
+        if (0..32).any(|place| gifts & (1 << place) != 0 && gives(place).is_none()) {
+            return Err("a gift that does not exist");
+        }
+        Ok(())
     }
 }
 
@@ -128,8 +146,18 @@ impl Replay {
                 Ok(())
             }
             Record::Campaign { first_sale, json } => self.put(*first_sale, json),
-            Record::Opened { sale } => self.phase(*sale, Phase::Open),
-            Record::Closed { sale } => self.phase(*sale, Phase::Closed),
+            Record::Opened { sale, .. } => self.phase(*sale, Phase::Open),
+            Record::Closed { sale, pause_ms, .. } => {
+                self.unpaused(*sale, *pause_ms)?;
+                self.phase(*sale, Phase::Closed)
+            }
+            Record::Paused { sale, now, .. } => {
+                self.sale(*sale)?;
+                self.book.page_mut(*sale).pause(*now);
+                Ok(())
+            }
+            Record::Unpaused { sale, pause_ms, .. } => self.unpaused(*sale, *pause_ms),
+            Record::Stocked { sale, good, total, .. } => self.stocked(*sale, *good, *total),
             Record::Granted { sale, grant } => self.granted(*sale, grant, stamp),
             Record::Confirmed { sale, slot, payment } => {
                 self.turn(*sale, *slot, Turn::Confirmed)?;
@@ -138,6 +166,11 @@ impl Replay {
             }
             Record::Released { sale, slot } => self.freed(*sale, *slot, HoldState::Released, stamp),
             Record::Expired { sale, slot } => self.freed(*sale, *slot, HoldState::Expired, stamp),
+            Record::Refunded { sale, refund } => self.refunded(*sale, refund, stamp),
+            Record::PaidLate { sale, slot, gifts, payment } => {
+                self.paid_late(*sale, *slot, *gifts, payment, stamp)
+            }
+            Record::Waited { .. } | Record::Left { .. } => Err("a line that is not known"),
             Record::Extended { sale, slot, expires_at } => {
                 self.sale(*sale)?.held(*slot)?.extended(slot.row, *expires_at, stamp);
                 Ok(())
@@ -209,12 +242,7 @@ impl Replay {
         if !sale.goods.has_items(&grant.lines) {
             return Err("a line that names no item");
         }
-        let gives =
-            |place: usize| grant.lines.get(place).map(|line| sale.goods.get(line.item).gift);
-        if (0..32).any(|place| grant.gifts & (1 << place) != 0 && gives(place).flatten().is_none())
-        {
-            return Err("a gift that does not exist");
-        }
+        sale.give(&grant.lines, grant.gifts)?;
         let moves = sale.goods.moves(&grant.lines, grant.gifts);
         let created_at = grant.expires_at.minus_ms(sale.campaign.rules.hold_ttl_ms);
         let (names, hash) = (sale.names, sale.names.hash(grant.customer.as_bytes()));
@@ -247,12 +275,76 @@ impl Replay {
         stamp: Stamp,
     ) -> Result<(), Impossible> {
         self.turn(sale, slot, Turn::Freed)?;
-        let sale = self.sale(sale)?;
-        let limited = std::mem::take(&mut sale.limited);
-        let is_limited = |item: u16| limited.get(usize::from(item)) == Some(&true);
-        let freed = sale.held(slot).map(|shard| shard.freed(slot.row, state, stamp, is_limited));
-        sale.limited = limited;
-        freed
+        let limited = self.sale(sale)?.limits();
+        let shard = self.sale(sale)?.held(slot)?;
+        shard.freed(slot.row, state, stamp, limited);
+        Ok(())
+    }
+
+    fn refunded(
+        &mut self,
+        index: u32,
+        refund: &Refund<'_>,
+        stamp: Stamp,
+    ) -> Result<(), Impossible> {
+        let sale = self.sale(index)?;
+        let limited = sale.limits();
+        let (slot, lines) = (refund.slot, &refund.lines);
+        let shard = sale.hold(slot, HoldState::Confirmed)?;
+        let (kept, gifts) = (shard.kept(slot.row), shard.row(slot.row).gifts);
+        let left = |back: &Line| kept.iter().find(|line| line.item == back.item);
+        let has = |back: &Line| left(back).is_some_and(|line| line.quantity >= back.quantity);
+        let once = lines.is_sorted_by(|a, b| a.item < b.item);
+        if !once || !lines.iter().all(|back| back.quantity > 0 && has(back)) {
+            return Err("a refund of what was not bought");
+        }
+        let moves = sale.goods.moves_back(&kept, gifts, lines);
+        let turn = if refund.restock { Turn::Restocked } else { Turn::Withdrawn };
+        self.book.turn(index, &moves, turn);
+        self.sale(index)?.shard(slot)?.refunded(refund, stamp, limited);
+        Ok(())
+    }
+
+    fn paid_late(
+        &mut self,
+        index: u32,
+        slot: Slot,
+        gifts: u32,
+        payment: &str,
+        stamp: Stamp,
+    ) -> Result<(), Impossible> {
+        let sale = self.sale(index)?;
+        let limited = sale.limits();
+        let shard = sale.hold(slot, HoldState::Expired)?;
+        let lines = shard.lines(shard.row(slot.row));
+        sale.give(&lines, gifts)?;
+        let moves = sale.goods.moves(&lines, gifts);
+        self.turn_if_possible(index, &moves, Turn::Bought)?;
+        self.sale(index)?.shard(slot)?.paid_late(slot.row, gifts, payment, stamp, limited);
+        Ok(())
+    }
+
+    fn unpaused(&mut self, index: u32, pause_ms: u64) -> Result<(), Impossible> {
+        let shards = &mut self.sale(index)?.shards;
+        if pause_ms > 0 {
+            shards.iter_mut().for_each(|shard| shard.unpaused(pause_ms));
+        }
+        let page = self.book.page_mut(index);
+        if let Some(pause) = page.pause.take() {
+            page.phase = pause.from;
+        }
+        Ok(())
+    }
+
+    fn stocked(&mut self, index: u32, good: u16, total: u32) -> Result<(), Impossible> {
+        self.sale(index)?;
+        let count = self.book.page_mut(index).goods.get_mut(usize::from(good));
+        let count = count.ok_or("a good that does not exist")?;
+        if count.total.is_none() || count.held + count.sold > u64::from(total) {
+            return Err("a total below what is held and sold");
+        }
+        count.total = Some(total);
+        Ok(())
     }
 
     fn turn(&mut self, index: u32, slot: Slot, turn: Turn) -> Result<(), Impossible> {
@@ -294,8 +386,11 @@ impl Replay {
         for sale in &mut self.sales {
             let grace_ms = sale.campaign.rules.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS);
             let grace_ms = if planted(Fault::NoGraceAfterRestart) { 0 } else { grace_ms };
-            if self.book.page(sale.index).holds_live > 0 {
-                sale.shards.iter_mut().for_each(|shard| shard.resumed(now.plus_ms(grace_ms)));
+            let page = self.book.page(sale.index);
+            if page.holds_live > 0 {
+                // In a pause the hold's time stands still.
+                let earliest = page.pause.map_or(now, |pause| pause.at).plus_ms(grace_ms);
+                sale.shards.iter_mut().for_each(|shard| shard.resumed(earliest));
             }
         }
     }

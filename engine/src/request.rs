@@ -61,14 +61,19 @@ impl<'a> HoldRequest<'a> {
         check_customer(self.customer)?;
         self.key.map_or(Ok(()), |key| check_text(key, KEY_MAX, "key"))?;
         self.area.map_or(Ok(()), |area| check_text(area, AREA_MAX, "area"))?;
-        match self.lines.as_slice() {
-            [(_, 1..=QUANTITY_MAX)] => Ok(()),
-            lines => check_sums(lines),
-        }
+        check_lines(&self.lines)
     }
 }
 
 /// Whether there are 1 to 20 lines of 1 to 1,000 units, those of the same item summed.
+#[inline]
+pub(crate) fn check_lines(lines: &[(&str, u32)]) -> Result<(), Refusal> {
+    match lines {
+        [(_, 1..=QUANTITY_MAX)] => Ok(()),
+        lines => check_sums(lines),
+    }
+}
+
 #[cold]
 fn check_sums(lines: &[(&str, u32)]) -> Result<(), Refusal> {
     let mut sums: SmallVec<[(&str, u32); LINES_MAX]> = SmallVec::new();
@@ -107,7 +112,7 @@ pub fn check_payment(payment: Option<&str>) -> Result<(), Refusal> {
 
 /// Whether a text is 1 to `most` visible ASCII characters.
 #[inline]
-fn check_text(text: &str, most: usize, what: &'static str) -> Result<(), Refusal> {
+pub(crate) fn check_text(text: &str, most: usize, what: &'static str) -> Result<(), Refusal> {
     let fine = (1..=most).contains(&text.len()) && is_visible(text.as_bytes());
     if fine { Ok(()) } else { Err(Refusal::Malformed(what)) }
 }

@@ -1,5 +1,6 @@
 //! One drop: its goods, its buyers, its phase. The way of a hold is in [`grant`](crate::grant), of
-//! what follows in [`settle`](crate::settle).
+//! what follows in [`settle`](crate::settle) and [`refund`](crate::refund), of the drop itself in
+//! [`lifecycle`](crate::lifecycle) and [`restock`](crate::restock).
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -13,10 +14,9 @@ use crate::buyers::{Shard, Sharded};
 use crate::campaign::{Campaign, Occurrence};
 use crate::clock::Clock;
 use crate::goods::Goods;
-use crate::hold::{Hold, HoldState};
+use crate::hold::Hold;
 use crate::ids::{HoldId, Slot};
-use crate::journal::record::Record;
-use crate::journal::{Journal, Room, Stamp};
+use crate::journal::Journal;
 use crate::limits::{HOLDS_LISTED_MAX, SHARDS};
 use crate::pending::Pending;
 use crate::phase::{Phase, PhaseMirror};
@@ -75,7 +75,7 @@ impl Sale {
             campaign,
             occurrence,
             goods,
-            phase: PhaseMirror::new(page.phase),
+            phase: PhaseMirror::new(&page),
             basket: Mutex::new(()),
             names,
             buyers: made.map_or_else(OnceLock::new, OnceLock::from),
@@ -118,12 +118,12 @@ impl Sale {
     /// Whether its contents are still secret: before its reveal, and not opened yet.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
-        self.is_sealed_in(self.phase())
+        self.is_sealed_if(self.0.phase.awaits_opening())
     }
 
-    /// Likewise, while the drop is in that phase.
-    pub(crate) fn is_sealed_in(&self, phase: Phase) -> bool {
-        phase == Phase::Scheduled && self.0.shared.clock.now() < self.0.occurrence.reveals_at
+    /// Likewise, if the drop has not opened yet.
+    pub(crate) fn is_sealed_if(&self, awaits_opening: bool) -> bool {
+        awaits_opening && self.0.shared.clock.now() < self.0.occurrence.reveals_at
     }
 
     /// Where it stands.
@@ -163,7 +163,7 @@ impl Sale {
         let mut holds = Vec::new();
         for row in rows.take(HOLDS_LISTED_MAX) {
             sequence = sequence.max(shard.row(row).last_sequence);
-            holds.push(self.view_row(shard, shard_index, row));
+            holds.push(self.view_row(shard, shard_index, row, u64::MAX));
         }
         Pending::new(&self.0.shared.journal, sequence, holds)
     }
@@ -182,7 +182,8 @@ impl Sale {
     /// INVARIANT(J6): the answer about a hold is durable with the hold's last record.
     pub(crate) fn answer(&self, shard: &Shard, row: u32) -> Pending<Hold> {
         let sequence = shard.row(row).last_sequence;
-        let hold = self.view_row(shard, self.0.shard_of(shard.buyer_hash(row)), row);
+        let shard_index = self.0.shard_of(shard.buyer_hash(row));
+        let hold = self.view_row(shard, shard_index, row, u64::MAX);
         Pending::new(&self.0.shared.journal, sequence, hold)
     }
 
@@ -195,18 +196,25 @@ impl Sale {
         }
         // Steps are recorded with all shards locked, so none comes between.
         let shard = self.0.shard_if_made(slot.shard)?;
-        let last_sequence = shard.all().nth(slot.row as usize)?.last_sequence;
-        let mut hold = self.view_row(&shard, slot.shard, slot.row);
-        let until = if hold.state == HoldState::Held { u64::MAX } else { last_sequence };
+        if slot.row as usize >= shard.rows() {
+            return None;
+        }
+        let mut hold = self.view_row(&shard, slot.shard, slot.row, sequence);
+        let after = shard.afterwards(slot.row).filter(|after| sequence <= after.ended);
+        if let Some(late) = after.and_then(|after| after.late) {
+            hold = hold.before(late);
+        }
+        let until = shard.ended(slot.row).unwrap_or(u64::MAX);
         let step_ms = self.0.shared.journal.read(|book, _| book.stepped(sequence, until));
         hold.created_at = hold.created_at.moved_ms(step_ms.saturating_neg());
         Some(hold)
     }
 
-    fn view_row(&self, shard: &Shard, shard_index: u8, row: u32) -> Hold {
+    /// The hold in that row, with its refunds up to the record `until`.
+    fn view_row(&self, shard: &Shard, shard_index: u8, row: u32, until: u64) -> Hold {
         let slot = Slot { shard: shard_index, row };
         let id = HoldId::new(self.0.index, slot, shard.row(row).random);
-        Hold::view(self, shard, shard.row(row), id)
+        Hold::view(self, shard, id, until)
     }
 
     pub(crate) fn goods(&self) -> &Goods {
@@ -274,32 +282,6 @@ impl SaleCore {
         self.shard(*warmed).warm(self.goods.rows_expected());
         *warmed += 1;
         true
-    }
-
-    /// Opens or closes the drop if its instant has come. Cheap when nothing is due.
-    pub(crate) fn turn_phase(&self, now: Timestamp) {
-        let due = |phase| match phase {
-            Phase::Scheduled => self.occurrence.opens_at <= now,
-            Phase::Open | Phase::Paused => self.occurrence.closes_at.is_some_and(|at| at <= now),
-            Phase::Closed | Phase::Settled => false,
-        };
-        while due(self.phase.get()) {
-            // Two threads may come here; the second finds nothing due under the append lock.
-            let _ = self.shared.journal.append(now, Room::Own, |book, _: Stamp| {
-                let page = book.page_mut(self.index);
-                if !due(page.phase) {
-                    return Err(());
-                }
-                let sale = self.index;
-                let (phase, record) = match page.phase {
-                    Phase::Scheduled => (Phase::Open, Record::Opened { sale }),
-                    _ => (Phase::Closed, Record::Closed { sale }),
-                };
-                page.phase = phase;
-                self.phase.set(phase);
-                Ok(record)
-            });
-        }
     }
 
     pub(crate) fn campaign(&self) -> &Campaign {

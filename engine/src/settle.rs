@@ -1,14 +1,15 @@
 //! What becomes of a hold: confirmed, released, extended, expired. Each exactly once, under its
-//! customer's shard.
+//! customer's shard. A hold that has expired may still be paid for, if its units are there.
 
 use crate::Timestamp;
+use crate::admission;
 use crate::book::{Moves, Turn};
 use crate::buyers::Shard;
 use crate::fault::{Fault, planted};
 use crate::hold::{Hold, HoldState};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Record;
-use crate::journal::{Class, Room, Stamp};
+use crate::journal::{Class, Room};
 use crate::limits::SHARDS;
 use crate::pending::Pending;
 use crate::phase::Phase;
@@ -17,14 +18,16 @@ use crate::request::check_payment;
 use crate::sale::{Sale, SaleCore};
 
 impl Sale {
-    /// Makes a hold an order. Repeating it with the same payment gives the same answer.
+    /// Makes a hold an order. Repeating it with the same payment gives the same answer. An expired
+    /// hold becomes one too, with the number it had, while its units and a required gift are free,
+    /// its customer's limit allows it and the drop is not closed.
     ///
     /// `payment` is 1 to 128 visible ASCII characters; it may be left out where the total is 0.
     ///
     /// # Errors
     /// [`Malformed`](Refusal::Malformed), [`UnknownHold`](Refusal::UnknownHold),
     /// [`Conflict`](Refusal::Conflict) for another payment, [`WrongState`](Refusal::WrongState)
-    /// once released, [`Expired`](Refusal::Expired), [`Overloaded`](Refusal::Overloaded),
+    /// once released or refunded, [`Expired`](Refusal::Expired), [`Overloaded`](Refusal::Overloaded),
     /// [`Unavailable`](Refusal::Unavailable).
     pub fn confirm<'p>(
         &self,
@@ -42,16 +45,24 @@ impl Sale {
                 return Ok(self.answer(&shard, row));
             }
             HoldState::Confirmed => return Err(Refusal::Conflict),
-            HoldState::Released => return Err(Refusal::WrongState),
-            HoldState::Expired => return Err(Refusal::Expired),
+            HoldState::Released | HoldState::Refunded => return Err(Refusal::WrongState),
+            HoldState::Expired => {
+                drop(shard);
+                return self.confirm_late(id, payment);
+            }
         }
         let lines = shard.lines(shard.row(row));
         if payment.is_empty() && self.0.goods.total(&lines) > 0 {
             return Err(Refusal::Malformed("payment"));
         }
         let (sale, slot) = (self.0.index, id.slot());
-        let record = Record::Confirmed { sale, slot, payment };
-        let stamp = self.0.turn(&shard, row, Turn::Confirmed, record, || {});
+        let moves = self.0.moves(&shard, row);
+        let now = self.0.shared.clock.now();
+        let appended = self.0.shared.journal.append(now, Room::Own, |book, _| {
+            book.turn(sale, &moves, Turn::Confirmed);
+            Ok(Record::Confirmed { sale, slot, payment })
+        });
+        let stamp = appended.unwrap_or_else(|never: std::convert::Infallible| match never {});
         shard.confirmed(row, payment, stamp);
         Ok(self.answer(&shard, row))
     }
@@ -69,7 +80,7 @@ impl Sale {
             HoldState::Held => {}
             HoldState::Confirmed if planted(Fault::ReleaseAfterConfirm) => {}
             HoldState::Released | HoldState::Expired => return Ok(self.answer(&shard, row)),
-            HoldState::Confirmed => return Err(Refusal::WrongState),
+            HoldState::Confirmed | HoldState::Refunded => return Err(Refusal::WrongState),
         }
         let mut moves = self.0.moves(&shard, row);
         if planted(Fault::GiftKept) {
@@ -81,6 +92,7 @@ impl Sale {
             std::thread::yield_now();
         }
         let late = self.0.free(&mut shard, row, id.slot(), HoldState::Released, &moves);
+        let late = late.expect("a release is refused by no phase");
         let answer = self.answer(&shard, row);
         drop(shard);
         self.0.give_back(&late);
@@ -104,24 +116,66 @@ impl Sale {
         let hold = shard.row(row);
         match hold.state() {
             HoldState::Held => {}
-            HoldState::Confirmed | HoldState::Released => return Err(Refusal::WrongState),
+            HoldState::Confirmed | HoldState::Released | HoldState::Refunded => {
+                return Err(Refusal::WrongState);
+            }
             HoldState::Expired => return Err(Refusal::Expired),
         }
         let ttl_ms = self.0.campaign().rules.hold_ttl_ms;
         let latest = hold.created_at.plus_ms(2 * ttl_ms);
-        let expires_at = now.plus_ms(ttl_ms).min(latest).max(hold.ends_at);
+        let mut expires_at = hold.ends_at;
         let sale = self.0.index;
-        let stamp =
-            self.0.shared.journal.append(now, Room::Own, |book, _| match book.page(sale).phase {
+        let stamp = self.0.shared.journal.append(now, Room::Own, |book, _| {
+            let page = book.page(sale);
+            // In a pause the hold's time stands still.
+            let from = page.pause.map_or(now, |pause| pause.at);
+            expires_at = from.plus_ms(ttl_ms).min(latest).max(hold.ends_at);
+            match page.phase {
                 Phase::Closed | Phase::Settled => Err(Some(Refusal::Closed)),
                 _ if expires_at == hold.ends_at => Err(None),
                 _ => Ok(Record::Extended { sale, slot: id.slot(), expires_at }),
-            });
+            }
+        });
         match stamp {
             Ok(stamp) => shard.extended(row, expires_at, stamp),
             Err(None) => {} // it has that much time already
             Err(Some(refusal)) => return Err(refusal),
         }
+        Ok(self.answer(&shard, row))
+    }
+
+    /// Makes an expired hold an order, if it can still have what it had.
+    ///
+    /// INVARIANT(J2): the units leave stock before the record that sells them.
+    #[cold]
+    fn confirm_late(&self, id: &HoldId, payment: &str) -> Result<Pending<Hold>, Refusal> {
+        let basket = self.0.basket.lock();
+        let (mut shard, row) = self.locate(id)?;
+        let hold = *shard.row(row);
+        if hold.state() != HoldState::Expired {
+            drop((shard, basket)); // somebody else paid for it meanwhile
+            return self.confirm(id, payment);
+        }
+        let lines = shard.lines(&hold);
+        if payment.is_empty() && self.0.goods.total(&lines) > 0 {
+            return Err(Refusal::Malformed("payment"));
+        }
+        if !self.0.within_limits(&lines, Some((&shard, hold.buyer))) {
+            return Err(Refusal::Expired);
+        }
+        let taken = admission::take_basket(&self.0.goods, &lines);
+        let gifts = taken.map_err(|_| Refusal::Expired)?;
+        let moves = self.0.goods.moves(&lines, gifts);
+        let (sale, slot, now) = (self.0.index, id.slot(), self.0.shared.clock.now());
+        let stamp = self.0.shared.journal.append(now, Room::Own, |book, _| {
+            if book.page(sale).phase >= Phase::Closed || self.0.is_over(now) {
+                return Err(Refusal::Expired);
+            }
+            book.turn(sale, &moves, Turn::Bought);
+            Ok(Record::PaidLate { sale, slot, gifts, payment })
+        });
+        admission::settle(&self.0.goods, &moves, stamp.is_err());
+        shard.paid_late(row, gifts, payment, stamp?, |item| self.0.is_limited(item));
         Ok(self.answer(&shard, row))
     }
 }
@@ -148,13 +202,15 @@ impl SaleCore {
         let slot = Slot { shard: index, row };
         let late = self.free(&mut shard, row, slot, HoldState::Expired, &moves);
         drop(shard);
+        let Some(late) = late else { return false };
         self.give_back(&late);
         true
     }
 
     /// Appends and applies a release or an expiry. The units go back inside the append, so that
     /// whoever sees them available can have them; what a line waits for is returned, for
-    /// [`SaleCore::give_back`] once the shard is let go of.
+    /// [`SaleCore::give_back`] once the shard is let go of. Nothing expires while the drop is
+    /// paused.
     fn free(
         &self,
         shard: &mut Shard,
@@ -162,36 +218,25 @@ impl SaleCore {
         slot: Slot,
         state: HoldState,
         moves: &Moves,
-    ) -> Moves {
+    ) -> Option<Moves> {
         let sale = self.index;
         let record = match state {
             HoldState::Expired => Record::Expired { sale, slot },
             _ => Record::Released { sale, slot },
         };
+        let freed = self.moves(shard, row);
         let mut late = Moves::new();
-        let then = || late = self.put_back(moves);
-        let stamp = self.turn(shard, row, Turn::Freed, record, then);
-        shard.freed(row, state, stamp, |item| self.is_limited(item));
-        late
-    }
-
-    /// Appends a record that moves a hold's units in the book, and does `then` in the same step.
-    fn turn(
-        &self,
-        shard: &Shard,
-        row: u32,
-        turn: Turn,
-        record: Record<'_>,
-        then: impl FnOnce(),
-    ) -> Stamp {
-        let moves = self.moves(shard, row);
         let now = self.shared.clock.now();
         let appended = self.shared.journal.append(now, Room::Own, |book, _| {
-            book.turn(self.index, &moves, turn);
-            then();
+            if state == HoldState::Expired && book.page(sale).phase == Phase::Paused {
+                return Err(());
+            }
+            book.turn(sale, &freed, Turn::Freed);
+            late = self.put_back(moves);
             Ok(record)
         });
-        appended.unwrap_or_else(|never: std::convert::Infallible| match never {})
+        shard.freed(row, state, appended.ok()?, |item| self.is_limited(item));
+        Some(late)
     }
 
     /// What a hold set aside.

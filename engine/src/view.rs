@@ -81,7 +81,8 @@ impl Sale {
     #[must_use]
     pub fn view(&self) -> (SaleView, u64) {
         let (page, sequence) = self.page();
-        (self.view_of(page.phase, self.is_sealed_in(page.phase), &page.goods), sequence)
+        let sealed = self.is_sealed_if(page.awaits_opening());
+        (self.view_of(page.phase, sealed, &page.goods), sequence)
     }
 
     /// The drop with this phase and these units.

@@ -3,15 +3,13 @@
 use std::collections::{HashMap, HashSet};
 
 use super::history::{HoldHistory, HoldUnits};
-use super::ledger::Ledger;
 use super::report::{Counted, DropAudit, Found, HoldAudit, HoldCounts, Units};
-use super::terms::Terms;
+use super::terms::{Taken, Terms};
 use crate::Timestamp;
 use crate::campaign::{Campaign, Occurrence};
 use crate::hold::HoldState;
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::Grant;
-use crate::journal::settlement::Sums;
 use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
 use crate::phase::Phase;
 
@@ -22,42 +20,53 @@ pub(super) struct DropBook {
     campaign: String,
     /// Whether a later put of the campaign took this drop's place.
     replaced: bool,
-    terms: Terms,
-    phase: Phase,
+    pub(super) terms: Terms,
+    pub(super) phase: Phase,
+    /// Since when it is paused, and what it was before.
+    pub(super) pause: Option<(Timestamp, Phase)>,
     /// Items, then gifts.
-    goods: Vec<Tally>,
-    holds: Vec<Entry>,
+    pub(super) goods: Vec<Tally>,
+    pub(super) holds: Vec<Entry>,
     by_slot: HashMap<Slot, usize>,
     /// Rows granted in each shard.
     rows: HashMap<u8, u32>,
     last_number: u32,
     customers: HashMap<Box<str>, u32>,
     /// Units held and sold, by customer, and by customer and item.
-    units: HashMap<u32, u64>,
-    units_of: HashMap<(u32, usize), u64>,
+    pub(super) units: HashMap<u32, u64>,
+    pub(super) units_of: HashMap<(u32, usize), u64>,
     keys: HashSet<(u32, Box<str>)>,
+    /// Names of refunds, by hold.
+    pub(super) refunds: HashSet<(usize, Box<str>)>,
 }
 
 #[derive(Debug)]
-struct Tally {
-    sku: String,
-    total: Option<u32>,
-    held: u64,
-    sold: u64,
+pub(super) struct Tally {
+    pub(super) sku: String,
+    pub(super) total: Option<u32>,
+    pub(super) held: u64,
+    pub(super) sold: u64,
 }
 
 #[derive(Debug)]
-struct Entry {
+pub(super) struct Entry {
     id: HoldId,
-    number: u32,
-    customer: u32,
+    pub(super) number: u32,
+    pub(super) customer: u32,
     key: Box<str>,
-    state: HoldState,
+    pub(super) state: HoldState,
     granted_at: Timestamp,
-    due_at: Timestamp,
+    pub(super) due_at: Timestamp,
+    /// What each line takes.
+    pub(super) taken: Vec<Taken>,
+    pub(super) price: u64,
+}
+
+impl Entry {
     /// Which goods it takes, and how many.
-    moves: Vec<(usize, u64)>,
-    price: u64,
+    pub(super) fn moves(&self) -> Vec<(usize, u64)> {
+        self.taken.iter().flat_map(Taken::moves).collect()
+    }
 }
 
 /// How a hold ends.
@@ -79,6 +88,7 @@ impl DropBook {
             replaced: false,
             terms,
             phase: Phase::Scheduled,
+            pause: None,
             goods: goods.into_iter().map(tally).collect(),
             holds: Vec::new(),
             by_slot: HashMap::new(),
@@ -88,10 +98,11 @@ impl DropBook {
             units: HashMap::new(),
             units_of: HashMap::new(),
             keys: HashSet::new(),
+            refunds: HashSet::new(),
         }
     }
 
-    fn wrong(&self, found: &mut Found, rule: &'static str, what: String) {
+    pub(super) fn wrong(&self, found: &mut Found, rule: &'static str, what: String) {
         found.add(Some(&self.id), rule, what);
     }
 
@@ -122,34 +133,6 @@ impl DropBook {
         self.phase = Phase::Open;
     }
 
-    pub(super) fn closed(&mut self, found: &mut Found) {
-        if self.phase >= Phase::Closed {
-            self.wrong(found, "phase", "closed twice".to_owned());
-        }
-        self.phase = Phase::Closed;
-    }
-
-    /// L1: a settlement says what the orders come to, after the last of them.
-    pub(super) fn settled(&mut self, rules: &[u16], said: &Sums, found: &mut Found) {
-        if self.phase < Phase::Closed {
-            self.wrong(found, "L1", format!("settled while {}", self.phase.name()));
-        }
-        let live = self.holds.iter().filter(|hold| hold.state == HoldState::Held).count();
-        if live > 0 {
-            self.wrong(found, "L1", format!("settled with {live} live holds"));
-        }
-        let mut ledger = Ledger::new(&self.terms);
-        for hold in self.holds.iter().filter(|hold| hold.state == HoldState::Confirmed) {
-            ledger.order(&hold.moves);
-        }
-        for what in ledger.differences(said) {
-            self.wrong(found, "L1", what);
-        }
-        if rules.len() == self.terms.ledger.len() {
-            self.phase = Phase::Settled;
-        }
-    }
-
     pub(super) fn granted(&mut self, at: Timestamp, grant: &Grant<'_>, found: &mut Found) {
         if self.phase != Phase::Open {
             self.wrong(found, "T1", format!("granted while {}", self.phase.name()));
@@ -165,8 +148,9 @@ impl DropBook {
             let what = format!("hold {}: granted under a key that has a hold", grant.number);
             self.wrong(found, "K1", what);
         }
-        let moves = self.terms.moves(grant);
-        self.take(&moves, grant, found);
+        let taken = self.terms.taken(&grant.lines, grant.gifts);
+        let moves: Vec<_> = taken.iter().flat_map(Taken::moves).collect();
+        self.take(&moves, grant.confirmed, grant.number, found);
         self.limits(customer, &moves, grant.number, found);
         self.by_slot.insert(grant.slot, self.holds.len());
         self.holds.push(Entry {
@@ -177,8 +161,8 @@ impl DropBook {
             state: if grant.confirmed { HoldState::Confirmed } else { HoldState::Held },
             granted_at: grant.expires_at.minus_ms(self.terms.hold_ttl_ms),
             due_at: grant.expires_at,
-            moves,
-            price: self.terms.price(grant),
+            taken,
+            price: self.terms.price(&grant.lines),
         });
     }
 
@@ -207,13 +191,18 @@ impl DropBook {
     }
 
     /// S1: units held and sold never pass the total.
-    fn take(&mut self, moves: &[(usize, u64)], grant: &Grant<'_>, found: &mut Found) {
+    pub(super) fn take(
+        &mut self,
+        moves: &[(usize, u64)],
+        sold: bool,
+        number: u32,
+        found: &mut Found,
+    ) {
         for &(good, units) in moves {
             let Some(tally) = self.goods.get_mut(good) else { continue };
-            *if grant.confirmed { &mut tally.sold } else { &mut tally.held } += units;
+            *if sold { &mut tally.sold } else { &mut tally.held } += units;
             let over = tally.units().oversold();
             if over > 0 {
-                let number = grant.number;
                 let what = format!("hold {number}: {over} units of {} too many", tally.sku);
                 self.wrong(found, "S1", what);
             }
@@ -221,7 +210,13 @@ impl DropBook {
     }
 
     /// C1: a customer's units held and sold never pass a limit.
-    fn limits(&mut self, customer: u32, moves: &[(usize, u64)], number: u32, found: &mut Found) {
+    pub(super) fn limits(
+        &mut self,
+        customer: u32,
+        moves: &[(usize, u64)],
+        number: u32,
+        found: &mut Found,
+    ) {
         let mut over = Vec::new();
         for &(good, units) in moves {
             // Gifts count for no limit.
@@ -243,19 +238,31 @@ impl DropBook {
         }
     }
 
-    /// The live hold at `slot`; what is not one cannot change any more.
-    fn live(&mut self, slot: Slot, to: &str, found: &mut Found) -> Option<&mut Entry> {
+    /// The place of the hold at `slot`, which must be in that state to be changed `to` another.
+    pub(super) fn place_in(
+        &self,
+        slot: Slot,
+        state: HoldState,
+        to: &str,
+        found: &mut Found,
+    ) -> Option<usize> {
         let place = self.by_slot.get(&slot).copied();
         let Some(hold) = place.and_then(|place| self.holds.get(place)) else {
             self.wrong(found, "state", format!("{to}: a hold that was never granted"));
             return None;
         };
-        if hold.state != HoldState::Held {
+        if hold.state != state {
             let what = format!("hold {}: {to}, though {}", hold.number, hold.state.name());
             self.wrong(found, "state", what);
             return None;
         }
-        place.and_then(|place| self.holds.get_mut(place))
+        place
+    }
+
+    /// The live hold at `slot`.
+    fn live(&mut self, slot: Slot, to: &str, found: &mut Found) -> Option<&mut Entry> {
+        let place = self.place_in(slot, HoldState::Held, to, found)?;
+        self.holds.get_mut(place)
     }
 
     pub(super) fn ended(&mut self, slot: Slot, end: End, found: &mut Found) {
@@ -264,10 +271,13 @@ impl DropBook {
             End::Released => HoldState::Released,
             End::Expired { .. } => HoldState::Expired,
         };
+        if state == HoldState::Expired && self.phase == Phase::Paused {
+            self.wrong(found, "phase", "a hold expired while the drop was paused".to_owned());
+        }
         let Some(hold) = self.live(slot, state.name(), found) else { return };
         hold.state = state;
         let (number, due_at, price) = (hold.number, hold.due_at, hold.price);
-        let (customer, moves) = (hold.customer, hold.moves.clone());
+        let (customer, moves) = (hold.customer, hold.moves());
         match end {
             End::Expired { at } if at < due_at => {
                 let what = format!("hold {number}: expired at {at}, before {due_at}");
@@ -319,10 +329,15 @@ impl DropBook {
             hold.granted_at = hold.granted_at.moved_ms(step_ms);
             hold.due_at = hold.due_at.moved_ms(step_ms);
         }
+        if let Some((since, _)) = &mut self.pause {
+            *since = since.moved_ms(step_ms);
+        }
     }
 
     /// The engine was started as the clock showed `now`: a live hold has a fair rest of its time.
     pub(super) fn resumed(&mut self, now: Timestamp) {
+        // In a pause the hold's time stands still.
+        let now = self.pause.map_or(now, |(since, _)| since);
         let fair = now.plus_ms(self.terms.hold_ttl_ms.min(GRACE_AFTER_RESTART_MS));
         for hold in self.holds.iter_mut().filter(|hold| hold.state == HoldState::Held) {
             hold.due_at = hold.due_at.max(fair);
@@ -342,7 +357,7 @@ impl DropBook {
     /// What a hold is, without what happened to it.
     pub(super) fn history(&self, id: HoldId) -> Option<HoldHistory> {
         let hold = self.find(id)?;
-        let units = hold.moves.iter().filter_map(|&(good, quantity)| {
+        let units = hold.moves().into_iter().filter_map(|(good, quantity)| {
             let sku = self.goods.get(good)?.sku.clone();
             Some(HoldUnits { sku, quantity })
         });
@@ -367,12 +382,11 @@ impl DropBook {
         let items = self.terms.items.len();
         let list = self.holds.into_iter().map(|hold| {
             holds.count(hold.state);
-            let of_items = hold.moves.iter().filter(|(good, _)| *good < items);
             HoldAudit {
                 id: hold.id,
                 number: hold.number,
                 customer: names.get(&hold.customer).map(ToString::to_string).unwrap_or_default(),
-                units: of_items.map(|(_, units)| units).sum(),
+                units: hold.taken.iter().map(|taken| taken.units).sum(),
                 key: Some(hold.key.into_string()).filter(|key| !key.is_empty()),
                 state: hold.state,
                 granted_at: hold.granted_at,
@@ -382,13 +396,13 @@ impl DropBook {
         let mut goods = self.goods.iter().map(Tally::counted);
         let items = goods.by_ref().take(items).collect();
         let gifts = goods.collect();
-        let orders = holds.confirmed;
+        let orders = holds.orders();
         Some(DropAudit { id: self.id, phase: self.phase, items, gifts, holds, orders, list })
     }
 }
 
 impl Tally {
-    fn units(&self) -> Units {
+    pub(super) fn units(&self) -> Units {
         Units::of(self.total, self.held, self.sold)
     }
 

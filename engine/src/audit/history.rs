@@ -50,8 +50,9 @@ pub struct HoldStep {
     pub sequence: u64,
     /// Time of the record.
     pub at: Timestamp,
-    /// What it did: `granted`, `confirmed`, `released`, `expired`, `extended`; and, where that
-    /// moved the hold's deadline, `resumed` (an engine was started) or `stepped` (the clock was).
+    /// What it did: `granted`, `confirmed`, `released`, `expired`, `extended`, `refunded`; and, where
+    /// that moved the hold's deadline, `resumed` (an engine was started), `stepped` (the clock was)
+    /// or `unpaused` (the drop was paused before).
     pub what: &'static str,
     /// What the hold was after it.
     pub state: HoldState,
@@ -109,11 +110,17 @@ fn about(record: &Record<'_>, id: HoldId, changed: bool) -> Option<&'static str>
         Record::Released { sale, slot } => (of(*sale, *slot), "released"),
         Record::Expired { sale, slot } => (of(*sale, *slot), "expired"),
         Record::Extended { sale, slot, .. } => (of(*sale, *slot), "extended"),
+        Record::PaidLate { sale, slot, .. } => (of(*sale, *slot), "confirmed"),
+        Record::Refunded { sale, refund } => (of(*sale, refund.slot), "refunded"),
+        Record::Unpaused { .. } | Record::Closed { .. } => (changed, "unpaused"),
         Record::Resumed { .. } => (changed, "resumed"),
         Record::Stepped { .. } => (changed, "stepped"),
         Record::Campaign { .. }
         | Record::Opened { .. }
-        | Record::Closed { .. }
+        | Record::Paused { .. }
+        | Record::Stocked { .. }
+        | Record::Waited { .. }
+        | Record::Left { .. }
         | Record::Settled { .. } => (false, ""),
     };
     its.then_some(what)

@@ -1,7 +1,7 @@
 //! What a drop's orders come to, by an arithmetic of its own: quotient and remainder apart, in 64
 //! bits, and what is left over handed out one by one.
 
-use super::terms::Terms;
+use super::terms::{Taken, Terms};
 use crate::campaign::{LedgerRule, Rate};
 use crate::journal::settlement::Sums;
 
@@ -13,6 +13,8 @@ pub(super) struct Ledger<'t> {
     orders: u64,
     units: u64,
     spend: u64,
+    back: u64,
+    refunds: u64,
     /// By rule and beneficiary.
     accrued: Vec<Vec<u64>>,
 }
@@ -20,22 +22,22 @@ pub(super) struct Ledger<'t> {
 impl<'t> Ledger<'t> {
     pub(super) fn new(terms: &'t Terms) -> Self {
         let accrued = terms.ledger.iter().map(|rule| vec![0; rule.beneficiaries.len()]).collect();
-        Self { terms, orders: 0, units: 0, spend: 0, accrued }
+        Self { terms, orders: 0, units: 0, spend: 0, back: 0, refunds: 0, accrued }
     }
 
-    /// One more order, that takes these units of these goods; gifts cost nothing and count for
-    /// nothing.
-    pub(super) fn order(&mut self, moves: &[(usize, u64)]) {
+    /// One more order, of these lines; gifts cost nothing and count for nothing.
+    pub(super) fn order(&mut self, lines: &[Taken]) {
         self.orders += 1;
         let mut counted = vec![0_u64; self.terms.ledger.len()];
-        for &(good, units) in moves {
-            let Some(item) = self.terms.items.get(good) else { continue };
-            let price = item.price.saturating_mul(units);
-            self.units += units;
-            self.spend = self.spend.saturating_add(price);
+        for line in lines {
+            let Some(item) = self.terms.items.get(line.item) else { continue };
+            self.units += line.units;
+            self.back += line.back;
+            self.spend = self.spend.saturating_add(item.price.saturating_mul(line.units));
+            self.refunds = self.refunds.saturating_add(item.price.saturating_mul(line.back));
             for (rule, counted) in self.terms.ledger.iter().zip(&mut counted) {
                 if rule.eligible.as_ref().is_none_or(|tag| item.eligible.contains(tag)) {
-                    *counted += price;
+                    *counted += item.price.saturating_mul(line.units - line.back);
                 }
             }
         }
@@ -53,7 +55,9 @@ impl<'t> Ledger<'t> {
         for (what, said, are) in [
             ("orders", said.orders, self.orders),
             ("units", said.units, self.units),
+            ("refunded units", said.refunded_units, self.back),
             ("spend", said.spend, self.spend),
+            ("refunds", said.refunds, self.refunds),
         ] {
             if said != are {
                 wrong.push(format!("settled with {what} of {said}, not {are}"));

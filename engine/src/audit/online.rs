@@ -172,18 +172,21 @@ impl<'s> Recount<'s> {
         for (hold, row) in shard.all().zip(0..) {
             self.states.count(hold.state());
             self.number(hold);
-            let lines = shard.lines(hold);
-            each(row, hold, lines.iter().map(|line| u64::from(line.quantity)).sum());
+            let granted = shard.lines(hold);
+            each(row, hold, granted.iter().map(|line| u64::from(line.quantity)).sum());
             if !matches!(hold.state(), HoldState::Held | HoldState::Confirmed) {
                 by_buyer.entry(hold.buyer).or_default();
                 continue;
             }
+            let lines = shard.kept(row);
             for line in &lines {
                 let units = u64::from(line.quantity);
                 *by_buyer.entry(hold.buyer).or_default() += units;
                 *by_item.entry((hold.buyer, line.item)).or_default() += units;
             }
-            for (good, units) in self.sale.goods().moves(&lines, hold.gifts) {
+            let left = |place: usize| lines.get(place).is_some_and(|line| line.quantity > 0);
+            let gone = (0..32).filter(|place| !left(*place)).fold(0, |all, place| all | 1 << place);
+            for (good, units) in self.sale.goods().moves(&lines, hold.gifts & !gone) {
                 let Some(count) = self.goods.get_mut(usize::from(good)) else { continue };
                 let held = hold.state() == HoldState::Held;
                 *if held { &mut count.held } else { &mut count.sold } += u64::from(units);
@@ -228,7 +231,7 @@ impl<'s> Recount<'s> {
         }
         for (what, counted, recounted) in [
             ("live holds", page.holds_live, self.states.held),
-            ("orders", page.orders, self.states.confirmed),
+            ("orders", page.orders, self.states.orders()),
         ] {
             if counted != recounted {
                 self.wrong(format!("{recounted} {what}, counted as {counted}"));
@@ -255,7 +258,7 @@ impl<'s> Recount<'s> {
             gifts,
             holds: self.states.all(),
             states: self.states,
-            orders: self.states.confirmed,
+            orders: self.states.orders(),
             violations: self.violations,
         }
     }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::hold::HoldState;
 use crate::ids::Slot;
 use crate::journal::frame::{self, Head, SECTOR};
-use crate::journal::record::{Grant, Line, Record};
+use crate::journal::record::{Grant, Line, Record, Shown};
 use crate::phase::Phase;
 use crate::{HoldId, Timestamp};
 
@@ -60,6 +60,14 @@ stock = 9
     CampaignRecord { campaign, occurrences, hash_key: [1, 2] }.to_json()
 }
 
+fn opened(sale: u32) -> Record<'static> {
+    Record::Opened { sale, shown: Shown::unknown(Phase::Open) }
+}
+
+pub(super) fn closed(sale: u32) -> Record<'static> {
+    Record::Closed { sale, pause_ms: 0, shown: Shown::unknown(Phase::Closed) }
+}
+
 pub(super) type Timed<'a> = (u64, Record<'a>);
 
 /// One start, the campaign, the opening: records 1 to 3.
@@ -67,7 +75,7 @@ fn begin(json: &str) -> Vec<Timed<'_>> {
     vec![
         (OPENS_MS - 1, Record::Resumed { now: Timestamp::from_ms(OPENS_MS - 1) }),
         (OPENS_MS - 1, Record::Campaign { first_sale: 0, json }),
-        (OPENS_MS, Record::Opened { sale: 0 }),
+        (OPENS_MS, opened(0)),
     ]
 }
 
@@ -80,6 +88,7 @@ pub(super) fn grant<'a>(number: u32, customer: &'a str, key: &'a str) -> Grant<'
         expires_at: Timestamp::from_ms(OPENS_MS + 10 * MINUTE_MS),
         gifts: 0,
         confirmed: false,
+        wait: None,
         lines: smallvec![Line { item: 0, quantity: 1 }],
         customer,
         key,
@@ -158,7 +167,7 @@ fn a_whole_story_adds_up() {
         (later, Record::Extended { sale: 0, slot: slot(1), expires_at: due }),
         (later, Record::Released { sale: 0, slot: slot(3) }),
         (due.as_ms(), Record::Expired { sale: 0, slot: slot(1) }),
-        (due.as_ms() + 50 * MINUTE_MS, Record::Closed { sale: 0 }),
+        (due.as_ms() + 50 * MINUTE_MS, closed(0)),
     ]);
     let found = audit(&records);
     assert!(found.ok, "{:?}", found.violations);
@@ -236,14 +245,14 @@ fn a_grant_outside_the_open_phase_shows() {
     let closes_ms = OPENS_MS + 60 * MINUTE_MS;
     let one = Grant { expires_at: Timestamp::from_ms(closes_ms), ..grant(1, "c-1", "") };
     let late = (closes_ms - 1, Record::Granted { sale: 0, grant: one.clone() });
-    let closed = (closes_ms - 1, Record::Closed { sale: 0 });
+    let closed = (closes_ms - 1, closed(0));
     assert_eq!(planted("", vec![late.clone()]), []);
     assert_eq!(planted("", vec![closed.clone(), late]), [(5, "T1")]);
     assert_eq!(planted("", vec![closed.clone(), closed]), [(5, "phase")]);
     let one = Grant { expires_at: Timestamp::from_ms(closes_ms + 10 * MINUTE_MS), ..one };
     let after = (closes_ms, Record::Granted { sale: 0, grant: one });
     assert_eq!(planted("", vec![after]), [(4, "T1")], "before its Closed, after its instant");
-    assert_eq!(planted("", vec![(OPENS_MS, Record::Opened { sale: 0 })]), [(4, "phase")]);
+    assert_eq!(planted("", vec![(OPENS_MS, opened(0))]), [(4, "phase")]);
 
     let mut soon = begin(&json);
     soon[2].0 = OPENS_MS - 1;
@@ -298,7 +307,7 @@ fn an_end_before_the_deadline_shows() {
     {
         assert_eq!(planted("", vec![one(), extended(at, to)]), [(5, "deadline")], "to {to}");
     }
-    let closed = (half, Record::Closed { sale: 0 });
+    let closed = (half, closed(0));
     assert_eq!(planted("", vec![one(), closed, extended(half, longer)]), [(6, "phase")]);
     let far = Grant { expires_at: Timestamp::from_ms(due_ms + 1), ..grant(1, "c-1", "") };
     assert_eq!(planted("", vec![granted(far)]), [(4, "deadline")]);
@@ -351,7 +360,7 @@ fn records_that_cannot_follow_show() {
         ),
         [(4, "time")]
     );
-    assert_eq!(planted("", vec![(OPENS_MS, Record::Closed { sale: 7 })]), [(4, "drop")]);
+    assert_eq!(planted("", vec![(OPENS_MS, closed(7))]), [(4, "drop")]);
     let again = campaign("auto_confirm = true");
     let put = |first_sale| (OPENS_MS, Record::Campaign { first_sale, json: &again });
     assert_eq!(planted("", vec![put(1)]), [(4, "drop")], "a drop that is open is replaced");
@@ -359,7 +368,7 @@ fn records_that_cannot_follow_show() {
     let mut early = begin(&json);
     early.swap_remove(2);
     early.push(put(1));
-    early.push((OPENS_MS, Record::Opened { sale: 1 }));
+    early.push((OPENS_MS, opened(1)));
     let found = audit(&early);
     assert!(found.ok, "{:?}", found.violations);
     assert_eq!((found.drops.len(), found.drops[0].phase), (1, Phase::Open), "the new one counts");
@@ -369,7 +378,7 @@ fn records_that_cannot_follow_show() {
 
 #[test]
 fn a_journal_wrong_throughout_is_told_in_bounded_space() {
-    let closed = (OPENS_MS, Record::Closed { sale: 9 });
+    let closed = (OPENS_MS, closed(9));
     let found = planted("", vec![closed; 1_500]);
     assert_eq!((found.len(), found.last()), (1_001, Some(&(1_503, "more"))));
 }

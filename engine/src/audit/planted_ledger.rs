@@ -1,6 +1,6 @@
 //! Settlements written by hand, each wrong in one way: the audit has to see it, and nothing else.
 
-use super::planted::{OPENS_MS, Timed, grant, granted, planted, slot};
+use super::planted::{OPENS_MS, Timed, closed, grant, granted, planted, slot};
 use crate::journal::record::Record;
 use crate::journal::settlement::{Settlement, Sums};
 
@@ -20,7 +20,7 @@ fn orders() -> Vec<Timed<'static>> {
     records.push(granted(grant(3, "c-3", "")));
     records.extend([confirmed(1), confirmed(2)]);
     records.push((OPENS_MS, Record::Released { sale: 0, slot: slot(3) }));
-    records.push((CLOSES_MS, Record::Closed { sale: 0 }));
+    records.push((CLOSES_MS, closed(0)));
     records
 }
 
@@ -81,6 +81,6 @@ fn a_settlement_names_every_drop_once() {
 fn nothing_is_closed_or_granted_after_a_settlement() {
     let mut records = orders();
     records.push(settled(vec![(0, sums())]));
-    records.push((CLOSES_MS, Record::Closed { sale: 0 }));
+    records.push((CLOSES_MS, closed(0)));
     assert_eq!(planted(RULE, records), [(12, "phase")]);
 }

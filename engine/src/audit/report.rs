@@ -58,7 +58,7 @@ pub struct DropAudit {
     pub gifts: Vec<Counted>,
     /// Holds by state.
     pub holds: HoldCounts,
-    /// Confirmed holds.
+    /// Holds that were confirmed, whatever came back of them since.
     pub orders: u64,
     #[serde(skip)]
     pub(super) list: Vec<HoldAudit>,
@@ -111,6 +111,8 @@ pub struct HoldCounts {
     pub released: u64,
     /// Not confirmed in time.
     pub expired: u64,
+    /// Orders of which everything came back.
+    pub refunded: u64,
 }
 
 impl HoldCounts {
@@ -120,13 +122,20 @@ impl HoldCounts {
             HoldState::Confirmed => &mut self.confirmed,
             HoldState::Released => &mut self.released,
             HoldState::Expired => &mut self.expired,
+            HoldState::Refunded => &mut self.refunded,
         } += 1;
     }
 
     /// Holds of any state.
     #[must_use]
     pub const fn all(&self) -> u64 {
-        self.held + self.confirmed + self.released + self.expired
+        self.held + self.released + self.expired + self.orders()
+    }
+
+    /// Holds that were confirmed, whatever came back of them since.
+    #[must_use]
+    pub const fn orders(&self) -> u64 {
+        self.confirmed + self.refunded
     }
 }
 

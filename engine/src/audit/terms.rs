@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::campaign::{Campaign, LedgerRule, Occurrence, Stock};
-use crate::journal::record::Grant;
+use crate::journal::record::{Grant, Line};
 use crate::limits::QUANTITY_MAX;
 
 /// The rules that a drop's grants are held against.
@@ -36,6 +36,24 @@ struct GiftTerms {
     good: usize,
     quantity: u64,
     required: bool,
+}
+
+/// Units that one line of a hold takes.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    pub(super) item: usize,
+    pub(super) units: u64,
+    /// How many of them came back.
+    pub(super) back: u64,
+    /// The gift that goes with the line: which good, and how many.
+    pub(super) gift: Option<(usize, u64)>,
+}
+
+impl Taken {
+    /// What it takes, from which goods.
+    pub(super) fn moves(&self) -> impl Iterator<Item = (usize, u64)> + use<> {
+        [Some((self.item, self.units)), self.gift].into_iter().flatten()
+    }
 }
 
 /// A good's id and units.
@@ -77,33 +95,35 @@ impl Terms {
         (terms, goods)
     }
 
-    /// Which units a grant takes: of its lines, and of the gifts that go with them.
-    pub(super) fn moves(&self, grant: &Grant<'_>) -> Vec<(usize, u64)> {
-        let mut moves = Vec::with_capacity(grant.lines.len());
-        for (place, line) in grant.lines.iter().enumerate() {
-            let Some(item) = self.items.get(usize::from(line.item)) else { continue };
-            moves.push((usize::from(line.item), u64::from(line.quantity)));
-            if let Some(gift) = item.gift.as_ref().filter(|_| has_gift(grant, place)) {
-                moves.push((gift.good, gift.quantity));
-            }
-        }
-        moves
+    /// Which units lines take, bit n of `gifts` telling whether line n got its gift.
+    pub(super) fn taken(&self, lines: &[Line], gifts: u32) -> Vec<Taken> {
+        let taken = |(place, line): (usize, &Line)| {
+            let item = self.items.get(usize::from(line.item))?;
+            let gift = item.gift.as_ref().filter(|_| has_gift(gifts, place));
+            Some(Taken {
+                item: line.item.into(),
+                units: line.quantity.into(),
+                back: 0,
+                gift: gift.map(|gift| (gift.good, gift.quantity)),
+            })
+        };
+        lines.iter().enumerate().filter_map(taken).collect()
     }
 
-    /// What a grant costs.
-    pub(super) fn price(&self, grant: &Grant<'_>) -> u64 {
-        let line = |line: &crate::journal::record::Line| {
+    /// What lines cost.
+    pub(super) fn price(&self, lines: &[Line]) -> u64 {
+        let line = |line: &Line| {
             let price = self.items.get(usize::from(line.item)).map_or(0, |item| item.price);
             price.saturating_mul(u64::from(line.quantity))
         };
-        grant.lines.iter().map(line).fold(0, u64::saturating_add)
+        lines.iter().map(line).fold(0, u64::saturating_add)
     }
 
     /// What about a grant, by itself, is not as the campaign says: rule and words.
     pub(super) fn faults(&self, at: Timestamp, grant: &Grant<'_>) -> Vec<(&'static str, String)> {
         let mut faults = Vec::new();
         self.line_faults(grant, &mut faults);
-        self.gift_faults(grant, &mut faults);
+        self.gift_faults(&grant.lines, grant.gifts, &mut faults);
         // What the clock showed: the record's own time may be later, after a clock that was ahead.
         let granted_at = grant.expires_at.minus_ms(self.hold_ttl_ms);
         if self.closes_at.is_some_and(|closes_at| closes_at <= granted_at) {
@@ -116,7 +136,7 @@ impl Terms {
         if self.areas.as_ref().is_some_and(|areas| !areas.iter().any(|area| area == grant.area)) {
             faults.push(("area", "granted to an area that is not served".to_owned()));
         }
-        let at_once = self.auto_confirm && self.price(grant) == 0;
+        let at_once = self.auto_confirm && self.price(&grant.lines) == 0;
         if grant.confirmed != at_once {
             let how = if grant.confirmed { "confirmed as it was granted" } else { "not confirmed" };
             faults.push(("state", format!("{how}, against the drop's rule")));
@@ -145,11 +165,17 @@ impl Terms {
         }
     }
 
-    fn gift_faults(&self, grant: &Grant<'_>, faults: &mut Vec<(&'static str, String)>) {
+    /// Gifts that nothing gives, and required ones that are not there.
+    pub(super) fn gift_faults(
+        &self,
+        lines: &[Line],
+        gifts: u32,
+        faults: &mut Vec<(&'static str, String)>,
+    ) {
         for place in 0..32 {
-            let item = grant.lines.get(place).map(|line| usize::from(line.item));
+            let item = lines.get(place).map(|line| usize::from(line.item));
             let rule = item.and_then(|item| self.items.get(item)?.gift.as_ref());
-            match (has_gift(grant, place), rule) {
+            match (has_gift(gifts, place), rule) {
                 (true, None) => {
                     let what = format!("line {} has a gift that nothing gives", place + 1);
                     faults.push(("gift", what));
@@ -163,6 +189,6 @@ impl Terms {
     }
 }
 
-fn has_gift(grant: &Grant<'_>, place: usize) -> bool {
-    grant.gifts & (1 << place) != 0
+fn has_gift(gifts: u32, place: usize) -> bool {
+    gifts & (1 << place) != 0
 }

@@ -49,8 +49,26 @@ impl Witness {
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
                 self.put(*first_sale, &put);
             }
-            Record::Opened { sale } => self.of(*sale, |drop, found| drop.opened(at, found)),
-            Record::Closed { sale } => self.of(*sale, DropBook::closed),
+            Record::Opened { sale, shown } => self.of(*sale, |drop, found| {
+                drop.opened(at, found);
+                drop.shows(shown, found);
+            }),
+            Record::Closed { sale, pause_ms, shown } => self.of(*sale, |drop, found| {
+                drop.closed(at, *pause_ms, found);
+                drop.shows(shown, found);
+            }),
+            Record::Paused { sale, now, shown } => self.of(*sale, |drop, found| {
+                drop.paused(*now, found);
+                drop.shows(shown, found);
+            }),
+            Record::Unpaused { sale, pause_ms, shown } => self.of(*sale, |drop, found| {
+                drop.unpaused(at, *pause_ms, found);
+                drop.shows(shown, found);
+            }),
+            Record::Stocked { sale, good, total, shown } => self.of(*sale, |drop, found| {
+                drop.stocked((*good).into(), *total, found);
+                drop.shows(shown, found);
+            }),
             Record::Granted { sale, grant } => {
                 self.of(*sale, |drop, found| drop.granted(at, grant, found));
             }
@@ -62,6 +80,15 @@ impl Witness {
             }
             Record::Expired { sale, slot } => {
                 self.of(*sale, |drop, found| drop.ended(*slot, End::Expired { at }, found));
+            }
+            Record::PaidLate { sale, slot, gifts, payment } => self.of(*sale, |drop, found| {
+                drop.paid_late(*slot, *gifts, !payment.is_empty(), found);
+            }),
+            Record::Refunded { sale, refund } => {
+                self.of(*sale, |drop, found| drop.refunded(refund, found));
+            }
+            Record::Waited { sale, .. } | Record::Left { sale, .. } => {
+                self.of(*sale, |drop, found| drop.unknown("a line", found));
             }
             Record::Extended { sale, slot, expires_at } => {
                 self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));

@@ -16,6 +16,7 @@
 //! The hash key is part of the campaign's record, so that replaying the journal puts every hold
 //! back into the row that its id names.
 
+mod afterwards;
 mod expiry;
 mod known;
 mod row;
@@ -23,6 +24,7 @@ mod shard;
 mod sharded;
 mod stored;
 
+pub(crate) use afterwards::{Afterwards, Late};
 pub(crate) use known::Known;
 pub use row::HoldState;
 pub(crate) use row::{Buyer, HoldRow};

@@ -21,11 +21,14 @@ pub enum HoldState {
     Released,
     /// Not confirmed in time; the units are free.
     Expired,
+    /// Was an order, and all of it came back.
+    Refunded,
 }
 
 impl HoldState {
     /// All states, in the order of their numbers in a row.
-    pub(crate) const ALL: [Self; 4] = [Self::Held, Self::Confirmed, Self::Released, Self::Expired];
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Held, Self::Confirmed, Self::Released, Self::Expired, Self::Refunded];
 
     /// The word for it on the wires.
     #[must_use]
@@ -35,6 +38,7 @@ impl HoldState {
             Self::Confirmed => "confirmed",
             Self::Released => "released",
             Self::Expired => "expired",
+            Self::Refunded => "refunded",
         }
     }
 }

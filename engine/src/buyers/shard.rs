@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+use super::afterwards::Afterwards;
 use super::expiry::Expiry;
 use super::row::{Buyer, HoldRow, HoldState, NONE};
 use crate::Timestamp;
@@ -41,6 +42,8 @@ pub(crate) struct Shard {
     /// Units of one item that one buyer has, where the item has a limit of its own.
     pub(super) units: HashMap<(u32, u16), u64>,
     pub(super) expiry: Expiry,
+    /// What happened to holds after they were over, by row.
+    pub(super) afterwards: HashMap<u32, Afterwards>,
 }
 
 impl Shard {
@@ -142,7 +145,7 @@ impl Shard {
         self.rows.get(index as usize).expect("a row once found stays")
     }
 
-    fn row_mut(&mut self, index: u32) -> &mut HoldRow {
+    pub(super) fn row_mut(&mut self, index: u32) -> &mut HoldRow {
         self.rows.get_mut(index as usize).expect("a row once found stays")
     }
 
@@ -209,7 +212,7 @@ impl Shard {
             let counts = matches!(hold.state(), HoldState::Held | HoldState::Confirmed);
             if counts {
                 let sum = |line: &Line| u64::from(line.quantity);
-                units -= self.lines(hold).iter().map(sum).sum::<u64>();
+                units -= self.kept(row).iter().map(sum).sum::<u64>();
             }
             Some(counts.then_some(row))
         };
@@ -291,11 +294,27 @@ impl Shard {
             self.index_key(index, buyer, grant.key, names);
         }
         self.buyer_mut(buyer).newest = index;
-        for line in &grant.lines {
+        self.count(buyer, &grant.lines, limited);
+    }
+
+    /// Units count for a buyer's limits.
+    pub(super) fn count(&mut self, buyer: u32, lines: &[Line], limited: impl Fn(u16) -> bool) {
+        for line in lines {
             let units = u64::from(line.quantity);
             self.buyer_mut(buyer).units += units;
             if limited(line.item) {
                 *self.units.entry((buyer, line.item)).or_default() += units;
+            }
+        }
+    }
+
+    /// They no longer do.
+    pub(super) fn uncount(&mut self, buyer: u32, lines: &[Line], limited: impl Fn(u16) -> bool) {
+        for line in lines {
+            let units = u64::from(line.quantity);
+            self.buyer_mut(buyer).units -= units;
+            if limited(line.item) {
+                *self.units.entry((buyer, line.item)).or_default() -= units;
             }
         }
     }
@@ -346,13 +365,8 @@ impl Shard {
         row.set_state(state);
         row.last_sequence = stamp.sequence;
         let buyer = row.buyer;
-        for line in self.lines(self.row(index)) {
-            let units = u64::from(line.quantity);
-            self.buyer_mut(buyer).units -= units;
-            if limited(line.item) {
-                *self.units.entry((buyer, line.item)).or_default() -= units;
-            }
-        }
+        let lines = self.lines(self.row(index));
+        self.uncount(buyer, &lines, limited);
     }
 
     pub(crate) fn extended(&mut self, index: u32, expires_at: Timestamp, stamp: Stamp) {
@@ -360,6 +374,14 @@ impl Shard {
         row.ends_at = expires_at;
         row.set_extended();
         row.last_sequence = stamp.sequence;
+    }
+
+    /// The drop was paused for so long: what was left of each hold is left of it still.
+    pub(crate) fn unpaused(&mut self, pause_ms: u64) {
+        for row in self.rows.iter_mut().filter(|row| row.state() == HoldState::Held) {
+            row.ends_at = row.ends_at.plus_ms(pause_ms);
+        }
+        self.expiry.restart(&self.rows);
     }
 
     /// The engine was restarted: no live hold is due before `earliest`.

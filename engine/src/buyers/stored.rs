@@ -4,10 +4,11 @@
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
+use super::afterwards::{Afterwards, Late, Refunded};
 use super::row::{Buyer, HoldRow, HoldState, NONE};
 use super::shard::Shard;
 use crate::Timestamp;
-use crate::journal::record::Line;
+use crate::journal::record::{Line, Lines};
 use crate::limits::{CUSTOMER_MAX, KEY_MAX, PAYMENT_MAX, ROWS_MAX};
 
 /// Bytes of a stored hold, buyer and line.
@@ -174,7 +175,119 @@ impl Parts {
     }
 }
 
+impl Afterwards {
+    /// Appends what happened to the hold in that row: row, refunds, gifts as it expired, the
+    /// record that ended its being held, when it was due (0 if it was not paid late); then each refund: sequence, time, flags,
+    /// length of its name, lines, name, and the lines themselves.
+    pub(crate) fn encode(&self, row: u32, out: &mut Vec<u8>) {
+        let refunds = u32::try_from(self.refunds.len()).expect("a refund takes a unit, at least");
+        [row, refunds].iter().for_each(|short| out.extend_from_slice(&short.to_le_bytes()));
+        let due_at = self.late.map_or(0, |late| late.due_at.as_ms());
+        let gifts = self.late.map_or(0, |late| late.gifts);
+        out.extend_from_slice(&gifts.to_le_bytes());
+        [self.ended, due_at].iter().for_each(|long| out.extend_from_slice(&long.to_le_bytes()));
+        for refund in &self.refunds {
+            let Refunded { name, lines, all, restock, sequence, at } = refund;
+            for long in [*sequence, at.as_ms()] {
+                out.extend_from_slice(&long.to_le_bytes());
+            }
+            let [length, count] = [name.len(), lines.len()].map(|length| {
+                u8::try_from(length).expect("limits.rs bounds every text and list below 256")
+            });
+            out.extend_from_slice(&[u8::from(*restock) | u8::from(*all) << 1, length, count]);
+            out.extend_from_slice(name.as_bytes());
+            lines.iter().for_each(|line| out.extend_from_slice(&line.to_bytes()));
+        }
+    }
+
+    /// Takes one off the front of `rest`.
+    pub(crate) fn decode(rest: &mut &[u8]) -> Option<(u32, Self)> {
+        let [row, count, gifts] = shorts(rest)?;
+        let [ended, due_at] = longs(rest)?;
+        let late = Late { due_at: Timestamp::from_ms(due_at), gifts };
+        let late = (due_at != 0).then_some(late);
+        let mut after = Self { ended, late, ..Self::default() };
+        for _ in 0..count {
+            let [sequence, at] = longs(rest)?;
+            let ([flags, length, lines], behind) = rest.split_first_chunk()?;
+            let (name, mut behind) = behind.split_at_checked(usize::from(*length))?;
+            let mut came = Lines::new();
+            for _ in 0..*lines {
+                let (line, further) = behind.split_first_chunk()?;
+                came.push(Line::from_bytes(*line));
+                behind = further;
+            }
+            *rest = behind;
+            after.refunds.push(Refunded {
+                name: std::str::from_utf8(name).ok()?.into(),
+                lines: came,
+                all: flags & 2 != 0,
+                restock: flags & 1 != 0,
+                sequence,
+                at: Timestamp::from_ms(at),
+            });
+        }
+        Some((row, after))
+    }
+}
+
+fn shorts<const N: usize>(rest: &mut &[u8]) -> Option<[u32; N]> {
+    let mut all = [0; N];
+    for one in &mut all {
+        let (front, behind) = rest.split_first_chunk()?;
+        (*one, *rest) = (u32::from_le_bytes(*front), behind);
+    }
+    Some(all)
+}
+
+fn longs<const N: usize>(rest: &mut &[u8]) -> Option<[u64; N]> {
+    let mut all = [0; N];
+    for one in &mut all {
+        let (front, behind) = rest.split_first_chunk()?;
+        (*one, *rest) = (u64::from_le_bytes(*front), behind);
+    }
+    Some(all)
+}
+
 impl Shard {
+    /// What happened to a hold after it was over, read back: its units of items with a limit of
+    /// their own count no longer.
+    pub(crate) fn restore_afterwards(
+        &mut self,
+        index: u32,
+        after: Afterwards,
+        limited: impl Fn(u16) -> bool,
+    ) -> Result<(), &'static str> {
+        let row = self.rows.get(index as usize).copied().ok_or("refunds of no hold")?;
+        let state = row.state();
+        if !matches!(state, HoldState::Confirmed | HoldState::Refunded) {
+            return Err("refunds of what was not bought");
+        }
+        let mut kept = self.lines(&row);
+        for back in after.refunds.iter().flat_map(|refund| &refund.lines) {
+            let line = kept.iter_mut().find(|line| line.item == back.item);
+            let line = line.filter(|line| back.quantity <= line.quantity);
+            line.ok_or("refunds of what was not bought")?.quantity -= back.quantity;
+            if state == HoldState::Confirmed && limited(back.item) {
+                *self.units.entry((row.buyer, back.item)).or_default() -= u64::from(back.quantity);
+            }
+        }
+        if (state == HoldState::Refunded) != kept.iter().all(|line| line.quantity == 0) {
+            return Err("refunds that do not add up");
+        }
+        if self.afterwards.insert(index, after).is_some() {
+            return Err("refunds of one hold in two places");
+        }
+        Ok(())
+    }
+
+    /// What happened to holds after they were over, in the order of their rows.
+    pub(crate) fn all_afterwards(&self) -> impl Iterator<Item = (u32, &Afterwards)> {
+        let mut rows: Vec<u32> = self.afterwards.keys().copied().collect();
+        rows.sort_unstable();
+        rows.into_iter().filter_map(|row| Some((row, self.afterwards.get(&row)?)))
+    }
+
     /// The shard whose parts these are, every index built anew, with room for `room` rows.
     /// `limited` tells for each item whether it has a limit of its own.
     pub(crate) fn from_parts(

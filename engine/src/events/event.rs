@@ -79,8 +79,16 @@ pub enum EventKind {
     HoldReleased,
     /// A hold was not confirmed in time.
     HoldExpired,
+    /// Units of an order came back.
+    HoldRefunded,
     /// A drop opened.
     DropOpened,
+    /// A drop was paused.
+    DropPaused,
+    /// A pause ended.
+    DropResumed,
+    /// The stock of an item or gift was set anew.
+    DropStock,
     /// A drop closed.
     DropClosed,
     /// A campaign was put, or took the place of an earlier one of its id.
@@ -99,7 +107,11 @@ impl EventKind {
             Self::HoldExtended => "jangteo.hold.extended",
             Self::HoldReleased => "jangteo.hold.released",
             Self::HoldExpired => "jangteo.hold.expired",
+            Self::HoldRefunded => "jangteo.hold.refunded",
             Self::DropOpened => "jangteo.drop.opened",
+            Self::DropPaused => "jangteo.drop.paused",
+            Self::DropResumed => "jangteo.drop.resumed",
+            Self::DropStock => "jangteo.drop.stock",
             Self::DropClosed => "jangteo.drop.closed",
             Self::CampaignPut => "jangteo.campaign.put",
             Self::CampaignSettled => "jangteo.campaign.settled",

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use super::event::{Event, EventData, EventId, EventKind};
-use crate::book::Count;
+use crate::Timestamp;
 use crate::catalogue::CampaignRecord;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::hold::{Hold, HoldState};
 use crate::ids::Slot;
 use crate::journal::feed::{Feed, Located, NoFrame};
-use crate::journal::record::{BadRecord, Record};
+use crate::journal::record::{BadRecord, Record, Shown};
 use crate::journal::settlement::{Settled, Settlement, Sums};
 use crate::ledger::{DropSums, Report};
 use crate::limits::{EVENTS_MAX, EVENTS_PAGE_BYTES};
@@ -146,20 +146,24 @@ impl Page<'_> {
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
                 (EventKind::CampaignPut, EventData::Campaign(Box::new(put.campaign)))
             }
-            Record::Opened { sale } => {
-                let sale = self.sale(*sale)?;
-                let view = sale.view_of(Phase::Open, false, &sale.goods().counts());
-                (EventKind::DropOpened, EventData::Drop(Box::new(view)))
+            Record::Opened { sale, shown } => (EventKind::DropOpened, self.drop(*sale, at, shown)?),
+            Record::Closed { sale, shown, .. } => {
+                (EventKind::DropClosed, self.drop(*sale, at, shown)?)
             }
-            Record::Closed { sale } => {
-                let sale = self.sale(*sale)?;
-                let view = sale.view_of(Phase::Closed, false, &counts_at_closing(&sale, sequence));
-                (EventKind::DropClosed, EventData::Drop(Box::new(view)))
+            Record::Paused { sale, shown, .. } => {
+                (EventKind::DropPaused, self.drop(*sale, at, shown)?)
+            }
+            Record::Unpaused { sale, shown, .. } => {
+                (EventKind::DropResumed, self.drop(*sale, at, shown)?)
+            }
+            Record::Stocked { sale, shown, .. } => {
+                (EventKind::DropStock, self.drop(*sale, at, shown)?)
             }
             Record::Granted { sale, grant } => {
                 (EventKind::HoldGranted, hold(Hold::of_grant(&self.sale(*sale)?, grant)))
             }
-            Record::Confirmed { sale, slot, payment } => {
+            Record::Confirmed { sale, slot, payment }
+            | Record::PaidLate { sale, slot, payment, .. } => {
                 let left = self.hold(*sale, *slot, sequence)?;
                 let left = left.left(HoldState::Confirmed, None, Some((at, payment)));
                 (EventKind::HoldConfirmed, hold(left))
@@ -178,6 +182,10 @@ impl Page<'_> {
                 let due_at = left.expires_at; // nothing moves the deadline of a hold that is over
                 (EventKind::HoldExpired, hold(left.left(HoldState::Expired, due_at, None)))
             }
+            Record::Refunded { sale, refund } => {
+                (EventKind::HoldRefunded, hold(self.hold(*sale, refund.slot, sequence)?))
+            }
+            Record::Waited { .. } | Record::Left { .. } => return Err("a line that is not known"),
             Record::Settled { first_sale, settlement } => {
                 let report = self.report(*first_sale, settlement)?;
                 (EventKind::CampaignSettled, EventData::Report(Box::new(report)))
@@ -201,6 +209,18 @@ impl Page<'_> {
         self.engine.sale_at(index).ok_or("a drop that does not exist")
     }
 
+    /// The drop as it was right after a record of that time. Contents that were secret then are not
+    /// told later.
+    fn drop(&self, sale: u32, at: Timestamp, shown: &Shown) -> Result<EventData, Impossible> {
+        let sale = self.sale(sale)?;
+        let before = matches!(shown.phase, Phase::Scheduled | Phase::Paused);
+        let sealed = before && at < sale.0.occurrence().reveals_at;
+        let known = shown.goods.len() == sale.goods().counts().len();
+        let now = if known { None } else { Some(sale.page().0.goods) };
+        let view = sale.view_of(shown.phase, sealed, now.as_deref().unwrap_or(&shown.goods));
+        Ok(EventData::Drop(Box::new(view)))
+    }
+
     /// The hold at `slot`, for what a record does not say of it.
     fn hold(&self, sale: u32, slot: Slot, sequence: u64) -> Result<Hold, Impossible> {
         self.sale(sale)?.at(slot, sequence).ok_or("a hold that does not exist")
@@ -209,29 +229,6 @@ impl Page<'_> {
 
 fn hold(hold: Hold) -> EventData {
     EventData::Hold(Box::new(hold))
-}
-
-/// Units of a drop's goods right after the record that closed it.
-///
-/// No hold comes to be after it, and a hold that is held changes once. So where the last record of
-/// a hold came later, the hold was held.
-fn counts_at_closing(sale: &Sale, closed: u64) -> Vec<Count> {
-    let mut counts = sale.goods().counts();
-    for shard in sale.0.shards() {
-        for row in shard.all() {
-            let later = row.last_sequence > closed;
-            let state = if later { HoldState::Held } else { row.state() };
-            for (good, units) in sale.goods().moves(&shard.lines(row), row.gifts) {
-                let Some(count) = counts.get_mut(usize::from(good)) else { continue };
-                match state {
-                    HoldState::Held => count.held += u64::from(units),
-                    HoldState::Confirmed => count.sold += u64::from(units),
-                    HoldState::Released | HoldState::Expired => {}
-                }
-            }
-        }
-    }
-    counts
 }
 
 impl From<Error> for EventsError {

@@ -171,10 +171,12 @@ impl<B> Append<B> {
 #[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
 mod tests {
     use super::*;
+    use crate::journal::record::Shown;
+    use crate::phase::Phase;
 
     fn post(book: &mut u32, _: Stamp) -> Result<Record<'static>, ()> {
         *book += 1;
-        Ok(Record::Opened { sale: *book })
+        Ok(Record::Opened { sale: *book, shown: Shown::unknown(Phase::Open) })
     }
 
     #[test]

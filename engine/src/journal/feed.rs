@@ -321,7 +321,9 @@ impl From<Error> for NoFrame {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::record::Shown;
     use crate::journal::{Directory, write_all};
+    use crate::phase::Phase;
 
     /// A segment with these batches: first sequence, and how many records, all of them openings of
     /// drop `epoch`.
@@ -330,7 +332,8 @@ mod tests {
         for &(first_sequence, records) in batches {
             let mut frame = vec![0; HEAD];
             for _ in 0..records {
-                Record::Opened { sale: epoch }.encode(Timestamp::default(), &mut frame);
+                Record::Opened { sale: epoch, shown: Shown::unknown(Phase::Open) }
+                    .encode(Timestamp::default(), &mut frame);
             }
             let head = Head {
                 segment: id,
@@ -354,7 +357,7 @@ mod tests {
         let loaded = feed.frame(sequence).unwrap();
         let located = loaded.records(sequence).next().unwrap().unwrap();
         assert_eq!(located.sequence, sequence);
-        let Record::Opened { sale } = located.record else { panic!("{:?}", located.record) };
+        let Record::Opened { sale, .. } = located.record else { panic!("{:?}", located.record) };
         sale
     }
 

@@ -8,9 +8,11 @@ use std::path::Path;
 
 use driver::Fuzz;
 
-use super::record::{Grant, Line, Record};
+use super::record::{Grant, Join, Line, Record, Refund, Shown};
+use crate::book::Count;
 use crate::clock::Timestamp;
 use crate::ids::Slot;
+use crate::phase::Phase;
 
 fn examples() -> Vec<Vec<u8>> {
     let (sale, slot) = (3, Slot { shard: 63, row: 70_000 });
@@ -23,16 +25,30 @@ fn examples() -> Vec<Vec<u8>> {
         expires_at,
         gifts: 5,
         confirmed: false,
+        wait: None,
         lines: lines.into_iter().collect(),
         customer: "c-1",
         key: "order-77",
         area: "seoul",
     };
+    let lines = grant.lines.clone();
+    let join = Join { slot, random: 7, lines, customer: "c-2", key: "k", area: "" };
+    let lines = grant.lines.clone();
+    let refund = Refund { slot, lines, all: true, restock: true, name: "r-1" };
+    let goods = vec![Count { total: Some(5), held: 1, sold: 1 }, Count::default()];
+    let shown = Shown { phase: Phase::Open, goods };
     let records = [
         Record::Resumed { now: at },
         Record::Campaign { first_sale: 0, json: "{\"campaign\":{}}" },
-        Record::Opened { sale },
-        Record::Closed { sale },
+        Record::Opened { sale, shown: shown.clone() },
+        Record::Closed { sale, pause_ms: 9, shown: shown.clone() },
+        Record::Paused { sale, now: at, shown: shown.clone() },
+        Record::Unpaused { sale, pause_ms: 9, shown: shown.clone() },
+        Record::Stocked { sale, good: 0, total: 9, shown },
+        Record::Refunded { sale, refund },
+        Record::PaidLate { sale, slot, gifts: 1, payment: "toss-9" },
+        Record::Waited { sale, join },
+        Record::Left { sale, slot },
         Record::Granted { sale, grant },
         Record::Confirmed { sale, slot, payment: "toss-9" },
         Record::Released { sale, slot },

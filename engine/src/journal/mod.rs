@@ -23,6 +23,7 @@
 //! count).
 
 pub(crate) mod append;
+mod bytes;
 mod commit;
 mod durability;
 pub(crate) mod feed;

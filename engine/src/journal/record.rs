@@ -10,33 +10,53 @@
 //! | 0-2 | length of the whole record |
 //! | 3 | kind |
 //! | 4-6 | index of the sale (of the campaign's first sale for a campaign or a settlement, else 0) |
-//! | 7 | flags: bit 0, a grant was confirmed at once |
+//! | 7 | flags of a grant: bit 0, confirmed at once; bit 1, from the line. Of a refund: bit 0, the units are on sale again; bit 1, of all that was left |
 //! | 8-15 | time, in milliseconds after the epoch; never before the record before it |
 //!
 //! | kind | name | what follows |
 //! |---|---|---|
 //! | 1 | resumed | the clock as the engine was started, `u64` milliseconds after the epoch |
 //! | 2 | campaign | the campaign and its drops as JSON |
-//! | 3 | opened | nothing |
-//! | 4 | closed | nothing |
-//! | 5 | granted | number `u32`, row `u32`, random bits `u64`, expiry `u64`, gifts `u32` (bit n: line n got its gift), shard, lines, customer length, key length, area length (a byte each), then per line item `u16` and quantity `u16`, then customer, key, area |
+//! | 3 | opened | the drop |
+//! | 4 | closed | for how long it had been paused just before, `u64` milliseconds; the drop |
+//! | 5 | granted | number `u32`, row `u32`, random bits `u64`, expiry `u64`, gifts `u32` (bit n: line n got its gift), shard, lines, customer length, key length, area length (a byte each); from the line: the wait's row `u32`; then per line item `u16` and quantity `u16`, then customer, key, area |
 //! | 6 | confirmed | row `u32`, shard, payment length (a byte each), payment |
 //! | 7 | released | row `u32`, shard |
 //! | 8 | expired | row `u32`, shard |
 //! | 9 | extended | row `u32`, shard, expiry `u64` |
 //! | 10 | stepped | by how many milliseconds the wall clock was stepped, `i64`: every live hold's expiry moved along |
+//! | 11 | refunded | row `u32`, shard, lines, name length (a byte each), then per line item `u16` and quantity `u16` that came back, then the refund's name |
+//! | 12 | paused | what the clock showed, `u64` milliseconds after the epoch; the drop |
+//! | 13 | unpaused | for how long it was paused, `u64` milliseconds: every live hold's expiry moved by that; the drop |
+//! | 14 | stocked | which good `u16`, its total `u32`; the drop |
+//! | 15 | paid late | row `u32`, shard, payment length (a byte each), gifts `u32`, payment: an expired hold is sold |
+//! | 16 | waited | row `u32`, random bits `u64`, shard, lines, customer length, key length, area length (a byte each), then per line item `u16` and quantity `u16`, then customer, key, area |
+//! | 17 | left | row `u32` and shard of the wait |
 //! | 18 | settled | see [`settlement`](super::settlement) |
+//!
+//! *The drop* is what it shows right after the record: its phase (a byte: scheduled, open, paused,
+//! closed, settled, from 0), then of each good, items first, whether it is limited (a byte), total
+//! `u32`, held `u64`, sold `u64`. Where nothing follows an opening or a closing, the drop has no
+//! goods or the record is of an earlier version.
 
 use smallvec::SmallVec;
 
+use super::bytes::{Cursor, encode_lines, encode_shown, encode_slot, put, short};
 use super::settlement::Settlement;
 use crate::Timestamp;
+use crate::book::{Count, Page};
 use crate::ids::Slot;
-use crate::limits::{CAMPAIGN_BYTES_MAX, LINES_MAX};
+use crate::limits::CAMPAIGN_BYTES_MAX;
+use crate::phase::Phase;
 
 const HEAD: usize = 16;
 const LENGTH_MAX: usize = (1 << 24) - 1;
-const FLAG_CONFIRMED: u8 = 1;
+/// Flags of a grant.
+const CONFIRMED: u8 = 1;
+const FROM_LINE: u8 = 1 << 1;
+/// Flags of a refund.
+const RESTOCK: u8 = 1;
+const ALL: u8 = 1 << 1;
 
 /// A campaign's record carries its JSON and its drops' instants besides.
 pub(crate) const CAMPAIGN_RECORD_MAX: usize = 4 * CAMPAIGN_BYTES_MAX;
@@ -62,10 +82,58 @@ pub(crate) struct Grant<'a> {
     /// Bit n: line n got its gift.
     pub(crate) gifts: u32,
     pub(crate) confirmed: bool,
+    /// Row of the wait that it ends, in the same shard.
+    pub(crate) wait: Option<u32>,
     pub(crate) lines: Lines,
     pub(crate) customer: &'a str,
     pub(crate) key: &'a str,
     pub(crate) area: &'a str,
+}
+
+/// Units that came back from an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refund<'a> {
+    pub(crate) slot: Slot,
+    /// What came back.
+    pub(crate) lines: Lines,
+    /// It was asked for all that was left.
+    pub(crate) all: bool,
+    /// The units are on sale again; else they leave the total.
+    pub(crate) restock: bool,
+    /// How the caller names it; perhaps not at all.
+    pub(crate) name: &'a str,
+}
+
+/// A place in the line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Join<'a> {
+    pub(crate) slot: Slot,
+    pub(crate) random: u64,
+    pub(crate) lines: Lines,
+    pub(crate) customer: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) area: &'a str,
+}
+
+/// What a drop shows right after a record that is about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shown {
+    pub(crate) phase: Phase,
+    /// Units of all goods, items first.
+    pub(crate) goods: Vec<Count>,
+}
+
+impl Shown {
+    /// Of a record of an earlier version.
+    pub(crate) const fn unknown(phase: Phase) -> Self {
+        Self { phase, goods: Vec::new() }
+    }
+}
+
+impl From<&Page> for Shown {
+    fn from(page: &Page) -> Self {
+        Self { phase: page.phase, goods: page.goods.clone() }
+    }
 }
 
 /// One change. Its time is beside it, not in it: the append gives it.
@@ -74,13 +142,20 @@ pub(crate) enum Record<'a> {
     Resumed { now: Timestamp },
     Stepped { step_ms: i64 },
     Campaign { first_sale: u32, json: &'a str },
-    Opened { sale: u32 },
-    Closed { sale: u32 },
+    Opened { sale: u32, shown: Shown },
+    Closed { sale: u32, pause_ms: u64, shown: Shown },
     Granted { sale: u32, grant: Grant<'a> },
     Confirmed { sale: u32, slot: Slot, payment: &'a str },
     Released { sale: u32, slot: Slot },
     Expired { sale: u32, slot: Slot },
     Extended { sale: u32, slot: Slot, expires_at: Timestamp },
+    Refunded { sale: u32, refund: Refund<'a> },
+    Paused { sale: u32, now: Timestamp, shown: Shown },
+    Unpaused { sale: u32, pause_ms: u64, shown: Shown },
+    Stocked { sale: u32, good: u16, total: u32, shown: Shown },
+    PaidLate { sale: u32, slot: Slot, gifts: u32, payment: &'a str },
+    Waited { sale: u32, join: Join<'a> },
+    Left { sale: u32, slot: Slot },
     Settled { first_sale: u32, settlement: Settlement },
 }
 
@@ -101,6 +176,13 @@ impl<'a> Record<'a> {
             Self::Expired { .. } => 8,
             Self::Extended { .. } => 9,
             Self::Stepped { .. } => 10,
+            Self::Refunded { .. } => 11,
+            Self::Paused { .. } => 12,
+            Self::Unpaused { .. } => 13,
+            Self::Stocked { .. } => 14,
+            Self::PaidLate { .. } => 15,
+            Self::Waited { .. } => 16,
+            Self::Left { .. } => 17,
             Self::Settled { .. } => 18,
         }
     }
@@ -110,26 +192,42 @@ impl<'a> Record<'a> {
             Self::Resumed { .. } | Self::Stepped { .. } => 0,
             Self::Campaign { first_sale: sale, .. }
             | Self::Settled { first_sale: sale, .. }
-            | Self::Opened { sale }
-            | Self::Closed { sale }
+            | Self::Opened { sale, .. }
+            | Self::Closed { sale, .. }
             | Self::Granted { sale, .. }
             | Self::Confirmed { sale, .. }
             | Self::Released { sale, .. }
             | Self::Expired { sale, .. }
-            | Self::Extended { sale, .. } => *sale,
+            | Self::Extended { sale, .. }
+            | Self::Refunded { sale, .. }
+            | Self::Paused { sale, .. }
+            | Self::Unpaused { sale, .. }
+            | Self::Stocked { sale, .. }
+            | Self::PaidLate { sale, .. }
+            | Self::Waited { sale, .. }
+            | Self::Left { sale, .. } => *sale,
+        }
+    }
+
+    fn flags(&self) -> u8 {
+        let flag = |is: bool, bit: u8| if is { bit } else { 0 };
+        match self {
+            Self::Granted { grant, .. } => {
+                flag(grant.confirmed, CONFIRMED) | flag(grant.wait.is_some(), FROM_LINE)
+            }
+            Self::Refunded { refund, .. } => flag(refund.restock, RESTOCK) | flag(refund.all, ALL),
+            _ => 0,
         }
     }
 
     /// Appends the record's bytes to `out` and returns how many they are.
     pub(crate) fn encode(&self, at: Timestamp, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        let confirmed = matches!(self, Self::Granted { grant, .. } if grant.confirmed);
-        let flags = if confirmed { FLAG_CONFIRMED } else { 0 };
         let mut head = [0; HEAD];
         let (kind_and_sale, time) = head.split_at_mut(8);
         let words = (u64::from(self.kind()) << 24)
             | (u64::from(self.sale()) << 32)
-            | (u64::from(flags) << 56);
+            | (u64::from(self.flags()) << 56);
         kind_and_sale.copy_from_slice(&words.to_le_bytes());
         time.copy_from_slice(&at.as_ms().to_le_bytes());
         out.extend_from_slice(&head);
@@ -144,7 +242,21 @@ impl<'a> Record<'a> {
 
     fn encode_tail(&self, out: &mut Vec<u8>) {
         match self {
-            Self::Opened { .. } | Self::Closed { .. } => {}
+            Self::Opened { shown, .. } if *shown == Shown::unknown(Phase::Open) => {}
+            Self::Opened { shown, .. } => encode_shown(shown, out),
+            Self::Paused { now, shown, .. } => {
+                out.extend_from_slice(&now.as_ms().to_le_bytes());
+                encode_shown(shown, out);
+            }
+            Self::Closed { pause_ms, shown, .. } | Self::Unpaused { pause_ms, shown, .. } => {
+                out.extend_from_slice(&pause_ms.to_le_bytes());
+                encode_shown(shown, out);
+            }
+            Self::Stocked { good, total, shown, .. } => {
+                out.extend_from_slice(&good.to_le_bytes());
+                out.extend_from_slice(&total.to_le_bytes());
+                encode_shown(shown, out);
+            }
             Self::Resumed { now } => out.extend_from_slice(&now.as_ms().to_le_bytes()),
             Self::Stepped { step_ms } => out.extend_from_slice(&step_ms.to_le_bytes()),
             Self::Campaign { json, .. } => out.extend_from_slice(json.as_bytes()),
@@ -154,7 +266,17 @@ impl<'a> Record<'a> {
                 out.push(short(payment.len()));
                 out.extend_from_slice(payment.as_bytes());
             }
-            Self::Released { slot, .. } | Self::Expired { slot, .. } => encode_slot(*slot, out),
+            Self::PaidLate { slot, gifts, payment, .. } => {
+                encode_slot(*slot, out);
+                out.push(short(payment.len()));
+                out.extend_from_slice(&gifts.to_le_bytes());
+                out.extend_from_slice(payment.as_bytes());
+            }
+            Self::Released { slot, .. } | Self::Expired { slot, .. } | Self::Left { slot, .. } => {
+                encode_slot(*slot, out);
+            }
+            Self::Refunded { refund, .. } => refund.encode(out),
+            Self::Waited { join, .. } => join.encode(out),
             Self::Extended { slot, expires_at, .. } => {
                 encode_slot(*slot, out);
                 out.extend_from_slice(&expires_at.as_ms().to_le_bytes());
@@ -178,15 +300,24 @@ impl<'a> Record<'a> {
         let sale = u32::try_from((words >> 32) & 0x00ff_ffff).map_err(|_| BadRecord)?;
         let flags = words >> 56;
         let mut tail = Cursor(bytes.get(HEAD..length).ok_or(BadRecord)?);
-        if flags > u64::from(FLAG_CONFIRMED) || (flags != 0 && kind != 5) {
+        let [flags, ..] = flags.to_le_bytes();
+        if flags > 3 || (flags != 0 && kind != 5 && kind != 11) {
             return Err(BadRecord);
         }
+        let is = |bit: u8| flags & bit != 0;
         let record = match kind {
             1 => Self::Resumed { now: Timestamp::from_ms(tail.u64()?) },
             2 => Self::Campaign { first_sale: sale, json: tail.text(tail.0.len())? },
-            3 => Self::Opened { sale },
-            4 => Self::Closed { sale },
-            5 => Self::Granted { sale, grant: Grant::decode(&mut tail, flags != 0)? },
+            3 if tail.0.is_empty() => Self::Opened { sale, shown: Shown::unknown(Phase::Open) },
+            3 => Self::Opened { sale, shown: tail.shown()? },
+            4 if tail.0.is_empty() => {
+                Self::Closed { sale, pause_ms: 0, shown: Shown::unknown(Phase::Closed) }
+            }
+            4 => Self::Closed { sale, pause_ms: tail.u64()?, shown: tail.shown()? },
+            5 => {
+                let grant = Grant::decode(&mut tail, is(CONFIRMED), is(FROM_LINE))?;
+                Self::Granted { sale, grant }
+            }
             6 => {
                 let slot = tail.slot()?;
                 let length = tail.u8()?;
@@ -199,6 +330,23 @@ impl<'a> Record<'a> {
                 Self::Extended { sale, slot, expires_at: Timestamp::from_ms(tail.u64()?) }
             }
             10 => Self::Stepped { step_ms: tail.take().map(i64::from_le_bytes)? },
+            11 => Self::Refunded { sale, refund: Refund::decode(&mut tail, is(RESTOCK), is(ALL))? },
+            12 => {
+                let now = Timestamp::from_ms(tail.u64()?);
+                Self::Paused { sale, now, shown: tail.shown()? }
+            }
+            13 => Self::Unpaused { sale, pause_ms: tail.u64()?, shown: tail.shown()? },
+            14 => {
+                let (good, total) = (tail.u16()?, tail.u32()?);
+                Self::Stocked { sale, good, total, shown: tail.shown()? }
+            }
+            15 => {
+                let slot = tail.slot()?;
+                let (length, gifts) = (tail.u8()?, tail.u32()?);
+                Self::PaidLate { sale, slot, gifts, payment: tail.text(length.into())? }
+            }
+            16 => Self::Waited { sale, join: Join::decode(&mut tail)? },
+            17 => Self::Left { sale, slot: tail.slot()? },
             18 => Self::Settled { first_sale: sale, settlement: Settlement::decode(&mut tail)? },
             _ => return Err(BadRecord),
         };
@@ -219,89 +367,82 @@ impl<'a> Grant<'a> {
         let lengths = [self.customer.len(), self.key.len(), self.area.len()];
         put(&mut rest, &lengths.map(short));
         out.extend_from_slice(&fixed);
-        for line in &self.lines {
-            out.extend_from_slice(&line.item.to_le_bytes());
-            out.extend_from_slice(&line.quantity.to_le_bytes());
+        if let Some(wait) = self.wait {
+            out.extend_from_slice(&wait.to_le_bytes());
         }
+        encode_lines(&self.lines, out);
         for text in [self.customer, self.key, self.area] {
             out.extend_from_slice(text.as_bytes());
         }
     }
 
-    fn decode(tail: &mut Cursor<'a>, confirmed: bool) -> Result<Self, BadRecord> {
+    fn decode(tail: &mut Cursor<'a>, confirmed: bool, waited: bool) -> Result<Self, BadRecord> {
         let number = tail.u32()?;
         let row = tail.u32()?;
         let random = tail.u64()?;
         let expires_at = Timestamp::from_ms(tail.u64()?);
         let gifts = tail.u32()?;
         let slot = Slot { shard: tail.u8()?, row };
-        let line_count = usize::from(tail.u8()?);
+        let line_count = tail.u8()?;
         let [customer, key, area] = [tail.u8()?, tail.u8()?, tail.u8()?];
-        if line_count == 0 || line_count > LINES_MAX {
-            return Err(BadRecord);
-        }
-        let mut lines = Lines::with_capacity(line_count);
-        for _ in 0..line_count {
-            lines.push(Line { item: tail.u16()?, quantity: tail.u16()? });
-        }
+        let wait = if waited { Some(tail.u32()?) } else { None };
+        let lines = tail.lines(line_count)?;
         let customer = tail.text(customer.into())?;
         let key = tail.text(key.into())?;
         let area = tail.text(area.into())?;
-        Ok(Self { slot, number, random, expires_at, gifts, confirmed, lines, customer, key, area })
+        Ok(Self {
+            slot,
+            number,
+            random,
+            expires_at,
+            gifts,
+            confirmed,
+            wait,
+            lines,
+            customer,
+            key,
+            area,
+        })
     }
 }
 
-fn encode_slot(slot: Slot, out: &mut Vec<u8>) {
-    out.extend_from_slice(&slot.row.to_le_bytes());
-    out.push(slot.shard);
+impl<'a> Refund<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        encode_slot(self.slot, out);
+        out.extend_from_slice(&[short(self.lines.len()), short(self.name.len())]);
+        encode_lines(&self.lines, out);
+        out.extend_from_slice(self.name.as_bytes());
+    }
+
+    fn decode(tail: &mut Cursor<'a>, restock: bool, all: bool) -> Result<Self, BadRecord> {
+        let slot = tail.slot()?;
+        let (lines, name) = (tail.u8()?, tail.u8()?);
+        let lines = tail.lines(lines)?;
+        Ok(Self { slot, lines, all, restock, name: tail.text(name.into())? })
+    }
 }
 
-/// Copies `bytes` to the front of `rest` and moves on.
-fn put(rest: &mut &mut [u8], bytes: &[u8]) {
-    let (front, behind) = std::mem::take(rest).split_at_mut(bytes.len());
-    front.copy_from_slice(bytes);
-    *rest = behind;
-}
-
-fn short(length: usize) -> u8 {
-    u8::try_from(length).expect("limits.rs bounds every text below 256 bytes")
-}
-
-/// Takes fields off the front of a record.
-pub(super) struct Cursor<'a>(&'a [u8]);
-
-impl<'a> Cursor<'a> {
-    fn take<const N: usize>(&mut self) -> Result<[u8; N], BadRecord> {
-        let (front, behind) = self.0.split_first_chunk().ok_or(BadRecord)?;
-        self.0 = behind;
-        Ok(*front)
+impl<'a> Join<'a> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.slot.row.to_le_bytes());
+        out.extend_from_slice(&self.random.to_le_bytes());
+        out.extend_from_slice(&[self.slot.shard, short(self.lines.len())]);
+        let texts = [self.customer, self.key, self.area];
+        out.extend_from_slice(&texts.map(|text| short(text.len())));
+        encode_lines(&self.lines, out);
+        texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
     }
 
-    fn u8(&mut self) -> Result<u8, BadRecord> {
-        self.take().map(u8::from_le_bytes)
-    }
-
-    pub(super) fn u16(&mut self) -> Result<u16, BadRecord> {
-        self.take().map(u16::from_le_bytes)
-    }
-
-    pub(super) fn u32(&mut self) -> Result<u32, BadRecord> {
-        self.take().map(u32::from_le_bytes)
-    }
-
-    pub(super) fn u64(&mut self) -> Result<u64, BadRecord> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn slot(&mut self) -> Result<Slot, BadRecord> {
-        let row = self.u32()?;
-        Ok(Slot { shard: self.u8()?, row })
-    }
-
-    fn text(&mut self, length: usize) -> Result<&'a str, BadRecord> {
-        let (front, behind) = self.0.split_at_checked(length).ok_or(BadRecord)?;
-        self.0 = behind;
-        std::str::from_utf8(front).map_err(|_| BadRecord)
+    fn decode(tail: &mut Cursor<'a>) -> Result<Self, BadRecord> {
+        let row = tail.u32()?;
+        let random = tail.u64()?;
+        let slot = Slot { shard: tail.u8()?, row };
+        let lines = tail.u8()?;
+        let [customer, key, area] = [tail.u8()?, tail.u8()?, tail.u8()?];
+        let lines = tail.lines(lines)?;
+        let customer = tail.text(customer.into())?;
+        let key = tail.text(key.into())?;
+        Ok(Self { slot, random, lines, customer, key, area: tail.text(area.into())? })
     }
 }
 
@@ -333,22 +474,39 @@ mod tests {
             expires_at: Timestamp::from_ms(1_588_122_600_000),
             gifts: 0b10,
             confirmed: true,
+            wait: None,
             lines: smallvec![Line { item: 0, quantity: 1 }, Line { item: 999, quantity: 1_000 }],
             customer: "c-1",
             key: "order-77",
             area: "",
         };
+        let late = Grant { wait: Some(9), confirmed: false, ..grant.clone() };
+        let lines = grant.lines.clone();
+        let refund = Refund { slot, lines: lines.clone(), all: false, restock: true, name: "r-1" };
+        let whole = Refund { all: true, restock: false, name: "", ..refund.clone() };
+        let join = Join { slot, random: 1, lines, customer: "c-2", key: "k", area: "seoul" };
+        let goods = vec![Count { total: Some(3), held: 1, sold: 2 }, Count::default()];
+        let shown = Shown { phase: Phase::Paused, goods };
         vec![
             Record::Resumed { now: Timestamp::from_ms(7) },
             Record::Stepped { step_ms: -3_600_000 },
             Record::Campaign { first_sale: 7, json: "{\"id\":\"\u{c7a5}\u{d130}\"}" },
-            Record::Opened { sale: 0x00ff_ffff },
-            Record::Closed { sale: 1 },
+            Record::Opened { sale: 0x00ff_ffff, shown: shown.clone() },
+            Record::Closed { sale: 1, pause_ms: 7, shown: shown.clone() },
             Record::Granted { sale: 3, grant },
             Record::Confirmed { sale: 3, slot, payment: "toss-9" },
             Record::Released { sale: 3, slot },
             Record::Expired { sale: 3, slot },
             Record::Extended { sale: 3, slot, expires_at: Timestamp::from_ms(9) },
+            Record::Granted { sale: 3, grant: late },
+            Record::Refunded { sale: 3, refund },
+            Record::Refunded { sale: 3, refund: whole },
+            Record::Paused { sale: 3, now: Timestamp::from_ms(5), shown: shown.clone() },
+            Record::Unpaused { sale: 3, pause_ms: 60_000, shown: shown.clone() },
+            Record::Stocked { sale: 3, good: 1, total: 2_500, shown },
+            Record::PaidLate { sale: 3, slot, gifts: 1, payment: "toss-10" },
+            Record::Waited { sale: 3, join },
+            Record::Left { sale: 3, slot },
             Record::Settled { first_sale: 7, settlement: settlement() },
         ]
     }
@@ -378,6 +536,7 @@ mod tests {
             expires_at: Timestamp::default(),
             gifts: 0,
             confirmed: false,
+            wait: None,
             lines: smallvec![Line { item: 0, quantity: 1 }],
             customer: "c-0000000001",
             key: "0123456789abcdef",

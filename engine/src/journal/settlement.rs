@@ -9,7 +9,8 @@
 //! | then | each rule settled: its place in the campaign, `u16`, ascending |
 //! | then | each drop: index `u32`, orders, units, refunded units, spend, refunds, idle unit-seconds, then the amounts, `u64` each |
 
-use super::record::{BadRecord, Cursor};
+use super::bytes::Cursor;
+use super::record::BadRecord;
 
 /// What the orders of one drop come to. Money is in minor units.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

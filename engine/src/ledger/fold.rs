@@ -8,6 +8,7 @@ use super::amount::{Amounts, amounts};
 use crate::buyers::{HoldRow, HoldState, Shard};
 use crate::campaign::{Campaign, LedgerRule};
 use crate::fault::{Fault, planted};
+use crate::journal::record::Line;
 use crate::journal::settlement::Sums;
 use crate::limits::{REPORT_ROWS, SHARDS};
 use crate::sale::Sale;
@@ -64,8 +65,8 @@ impl<'c> Counting<'c> {
 
     /// Adds the orders among some rows of a shard.
     pub(super) fn add(&self, sums: &mut Sums, shard: &Shard, rows: Range<usize>) {
-        let rows = shard.all().enumerate().skip(rows.start).take(rows.len());
-        for (row, hold) in rows.filter(|(_, hold)| is_order(hold)) {
+        let rows = shard.all().zip(0..).skip(rows.start).take(rows.len());
+        for (hold, row) in rows.filter(|(hold, _)| is_order(hold)) {
             self.add_order(sums, &self.lines(shard, row, hold));
         }
     }
@@ -74,19 +75,19 @@ impl<'c> Counting<'c> {
     /// is an order.
     pub(super) fn of_order(&self, shard: &Shard, row: u32) -> Option<Vec<u64>> {
         let hold = shard.row(row);
-        let lines = is_order(hold).then(|| self.lines(shard, row as usize, hold))?;
+        let lines = is_order(hold).then(|| self.lines(shard, row, hold))?;
         Some(self.rules.iter().map(|here| here.amounts(&lines).iter().sum()).collect())
     }
 
-    fn lines(&self, shard: &Shard, row: usize, hold: &HoldRow) -> OrderLines {
-        let lines = shard.lines(hold);
-        let line = |(place, line): (usize, &crate::journal::record::Line)| {
-            let item = usize::from(line.item);
+    fn lines(&self, shard: &Shard, row: u32, hold: &HoldRow) -> OrderLines {
+        let (bought, kept) = (shard.lines(hold), shard.kept(row));
+        let line = |(bought, kept): (&Line, &Line)| {
+            let item = usize::from(bought.item);
             let price = self.prices.get(item).copied().expect("a line names an item of its drop");
-            let (units, refunded) = (u64::from(line.quantity), refunded(shard, row, place));
-            OrderLine { item, price, units, refunded }
+            let units = u64::from(bought.quantity);
+            OrderLine { item, price, units, refunded: units - u64::from(kept.quantity) }
         };
-        lines.iter().enumerate().map(line).collect()
+        bought.iter().zip(&kept).map(line).collect()
     }
 
     fn add_order(&self, sums: &mut Sums, lines: &OrderLines) {
@@ -128,12 +129,7 @@ impl RuleHere<'_> {
 
 /// Whether a hold was ever confirmed.
 fn is_order(hold: &HoldRow) -> bool {
-    hold.state() == HoldState::Confirmed
-}
-
-/// How many units of a line came back.
-fn refunded(_: &Shard, _: usize, _: usize) -> u64 {
-    0
+    matches!(hold.state(), HoldState::Confirmed | HoldState::Refunded)
 }
 
 impl Sale {

@@ -132,7 +132,7 @@ impl EngineCore {
             }
             book.settle(&settlement, whole);
             if whole {
-                sales.iter().for_each(|sale| sale.0.phase.set(Phase::Settled));
+                sales.iter().for_each(|sale| sale.0.phase.set(book.page(sale.0.index)));
             }
             Ok(Record::Settled { first_sale, settlement: settlement.clone() })
         })?;

@@ -7,8 +7,9 @@ use super::explore;
 use crate::Timestamp;
 use crate::journal::append::Append;
 use crate::journal::gate::{Class, Gate};
-use crate::journal::record::Record;
+use crate::journal::record::{Record, Shown};
 use crate::journal::{Room, Stamp};
+use crate::phase::Phase;
 use crate::phase::{Phase, PhaseMirror};
 
 struct Desk<B> {
@@ -24,8 +25,13 @@ fn desk<B>(book: B) -> Arc<Desk<B>> {
 impl<B> Desk<B> {
     fn add(&self, post: impl FnOnce(&mut B) -> bool) -> Option<Stamp> {
         let now = Timestamp::default();
-        let post =
-            |book: &mut B, _| if post(book) { Ok(Record::Opened { sale: 0 }) } else { Err(()) };
+        let post = |book: &mut B, _| {
+            if post(book) {
+                Ok(Record::Opened { sale: 0, shown: Shown::unknown(Phase::Open) })
+            } else {
+                Err(())
+            }
+        };
         self.append.append(&self.gate, now, Room::Own, post).ok()
     }
 }

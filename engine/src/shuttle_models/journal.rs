@@ -14,10 +14,11 @@ use super::disk::{AfterPowerLoss, Disk, Fault, Mounted};
 use super::explore::{explore, replays};
 use crate::Timestamp;
 use crate::book::Book;
-use crate::journal::record::Record;
+use crate::journal::record::{Record, Shown};
 use crate::journal::recover::{Apply, Extent, Recovered, recover};
 use crate::journal::{Class, Durability, Journal, Opened, Room, Storage};
 use crate::pending::Pending;
+use crate::phase::Phase;
 
 /// A batch is full with so many records; each task may slip one more in.
 const FULL: u32 = 6;
@@ -124,7 +125,9 @@ impl Scene {
             return None;
         }
         let now = Timestamp::default();
-        let post = |_: &mut Book, _| Ok::<_, ()>(Record::Opened { sale });
+        let post = |_: &mut Book, _| {
+            Ok::<_, ()>(Record::Opened { sale, shown: Shown::unknown(Phase::Open) })
+        };
         let stamp = self.journal.append(now, Room::Own, post).ok()?;
         Some(Pending::new(&self.journal, stamp.sequence, sale))
     }
@@ -183,7 +186,7 @@ impl Scene {
         assert!(sequences.iter().copied().eq(2..2 + sequences.len() as u64), "{sequences:?}");
         let mut there = BTreeMap::new();
         let mut apply = |sequence: u64, _: Timestamp, record: &Record<'_>| {
-            if let Record::Opened { sale } = record {
+            if let Record::Opened { sale, .. } = record {
                 there.insert(sequence, *sale);
             }
             Ok(())

@@ -11,8 +11,9 @@ use crate::Timestamp;
 use crate::journal::Room;
 use crate::journal::append::Append;
 use crate::journal::gate::Gate;
-use crate::journal::record::Record;
+use crate::journal::record::{Record, Shown};
 use crate::journal::watermark::{Interest, Lead, Look, Watermark};
+use crate::phase::Phase;
 use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, wait_on};
 
 struct Log {
@@ -47,7 +48,9 @@ impl Bell {
 
 impl Log {
     fn append(&self) -> u64 {
-        let post = |_: &mut (), _| Ok::<_, ()>(Record::Opened { sale: 0 });
+        let post = |_: &mut (), _| {
+            Ok::<_, ()>(Record::Opened { sale: 0, shown: Shown::unknown(Phase::Open) })
+        };
         self.append.append(&self.gate, Timestamp::default(), Room::Own, post).unwrap().sequence
     }
 

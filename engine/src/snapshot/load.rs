@@ -3,7 +3,9 @@
 
 use super::head::Head;
 use super::section::{Kind, Reader, Unreadable};
-use crate::buyers::{BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard};
+use crate::Timestamp;
+use crate::book::Pause;
+use crate::buyers::{Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard};
 use crate::catalogue::CampaignRecord;
 use crate::error::Error;
 use crate::journal::record::{Line, Record};
@@ -60,6 +62,7 @@ fn read(
     let Some(head) = Head::decode(sequence, bytes) else { return from.wrong("no head") };
     let mut replay = Replay::default();
     let mut pages = 0;
+    let mut last_shard = None;
     loop {
         let at = from.at();
         let wrong = |why| Unreadable::At(at, why);
@@ -73,7 +76,10 @@ fn read(
                 let counts = Counts::decode(bytes).ok_or_else(|| wrong("no counts"))?;
                 let parts = counts.parts(&mut from)?;
                 shard(&mut replay, &counts, parts).map_err(wrong)?;
+                last_shard = Some((counts.drop, counts.place));
             }
+            Kind::Pauses => pauses(&mut replay, bytes).map_err(wrong)?,
+            Kind::Afterwards => afterwards(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::End => {
                 let count = bytes.try_into().map_or(0, u64::from_le_bytes);
                 if count != from.sections() || !from.is_at_end() {
@@ -167,6 +173,35 @@ fn settled(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
             return Err("a settlement in the wrong place");
         }
         rest = rest.get(length..).unwrap_or_default();
+    }
+    Ok(())
+}
+
+fn pauses(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let [index, from] = shorts(&mut rest)?;
+        let [at] = longs(&mut rest)?;
+        let from = Phase::ALL.get(from as usize).filter(|from| **from <= Phase::Open);
+        let paused =
+            (index as usize) < replay.sales.len() && replay.book.page(index).phase == Phase::Paused;
+        let from = from.filter(|_| paused).ok_or("a pause of a drop that is not paused")?;
+        let pause = Pause { at: Timestamp::from_ms(at), from: *from };
+        replay.book.page_mut(index).pause = Some(pause);
+    }
+    Ok(())
+}
+
+/// What happened to holds of the shard that was read last, after they were over.
+fn afterwards(replay: &mut Replay, shard: Option<(u32, u32)>, bytes: &[u8]) -> Result<(), Wrong> {
+    let (drop, place) = shard.ok_or("refunds without a shard")?;
+    let sale = replay.sales.get_mut(drop as usize).ok_or("a drop that does not exist")?;
+    let limited = sale.limits();
+    let shard = sale.shards.get_mut(place as usize).ok_or("a shard that does not exist")?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (row, after) = Afterwards::decode(&mut rest).ok_or("refunds that cannot be read")?;
+        shard.restore_afterwards(row, after, &limited)?;
     }
     Ok(())
 }

@@ -52,12 +52,16 @@ pub(crate) enum Kind {
     End = 9,
     /// Steps of the wall clock that live holds followed: sequence and milliseconds.
     Steps = 10,
+    /// Drops that are paused: index, what they were before, since when.
+    Pauses = 11,
+    /// What happened to holds of the shard before after they were over.
+    Afterwards = 12,
     /// What was settled, as records of settlements with one drop each.
     Settled = 18,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -68,6 +72,8 @@ impl Kind {
         Self::Lines,
         Self::End,
         Self::Steps,
+        Self::Pauses,
+        Self::Afterwards,
         Self::Settled,
     ];
 }

@@ -1,8 +1,9 @@
 //! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
 //! what the journal comes to.
 //!
-//! Head; campaigns in the order they were put; pages by drop; steps of the clock; settlements by
-//! drop; for each shard that granted anything its counts, holds, buyers, texts, lines; end.
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; pauses;
+//! settlements by drop; for each shard that granted anything its counts, holds, buyers, texts,
+//! lines, and what happened to holds after they were over; end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,7 +15,7 @@ use siphasher::sip::SipHasher13;
 use super::head::Head;
 use super::section::{Kind, Sink, Writer};
 use crate::Timestamp;
-use crate::book::Page;
+use crate::book::{Page, Pause};
 use crate::buyers::Shard;
 use crate::campaign::{Campaign, Occurrence};
 use crate::catalogue::CampaignRecord;
@@ -79,6 +80,7 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
     table(&mut out, Kind::Steps, &state.steps(), |(sequence, step_ms)| {
         (u128::from(sequence) | (u128::from(step_ms.cast_unsigned()) << 64)).to_le_bytes()
     })?;
+    pauses(&mut out, state)?;
     for (sale, Settled { rules, sums }) in state.settled() {
         let settlement = Settlement { rules, drops: vec![(sale, sums)] };
         let record = Record::Settled { first_sale: sale, settlement };
@@ -133,7 +135,7 @@ fn campaigns(state: &impl State) -> io::Result<Vec<(u32, bool, CampaignRecord)>>
 
 /// One drop's page.
 fn page(out: &mut Writer<'_>, index: u32, page: &Page) -> io::Result<()> {
-    let Page { phase, last_number, holds_live, orders, goods } = page;
+    let Page { phase, pause: _, last_number, holds_live, orders, goods } = page;
     let goods_count = number(goods.len())?;
     let bytes = out.bytes();
     for short in [index, *phase as u32, *last_number, goods_count] {
@@ -167,7 +169,25 @@ fn shard(out: &mut Writer<'_>, drop: u32, place: u32, shard: &Shard) -> io::Resu
         out.bytes().extend_from_slice(part);
         out.end(Kind::Texts)?;
     }
-    table(out, Kind::Lines, lines, |line| line.to_bytes())
+    table(out, Kind::Lines, lines, |line| line.to_bytes())?;
+    for (row, after) in shard.all_afterwards() {
+        after.encode(row, out.bytes());
+        out.end_if_full(Kind::Afterwards)?;
+    }
+    out.end_if_any(Kind::Afterwards)
+}
+
+/// The drops that are paused.
+fn pauses(out: &mut Writer<'_>, state: &impl State) -> io::Result<()> {
+    for index in 0..state.drops() {
+        if let Some(Pause { at, from }) = state.page(index).pause {
+            for short in [number(index)?, from as u32] {
+                out.bytes().extend_from_slice(&short.to_le_bytes());
+            }
+            out.bytes().extend_from_slice(&at.as_ms().to_le_bytes());
+        }
+    }
+    out.end_if_any(Kind::Pauses)
 }
 
 /// Bytes of texts in one section.

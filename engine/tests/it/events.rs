@@ -10,7 +10,7 @@ use crate::common::{OPENS_MS, campaign, clock, hold, item, one_item};
 use jangteo::audit::audit_directory;
 use jangteo::{
     Durability, Engine, Event, EventId, EventsError, Hold, HoldId, HoldRequest, HoldState,
-    ManualClock, Sale,
+    ManualClock, Refund, Sale,
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -84,7 +84,7 @@ fn of_holds(events: &[Event]) -> BTreeMap<HoldId, Vec<(&'static str, String)>> {
 fn change(sale: &Sale, clock: &ManualClock, random: &mut StdRng, told: &mut Told) {
     let ids: Vec<HoldId> = told.0.keys().copied().collect();
     let some = |random: &mut StdRng| ids.get(random.random_range(0..ids.len().max(1))).copied();
-    match random.random_range(0..12) {
+    match random.random_range(0..13) {
         0..5 => {
             let customer = format!("c-{}", random.random_range(0..1_000_000));
             let request = HoldRequest::new(&customer).key("k");
@@ -102,8 +102,20 @@ fn change(sale: &Sale, clock: &ManualClock, random: &mut StdRng, told: &mut Told
             let before = sale.get(&id).unwrap().wait().unwrap().state;
             if let Ok(done) = sale.confirm(&id, "p-1") {
                 let hold = done.wait().unwrap();
-                if before == HoldState::Held {
+                if before != HoldState::Confirmed {
                     told.tell("jangteo.hold.confirmed", &hold);
+                }
+            }
+        }
+        12 => {
+            let Some(id) = some(random) else { return };
+            let before = sale.get(&id).unwrap().wait().unwrap().state;
+            let refund = Refund::all().restock(random.random());
+            let refund = if random.random() { refund.line("a", 1) } else { refund };
+            if let Ok(done) = sale.refund(&id, &refund) {
+                let hold = done.wait().unwrap();
+                if before == HoldState::Confirmed {
+                    told.tell("jangteo.hold.refunded", &hold);
                 }
             }
         }
@@ -163,7 +175,7 @@ fn events_of_a_hold_are_what_was_answered_about_it() {
         }
         let kinds: std::collections::BTreeSet<_> =
             told.0.values().flatten().map(|(what, _)| *what).collect();
-        assert_eq!(kinds.len(), 5, "every kind happened: {kinds:?}");
+        assert_eq!(kinds.len(), 6, "every kind happened: {kinds:?}");
         let stepped = audit_directory(directory.path()).unwrap();
         assert!(stepped.ok && stepped.epochs == 4);
     }

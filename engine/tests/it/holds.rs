@@ -97,7 +97,7 @@ fn holds_expire_and_extensions_are_bounded() {
     assert_eq!(engine.tick(), 0);
     clock.advance(1_000);
     assert_eq!(engine.tick(), 1);
-    assert!(matches!(sale.confirm(&two.id, "p"), Err(Refusal::Expired)));
+    assert!(matches!(sale.extend(&two.id), Err(Refusal::Expired)));
     assert_eq!(sale.release(&two.id).unwrap().wait().unwrap().state, HoldState::Expired);
     clock.advance(8_000);
     let latest = sale.extend(&one.id).unwrap().wait().unwrap();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jangteo::audit::audit_directory;
 use jangteo::{
-    Campaign, Engine, EventData, EventKind, HoldRequest, LedgerRow, ManualClock, Phase, Refusal,
-    Report, Sale, Timestamp, report_directory,
+    Campaign, Engine, EventData, EventKind, HoldRequest, LedgerRow, ManualClock, Phase, Refund,
+    Refusal, Report, Sale, Timestamp, report_directory,
 };
 
 use crate::common::{OPENS_MS, clock};
@@ -281,4 +281,47 @@ fn the_engines_own_thread_settles_what_is_due() {
         std::thread::yield_now();
     }
     assert!(engine.now() >= Timestamp::from_ms(OPENS_MS + 40 * DAY_MS));
+}
+
+#[test]
+fn a_refund_reverses_exactly_and_after_a_settlement_is_an_adjustment() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, clock) = start(directory.path(), &(DONATION.to_owned() + &credit(true)));
+    let first = engine.sale("t-1").unwrap();
+    buy(&first, "c-1", &[("a", 1)]); // 1,333: 666; 13 = 8 + 5
+    let alone = report(&engine);
+    let whole = buy(&first, "c-2", &[("a", 3), ("b", 1)]);
+    let part = buy(&first, "c-3", &[("a", 3)]); // 3,999: 1,999; 39 = 23 + 16
+    first.refund(&whole, &Refund::all()).unwrap().wait().unwrap();
+    first.refund(&part, &Refund::all().line("a", 2)).unwrap().wait().unwrap(); // as c-1's
+    let found = report(&engine);
+    let total = &found.total;
+    assert_eq!((total.orders, total.units, total.refunded_units), (3, 8, 6));
+    assert_eq!((total.spend, total.refunds), (1_333 * 7 + 4_999, 1_333 * 5 + 4_999));
+    let twice = |(accrued, _, _): (u64, u64, i64)| (2 * accrued, 0, 0);
+    let expected: Vec<_> = amounts(&alone.total.ledger).into_iter().map(twice).collect();
+    assert_eq!(amounts(&total.ledger), expected);
+    assert_eq!(["c-1", "c-2", "c-3"].map(|customer| points(&engine, customer)), [13, 0, 13]);
+
+    go_to(&engine, &clock, OPENS_MS + 40 * DAY_MS);
+    let by_itself = [(1_332, 0, 0), (16, 16, 0), (10, 10, 0)];
+    assert_eq!(amounts(&report(&engine).total.ledger), by_itself);
+    first.refund(&part, &Refund::all()).unwrap().wait().unwrap();
+    let apart = [(666, 0, 0), (8, 16, -8), (5, 10, -5)];
+    assert_eq!(amounts(&report(&engine).total.ledger), apart);
+    assert_eq!(points(&engine, "c-3"), 0, "what was donated is nobody's points any more");
+    assert!(matches!(settle(&engine, &[("old", 16)]), Err(Refusal::Conflict)));
+    let netted = settle(&engine, &[("hope", 666), ("old", 8)]).unwrap();
+    let all = [(666, 666, 0), (8, 8, 0), (5, 5, 0)];
+    assert_eq!(amounts(&netted.total.ledger), all, "the later settlement nets");
+
+    let last = first.find("c-1").wait().unwrap()[0].id;
+    first.refund(&last, &Refund::all()).unwrap().wait().unwrap();
+    let after = settle(&engine, &[("hope", 666)]).unwrap();
+    assert_eq!(amounts(&after.total.ledger), [(0, 666, -666), (0, 8, -8), (0, 5, -5)]);
+    assert_eq!(amounts(&after.drops[0].figures.ledger), amounts(&after.total.ledger));
+    drop(engine);
+    assert_eq!(report_directory(directory.path(), "t").unwrap(), Some(after));
+    let audit = audit_directory(directory.path()).unwrap();
+    assert!(audit.ok, "{:?}", audit.violations);
 }

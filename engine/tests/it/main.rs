@@ -19,12 +19,18 @@ mod full;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod happy_credit;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod ledger;
+#[cfg(test)]
+mod lifecycle;
 #[cfg(test)]
 mod pending;
 #[cfg(test)]
 mod phases;
 #[cfg(test)]
 mod recovery;
+#[cfg(test)]
+mod refunds;

@@ -5,11 +5,13 @@ use smallvec::smallvec;
 use super::super::head::Head;
 use super::super::section::{Kind, Writer};
 use crate::Timestamp;
+use crate::book::Count;
 use crate::ids::Slot;
 use crate::journal::frame;
-use crate::journal::record::{Grant, Line, Record};
+use crate::journal::record::{Grant, Join, Line, Record, Refund, Shown};
 use crate::journal::recover::{Origin, Place};
 use crate::journal::settlement::{Settlement, Sums};
+use crate::phase::Phase;
 
 const PAGE: &str = include_str!("../../../../docs/journal-format.md");
 
@@ -88,23 +90,35 @@ fn the_records_tables_are_the_records() {
         expires_at: Timestamp::from_ms(0x3132_3334_3536_3738),
         gifts: 0x4142_4344,
         confirmed: true,
+        wait: None,
         lines: smallvec![Line { item: 0x5152, quantity: 0x6162 }],
         customer: "customer",
         key: "key",
         area: "area1",
     };
     let sale = 0x0071_7273;
+    let shown = Shown { phase: Phase::Open, goods: vec![Count::default()] };
+    let lines = grant.lines.clone();
+    let refund = Refund { slot, lines: lines.clone(), all: true, restock: true, name: "r" };
+    let join = Join { slot, random: 1, lines, customer: "customer", key: "key", area: "" };
     let records = [
         ("resumed", Record::Resumed { now: at }),
         ("campaign", Record::Campaign { first_sale: sale, json: "{}" }),
-        ("opened", Record::Opened { sale }),
-        ("closed", Record::Closed { sale }),
+        ("opened", Record::Opened { sale, shown: shown.clone() }),
+        ("closed", Record::Closed { sale, pause_ms: 1, shown: shown.clone() }),
         ("granted", Record::Granted { sale, grant: grant.clone() }),
         ("confirmed", Record::Confirmed { sale, slot, payment: "p" }),
         ("released", Record::Released { sale, slot }),
         ("expired", Record::Expired { sale, slot }),
         ("extended", Record::Extended { sale, slot, expires_at: at }),
         ("stepped", Record::Stepped { step_ms: -1 }),
+        ("refunded", Record::Refunded { sale, refund }),
+        ("paused", Record::Paused { sale, now: at, shown: shown.clone() }),
+        ("unpaused", Record::Unpaused { sale, pause_ms: 1, shown: shown.clone() }),
+        ("stocked", Record::Stocked { sale, good: 0, total: 1, shown }),
+        ("paid late", Record::PaidLate { sale, slot, gifts: 0, payment: "p" }),
+        ("waited", Record::Waited { sale, join }),
+        ("left", Record::Left { sale, slot }),
         ("settled", Record::Settled { first_sale: sale, settlement: Settlement::default() }),
     ];
     let kinds = table("## Record", "kind");

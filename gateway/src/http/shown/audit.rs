@@ -56,12 +56,13 @@ struct StatesShown {
     confirmed: u64,
     released: u64,
     expired: u64,
+    refunded: u64,
 }
 
 impl From<Audited> for Audit {
     fn from(audit: Audited) -> Self {
         let Audited { ok, drop, sequence, items, gifts, holds, states, orders, violations } = audit;
-        let HoldCounts { held, confirmed, released, expired } = states;
+        let HoldCounts { held, confirmed, released, expired, refunded } = states;
         let compared = |all: Vec<Compared>| all.into_iter().map(ComparedShown::from).collect();
         Self {
             ok,
@@ -70,7 +71,7 @@ impl From<Audited> for Audit {
             items: compared(items),
             gifts: compared(gifts),
             holds,
-            states: StatesShown { held, confirmed, released, expired },
+            states: StatesShown { held, confirmed, released, expired, refunded },
             orders,
             violations,
         }
