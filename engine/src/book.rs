@@ -66,8 +66,8 @@ impl Page {
     /// Seconds that units were free while somebody was refused them or waited for no more than
     /// that many, summed over units.
     ///
-    /// NOTE: 0 by construction as long as there is no waiting line: whoever asks for units that
-    /// are free gets them.
+    /// NOTE: 0 by construction, and not measured yet: whoever asks for what is free gets it, and a
+    /// unit that comes back goes to the line in the same step.
     pub(crate) const fn idle_unit_seconds(&self) -> u64 {
         0
     }

@@ -26,6 +26,7 @@ use crate::refusal::Refusal;
 use crate::replay::{Replay, Replayed};
 use crate::sale::{Sale, Shared};
 use crate::snapshot::{self, Loaded};
+use crate::wait::WaitId;
 
 /// A flash-sale engine. Cheap to clone; any number of threads may use it at once.
 ///
@@ -210,6 +211,12 @@ impl Engine {
     #[must_use]
     pub fn sale_of(&self, hold: &HoldId) -> Option<Sale> {
         self.sale_at(hold.sale())
+    }
+
+    /// The drop that a wait belongs to. Whether the wait exists, only the drop can tell.
+    #[must_use]
+    pub fn sale_of_wait(&self, wait: &WaitId) -> Option<Sale> {
+        self.sale_at(wait.sale())
     }
 
     /// All drops, by opening instant, then id.

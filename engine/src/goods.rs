@@ -146,6 +146,58 @@ impl Goods {
         moves
     }
 
+    /// The goods that lines cannot do without: their items, and gifts that are required.
+    pub(crate) fn needed(&self, lines: &Lines) -> impl Iterator<Item = u16> {
+        let gift = |line: &Line| self.get(line.item).gift.filter(|gift| gift.required);
+        lines
+            .iter()
+            .flat_map(move |line| [Some(line.item), gift(line).map(|gift| gift.good)])
+            .flatten()
+    }
+
+    /// Units of those goods.
+    fn needs(&self, lines: &Lines) -> Moves {
+        let gift = |line: &Line| self.get(line.item).gift.filter(|gift| gift.required);
+        let mut needs = Moves::new();
+        for line in lines {
+            let gift = gift(line).map(|gift| (gift.good, gift.quantity));
+            for (good, units) in
+                [Some((line.item, line.quantity.into())), gift].into_iter().flatten()
+            {
+                match needs.iter_mut().find(|(other, _)| *other == good) {
+                    Some((_, all)) => *all += units,
+                    None => needs.push((good, units)),
+                }
+            }
+        }
+        needs
+    }
+
+    /// Whether the words have what lines cannot do without.
+    pub(crate) fn has_units(&self, lines: &Lines) -> bool {
+        let has = |&(good, units): &(u16, u32)| {
+            self.get(good).cell.as_ref().is_none_or(|cell| cell.left() >= units)
+        };
+        self.needs(lines).iter().all(has)
+    }
+
+    /// Whether the book has it.
+    pub(crate) fn are_available(&self, counts: &[Count], lines: &Lines) -> bool {
+        let has = |&(good, units): &(u16, u32)| {
+            let count = counts.get(usize::from(good)).expect("a good has a count");
+            count.available().is_none_or(|available| available >= units)
+        };
+        self.needs(lines).iter().all(has)
+    }
+
+    /// Whether somebody waits for one of these goods.
+    pub(crate) fn are_awaited(&self, moves: &Moves) -> bool {
+        let awaited = |&(good, _): &(u16, u32)| {
+            self.get(good).cell.as_ref().is_some_and(|cell| cell.is_awaited())
+        };
+        moves.iter().any(awaited)
+    }
+
     /// The item or gift of that SKU.
     pub(crate) fn find_good(&self, sku: &str) -> Option<u16> {
         self.all.iter().position(|good| &*good.sku == sku).map(index)

@@ -62,11 +62,13 @@ mod journal;
 mod ledger;
 mod lifecycle;
 pub mod limits;
+mod line;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
 mod options;
 mod pending;
 mod phase;
+mod places;
 mod refund;
 mod refusal;
 mod replay;
@@ -80,6 +82,7 @@ mod snapshot;
 mod stock;
 mod sync;
 mod view;
+mod wait;
 
 pub use backup::{backup_directory, restore_directory};
 pub use campaign::{
@@ -108,6 +111,7 @@ pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;
 pub use snapshot::{SnapshotMade, make_snapshot, snapshot_directory};
 pub use view::{GiftView, ItemView, SaleView};
+pub use wait::{HoldOrWait, Wait, WaitId, WaitLine, WaitState};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

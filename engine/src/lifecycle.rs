@@ -155,8 +155,8 @@ impl SaleCore {
         &self,
         turn: impl FnOnce(&mut Page, Timestamp) -> Result<(u64, Record<'static>), Option<Refusal>>,
     ) -> Result<(), Option<Refusal>> {
-        let _basket = self.basket.lock();
-        let _no_step = self.shared.making.lock();
+        let mut line = self.basket.lock();
+        let no_step = self.shared.making.lock();
         let now = self.shared.clock.now();
         let mut shards: Vec<_> = self.shards().collect();
         let mut paused_ms = 0;
@@ -168,6 +168,9 @@ impl SaleCore {
         if paused_ms > 0 {
             shards.iter_mut().for_each(|shard| Shard::unpaused(shard, paused_ms));
         }
+        drop((shards, no_step));
+        // First of all the line. What it cannot have yet it gets with the next look.
+        let _ = self.serve(&mut line);
         Ok(())
     }
 }

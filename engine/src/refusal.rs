@@ -5,6 +5,7 @@ use std::fmt;
 use crate::Timestamp;
 use crate::hold::Hold;
 use crate::pending::Pending;
+use crate::wait::Wait;
 
 /// Why the engine did not do what was asked. Nothing was changed.
 ///
@@ -21,6 +22,8 @@ pub enum Refusal {
     UnknownCampaign,
     /// No hold of that name in this drop.
     UnknownHold,
+    /// No place in the line of that name in this drop.
+    UnknownWait,
     /// The drop has no item of that name.
     UnknownSku,
     /// The drop is closed.
@@ -42,6 +45,9 @@ pub enum Refusal {
         /// How many are there, of the first line that is short.
         available: u32,
     },
+    /// The idempotency key was used to join the line; the wait, as it is now. Only
+    /// [`Sale::hold`](crate::Sale::hold) says so, which answers with a hold or not at all.
+    Waiting(Box<Pending<Wait>>),
     /// The idempotency key was used for another request.
     KeyReused,
     /// What was asked for before, or is expected, is something else: the hold was confirmed with
@@ -66,6 +72,8 @@ impl Refusal {
             Self::UnknownDrop => "unknown_drop",
             Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownHold => "unknown_hold",
+            Self::UnknownWait => "unknown_wait",
+            Self::Waiting(_) => "waiting",
             Self::UnknownSku => "unknown_sku",
             Self::Closed => "closed",
             Self::NotOpen { .. } => "not_open",

@@ -7,7 +7,7 @@ use siphasher::sip::SipHasher13;
 
 use crate::Timestamp;
 use crate::book::{Book, Page, Turn};
-use crate::buyers::Shard;
+use crate::buyers::{Shard, WaitRow, WaitRowState};
 use crate::campaign::{Campaign, Occurrence};
 use crate::catalogue::CampaignRecord;
 use crate::fault::{Fault, planted};
@@ -15,7 +15,7 @@ use crate::goods::Goods;
 use crate::hold::HoldState;
 use crate::ids::Slot;
 use crate::journal::Stamp;
-use crate::journal::record::{Grant, Line, Record, Refund};
+use crate::journal::record::{Grant, Join, Line, Record, Refund};
 use crate::journal::settlement::Settlement;
 use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
 use crate::phase::Phase;
@@ -115,6 +115,17 @@ impl Replayed {
         self.hold(slot, HoldState::Held)
     }
 
+    /// The wait at `slot`, which must still be one.
+    fn waiting(&mut self, slot: Slot) -> Result<&mut Shard, Impossible> {
+        let shard = self.shard(slot)?;
+        let waits = |wait: &WaitRow| wait.state == WaitRowState::Waiting;
+        if shard.wait(slot.row).is_some_and(waits) {
+            Ok(shard)
+        } else {
+            Err("a change of a wait that is over")
+        }
+    }
+
     /// Whether lines that got a gift give one.
     fn give(&self, lines: &[Line], gifts: u32) -> Result<(), Impossible> {
         let gives = |place: usize| lines.get(place).and_then(|l| self.goods.get(l.item).gift);
@@ -170,7 +181,13 @@ impl Replay {
             Record::PaidLate { sale, slot, gifts, payment } => {
                 self.paid_late(*sale, *slot, *gifts, payment, stamp)
             }
-            Record::Waited { .. } | Record::Left { .. } => Err("a line that is not known"),
+            Record::Waited { sale, join } => self.waited(*sale, join, stamp),
+            Record::Left { sale, slot } => {
+                let sale = self.sale(*sale)?;
+                let limited = sale.limits();
+                sale.waiting(*slot)?.left(slot.row, stamp, limited);
+                Ok(())
+            }
             Record::Extended { sale, slot, expires_at } => {
                 self.sale(*sale)?.held(*slot)?.extended(slot.row, *expires_at, stamp);
                 Ok(())
@@ -255,6 +272,11 @@ impl Replay {
             return Err("a hold out of its row");
         }
         let buyer = shard.buyer(grant.customer, hash);
+        let waits = |row| shard.wait(row).filter(|wait| wait.state == WaitRowState::Waiting);
+        let its = |row| waits(row).is_some_and(|wait| Some(wait.buyer) == buyer.row);
+        if grant.wait.is_some_and(|row| !its(row)) {
+            return Err("a grant to somebody who does not wait");
+        }
         let limited = |item: u16| limited.get(usize::from(item)) == Some(&true);
         shard.granted(&buyer, grant, created_at, stamp.sequence, &names, limited);
         let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
@@ -302,6 +324,22 @@ impl Replay {
         let turn = if refund.restock { Turn::Restocked } else { Turn::Withdrawn };
         self.book.turn(index, &moves, turn);
         self.sale(index)?.shard(slot)?.refunded(refund, stamp, limited);
+        Ok(())
+    }
+
+    fn waited(&mut self, sale: u32, join: &Join<'_>, stamp: Stamp) -> Result<(), Impossible> {
+        let sale = self.sale(sale)?;
+        if !sale.goods.has_items(&join.lines) {
+            return Err("a line that names no item");
+        }
+        let limited = sale.limits();
+        let hash = sale.names.hash(join.customer.as_bytes());
+        let shard = sale.shard(join.slot)?;
+        if shard.next_wait() != join.slot.row {
+            return Err("a wait out of its row");
+        }
+        let buyer = shard.buyer(join.customer, hash);
+        shard.waited(&buyer, join, stamp.at, stamp.sequence, limited);
         Ok(())
     }
 

@@ -18,6 +18,7 @@ use crate::hold::Hold;
 use crate::ids::{HoldId, Slot};
 use crate::journal::Journal;
 use crate::limits::{HOLDS_LISTED_MAX, SHARDS};
+use crate::line::Line;
 use crate::pending::Pending;
 use crate::phase::{Phase, PhaseMirror};
 use crate::refusal::Refusal;
@@ -52,8 +53,8 @@ pub(crate) struct SaleCore {
     occurrence: Occurrence,
     pub(crate) goods: Goods,
     pub(crate) phase: PhaseMirror,
-    /// Held by whoever changes several stock words at once.
-    pub(crate) basket: Mutex<()>,
+    /// The waiting line, and the mutex of whoever changes several stock words at once.
+    pub(crate) basket: Mutex<Line>,
     /// Hashes customers and keys; its key is part of the campaign's record.
     pub(crate) names: SipHasher13,
     /// Made for the first request: a year's schedule of drops costs next to nothing until then.
@@ -67,6 +68,8 @@ impl Sale {
         let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page, .. } =
             replayed;
         goods.restock(&page.goods);
+        let over = page.phase >= Phase::Closed;
+        let line = if over { Line::default() } else { Line::of(&shards, &goods) };
         let made = (!shards.is_empty()).then(|| Sharded::of(shards, goods.holds_expected()));
         Self(Arc::new(SaleCore {
             shared: Arc::clone(shared),
@@ -76,7 +79,7 @@ impl Sale {
             occurrence,
             goods,
             phase: PhaseMirror::new(&page),
-            basket: Mutex::new(()),
+            basket: Mutex::new(line),
             names,
             buyers: made.map_or_else(OnceLock::new, OnceLock::from),
             warmed: Mutex::new(0),

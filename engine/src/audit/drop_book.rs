@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::drop_line::WaitingLine;
 use super::history::{HoldHistory, HoldUnits};
 use super::report::{Counted, DropAudit, Found, HoldAudit, HoldCounts, Units};
 use super::terms::{Taken, Terms};
@@ -35,7 +36,8 @@ pub(super) struct DropBook {
     /// Units held and sold, by customer, and by customer and item.
     pub(super) units: HashMap<u32, u64>,
     pub(super) units_of: HashMap<(u32, usize), u64>,
-    keys: HashSet<(u32, Box<str>)>,
+    pub(super) keys: HashSet<(u32, Box<str>)>,
+    pub(super) line: WaitingLine,
     /// Names of refunds, by hold.
     pub(super) refunds: HashSet<(usize, Box<str>)>,
 }
@@ -98,6 +100,7 @@ impl DropBook {
             units: HashMap::new(),
             units_of: HashMap::new(),
             keys: HashSet::new(),
+            line: WaitingLine::default(),
             refunds: HashSet::new(),
         }
     }
@@ -142,9 +145,14 @@ impl DropBook {
         }
         self.number(grant, found);
         self.place(grant, found);
-        let next = u32::try_from(self.customers.len()).unwrap_or(u32::MAX);
-        let customer = *self.customers.entry(grant.customer.into()).or_insert(next);
-        if !grant.key.is_empty() && !self.keys.insert((customer, grant.key.into())) {
+        match grant.wait {
+            Some(row) => self.handed_over(row, grant, found),
+            None => self.passes_by(grant.number, &grant.lines, found),
+        }
+        let customer = self.customer(grant.customer);
+        let fresh = grant.key.is_empty() || self.keys.insert((customer, grant.key.into()));
+        // The key of a wait is its hold's.
+        if !fresh && grant.wait.is_none() {
             let what = format!("hold {}: granted under a key that has a hold", grant.number);
             self.wrong(found, "K1", what);
         }
@@ -164,6 +172,12 @@ impl DropBook {
             taken,
             price: self.terms.price(&grant.lines),
         });
+    }
+
+    /// A customer's number among those who were granted something, or wait.
+    pub(super) fn customer(&mut self, name: &str) -> u32 {
+        let next = u32::try_from(self.customers.len()).unwrap_or(u32::MAX);
+        *self.customers.entry(name.into()).or_insert(next)
     }
 
     /// O1: 1, 2, 3 ... in the order of the journal.

@@ -87,8 +87,11 @@ impl Witness {
             Record::Refunded { sale, refund } => {
                 self.of(*sale, |drop, found| drop.refunded(refund, found));
             }
-            Record::Waited { sale, .. } | Record::Left { sale, .. } => {
-                self.of(*sale, |drop, found| drop.unknown("a line", found));
+            Record::Waited { sale, join } => {
+                self.of(*sale, |drop, found| drop.joined(join, found));
+            }
+            Record::Left { sale, slot } => {
+                self.of(*sale, |drop, found| drop.left_line(*slot, found));
             }
             Record::Extended { sale, slot, expires_at } => {
                 self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));

@@ -16,6 +16,7 @@ use crate::ledger::{DropSums, Report};
 use crate::limits::{EVENTS_MAX, EVENTS_PAGE_BYTES};
 use crate::phase::Phase;
 use crate::sale::Sale;
+use crate::wait::WaitState;
 
 /// Some events, in the order of the journal.
 #[derive(Clone, Debug)]
@@ -185,7 +186,13 @@ impl Page<'_> {
             Record::Refunded { sale, refund } => {
                 (EventKind::HoldRefunded, hold(self.hold(*sale, refund.slot, sequence)?))
             }
-            Record::Waited { .. } | Record::Left { .. } => return Err("a line that is not known"),
+            Record::Waited { sale, join } => {
+                let (state, place) = (WaitState::Waiting, Some(join.place));
+                (EventKind::WaitJoined, self.wait(*sale, join.slot, state, place)?)
+            }
+            Record::Left { sale, slot } => {
+                (EventKind::WaitLeft, self.wait(*sale, *slot, WaitState::Left, None)?)
+            }
             Record::Settled { first_sale, settlement } => {
                 let report = self.report(*first_sale, settlement)?;
                 (EventKind::CampaignSettled, EventData::Report(Box::new(report)))
@@ -219,6 +226,18 @@ impl Page<'_> {
         let now = if known { None } else { Some(sale.page().0.goods) };
         let view = sale.view_of(shown.phase, sealed, now.as_deref().unwrap_or(&shown.goods));
         Ok(EventData::Drop(Box::new(view)))
+    }
+
+    /// The wait at `slot`, as a record left it.
+    fn wait(
+        &self,
+        sale: u32,
+        slot: Slot,
+        state: WaitState,
+        place: Option<u32>,
+    ) -> Result<EventData, Impossible> {
+        let wait = self.sale(sale)?.wait_at(slot, state, place);
+        Ok(EventData::Wait(Box::new(wait.ok_or("a wait that does not exist")?)))
     }
 
     /// The hold at `slot`, for what a record does not say of it.

@@ -5,7 +5,9 @@ use super::head::Head;
 use super::section::{Kind, Reader, Unreadable};
 use crate::Timestamp;
 use crate::book::Pause;
-use crate::buyers::{Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard};
+use crate::buyers::{
+    Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard, WaitRow,
+};
 use crate::catalogue::CampaignRecord;
 use crate::error::Error;
 use crate::journal::record::{Line, Record};
@@ -79,6 +81,7 @@ fn read(
                 last_shard = Some((counts.drop, counts.place));
             }
             Kind::Pauses => pauses(&mut replay, bytes).map_err(wrong)?,
+            Kind::Waits => waits(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::Afterwards => afterwards(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::End => {
                 let count = bytes.try_into().map_or(0, u64::from_le_bytes);
@@ -206,6 +209,23 @@ fn afterwards(replay: &mut Replay, shard: Option<(u32, u32)>, bytes: &[u8]) -> R
     Ok(())
 }
 
+/// Places in the line of customers of the shard that was read last.
+fn waits(replay: &mut Replay, shard: Option<(u32, u32)>, bytes: &[u8]) -> Result<(), Wrong> {
+    let (drop, place) = shard.ok_or("a line without a shard")?;
+    let sale = replay.sales.get_mut(drop as usize).ok_or("a drop that does not exist")?;
+    let limited = sale.limits();
+    let shard = sale.shards.get_mut(place as usize).ok_or("a shard that does not exist")?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let wait = WaitRow::decode(&mut rest).ok_or("a line that cannot be read")?;
+        if wait.lines.is_empty() || !sale.goods.has_items(&wait.lines) {
+            return Err("a line for no item");
+        }
+        shard.restore_wait(wait, &limited)?;
+    }
+    Ok(())
+}
+
 /// How much a shard holds.
 struct Counts {
     drop: u32,
@@ -276,7 +296,7 @@ fn shard(replay: &mut Replay, counts: &Counts, parts: Parts) -> Result<(), Wrong
         sale.shards = (0..SHARDS).map(|_| Shard::default()).collect();
     }
     let place = sale.shards.get_mut(counts.place as usize).ok_or("a shard that does not exist")?;
-    if !place.is_empty() || parts.rows.is_empty() {
+    if !place.is_empty() || parts.buyers.is_empty() {
         return Err("a shard that is there already, or is none");
     }
     *place = Shard::from_parts(parts, &sale.names, &sale.limited, room)?;

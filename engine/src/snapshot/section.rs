@@ -56,12 +56,14 @@ pub(crate) enum Kind {
     Pauses = 11,
     /// What happened to holds of the shard before after they were over.
     Afterwards = 12,
+    /// Places in the line of customers of the shard before.
+    Waits = 13,
     /// What was settled, as records of settlements with one drop each.
     Settled = 18,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -74,6 +76,7 @@ impl Kind {
         Self::Steps,
         Self::Pauses,
         Self::Afterwards,
+        Self::Waits,
         Self::Settled,
     ];
 }

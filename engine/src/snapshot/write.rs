@@ -3,7 +3,7 @@
 //!
 //! Head; campaigns in the order they were put; pages by drop; steps of the clock; pauses;
 //! settlements by drop; for each shard that granted anything its counts, holds, buyers, texts,
-//! lines, and what happened to holds after they were over; end.
+//! lines, what happened to holds after they were over, and places in the line; end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -174,7 +174,12 @@ fn shard(out: &mut Writer<'_>, drop: u32, place: u32, shard: &Shard) -> io::Resu
         after.encode(row, out.bytes());
         out.end_if_full(Kind::Afterwards)?;
     }
-    out.end_if_any(Kind::Afterwards)
+    out.end_if_any(Kind::Afterwards)?;
+    for wait in shard.all_waits() {
+        wait.encode(out.bytes());
+        out.end_if_full(Kind::Waits)?;
+    }
+    out.end_if_any(Kind::Waits)
 }
 
 /// The drops that are paused.

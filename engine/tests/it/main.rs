@@ -27,6 +27,8 @@ mod ledger;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod line;
+#[cfg(test)]
 mod pending;
 #[cfg(test)]
 mod phases;

@@ -100,7 +100,8 @@ fn the_records_tables_are_the_records() {
     let shown = Shown { phase: Phase::Open, goods: vec![Count::default()] };
     let lines = grant.lines.clone();
     let refund = Refund { slot, lines: lines.clone(), all: true, restock: true, name: "r" };
-    let join = Join { slot, random: 1, lines, customer: "customer", key: "key", area: "" };
+    let join =
+        Join { slot, random: 1, place: 3, lines, customer: "customer", key: "key", area: "" };
     let records = [
         ("resumed", Record::Resumed { now: at }),
         ("campaign", Record::Campaign { first_sale: sale, json: "{}" }),
