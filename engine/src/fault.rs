@@ -98,6 +98,10 @@ pub enum Fault {
     LatePaymentUnlimited,
     /// Units that leave the total stay on sale.
     LoweredStockOnSale,
+    /// An order's amount for the ledger is rounded line by line.
+    RoundedByLine,
+    /// A refund does not take back what its order gave to the ledger.
+    RefundKept,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -12,7 +12,7 @@ use crate::engine::EngineCore;
 use crate::fault::{Fault, planted};
 use crate::journal::Room;
 use crate::journal::record::Record;
-use crate::limits::{EXPIRY_LAG_MS, SHARDS};
+use crate::limits::{EXPIRY_LAG_MS, SETTLE_LOOK_MS, SHARDS};
 use crate::phase::Phase;
 use crate::sale::Sale;
 
@@ -58,6 +58,17 @@ pub(crate) fn start(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("jangteo-time".to_owned()).spawn(move || {
         while !engine.stop.wait(Duration::from_millis(engine.wait_ms())) {
             engine.tick();
+        }
+    })
+}
+
+/// Starts the thread that settles what is due: counting orders takes longer than whoever keeps the
+/// time may.
+pub(crate) fn start_settling(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
+    let engine = Arc::clone(engine);
+    std::thread::Builder::new().name("jangteo-settle".to_owned()).spawn(move || {
+        while !engine.stop.wait(Duration::from_millis(SETTLE_LOOK_MS)) {
+            engine.settle_due();
         }
     })
 }

@@ -12,7 +12,7 @@ use crate::buyers::{
 };
 use crate::catalogue::{CampaignRecord, DeletedRecord, Put};
 use crate::error::Error;
-use crate::journal::record::Line;
+use crate::journal::record::{Line, Record};
 use crate::journal::recover::Origin;
 use crate::journal::{FileName, Storage, snapshots};
 use crate::limits::SHARDS;
@@ -78,6 +78,7 @@ fn read(
             Kind::Deleted => deleted(&mut replay, bytes).map_err(wrong)?,
             Kind::Page => page_section(&mut replay, bytes, &mut pages).map_err(wrong)?,
             Kind::Steps => steps(&mut replay, sequence, bytes).map_err(wrong)?,
+            Kind::Settled => settled(&mut replay, bytes).map_err(wrong)?,
             Kind::Shard => {
                 let counts = Counts::decode(bytes).ok_or_else(|| wrong("no counts"))?;
                 let parts = counts.parts(&mut from)?;
@@ -174,6 +175,24 @@ fn steps(replay: &mut Replay, sequence: u64, bytes: &[u8]) -> Result<(), Wrong> 
             return Err("a step of the clock in the wrong place");
         }
         replay.book.step(at, step_ms.cast_signed());
+    }
+    Ok(())
+}
+
+/// Settlements, each of one drop whose page has been read.
+fn settled(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (_, record, length) = Record::decode(rest).map_err(|_| "no settlement")?;
+        let Record::Settled { settlement, .. } = record else { return Err("no settlement") };
+        let [(sale, _)] = settlement.drops[..] else { return Err("no settlement of one drop") };
+        let phase = replay.sales.get(sale as usize).map(|_| replay.book.page(sale).phase);
+        replay.settled(&settlement)?;
+        let after = replay.book.page(sale).phase;
+        if phase != Some(after) || replay.book.all_settled().keys().last() != Some(&sale) {
+            return Err("a settlement in the wrong place");
+        }
+        rest = rest.get(length..).unwrap_or_default();
     }
     Ok(())
 }

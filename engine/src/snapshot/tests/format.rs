@@ -10,6 +10,7 @@ use crate::ids::Slot;
 use crate::journal::frame;
 use crate::journal::record::{Grant, Join, Line, Record, Refund, Shown};
 use crate::journal::recover::{Origin, Place};
+use crate::journal::settlement::{Settlement, Sums};
 use crate::phase::Phase;
 
 const PAGE: &str = include_str!("../../../../docs/journal-format.md");
@@ -125,6 +126,7 @@ fn the_table_of_kinds_has_every_record() {
         ("paid late", Record::PaidLate { sale, slot, gifts: 0, payment: "p" }),
         ("waited", Record::Waited { sale, join }),
         ("left", Record::Left { sale, slot }),
+        ("settled", Record::Settled { first_sale: sale, settlement: Settlement::default() }),
         ("deleted", Record::Deleted { first_sale: sale, json: "{}" }),
     ];
     let kinds = table("## Record", "kind");
@@ -169,6 +171,44 @@ fn assert_grant(fixed: &[u8]) {
     assert_eq!(&grants[expected.len()][..2], ["30, 31, 32", "c, k, a"]);
     assert_eq!(&fixed[30..33], [8, 3, 5]);
     assert_eq!(&fixed[33..], b"\x52\x51\x62\x61customerkeyarea1");
+}
+
+#[test]
+fn the_settlements_table_is_the_settlement() {
+    let sums = Sums {
+        orders: 0x0102_0304_0506_0708,
+        units: 0x1112_1314_1516_1718,
+        refunded_units: 0x2122_2324_2526_2728,
+        spend: 0x3132_3334_3536_3738,
+        refunds: 0x4142_4344_4546_4748,
+        idle_unit_seconds: 0x5152_5354_5556_5758,
+        accrued: vec![0x6162_6364_6566_6768, 1],
+    };
+    let figures = [
+        sums.orders,
+        sums.units,
+        sums.refunded_units,
+        sums.spend,
+        sums.refunds,
+        sums.idle_unit_seconds,
+    ];
+    let settlement = Settlement { rules: vec![0x7172], drops: vec![(0x0081_8283, sums)] };
+    let mut bytes = Vec::new();
+    Record::Settled { first_sale: 1, settlement }.encode(Timestamp::default(), &mut bytes);
+    let mut expected = vec![
+        ("rules", 1_u16.to_le_bytes().to_vec()),
+        ("amounts", 2_u16.to_le_bytes().to_vec()),
+        ("drops", 1_u32.to_le_bytes().to_vec()),
+        ("rule", 0x7172_u16.to_le_bytes().to_vec()),
+        ("drop", 0x0081_8283_u32.to_le_bytes().to_vec()),
+    ];
+    let names = ["orders", "units", "refunded units", "spend", "refunds", "idle"];
+    let figures = names.iter().zip(figures);
+    expected.extend(figures.map(|(name, figure)| (*name, figure.to_le_bytes().to_vec())));
+    expected.push(("amount", 0x6162_6364_6566_6768_u64.to_le_bytes().to_vec()));
+    let (fixed, second) = bytes.split_at(bytes.len() - 8);
+    assert_bytes(&table("A settlement, from byte 16", "bytes"), &fixed[16..], 70, &expected);
+    assert_eq!(second, 1_u64.to_le_bytes());
 }
 
 #[test]
