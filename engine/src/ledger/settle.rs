@@ -82,7 +82,7 @@ impl EngineCore {
             let Some(rules) = rules? else { return self.settled_before(&sales, expect) };
             let drops = self.drop_sums(&sales);
             let accrued = drops.iter().map(|drop| &*drop.sums.accrued);
-            check_expected(campaign, expect, accrued)?;
+            check_expected(campaign, expect, &accrued)?;
             if let Ok(report) = self.append_settlement(campaign, &sales, rules, drops) {
                 return Ok(report);
             }
@@ -99,7 +99,7 @@ impl EngineCore {
         let campaign = sales.first().ok_or(Refusal::UnknownCampaign)?.campaign();
         let drops = self.drop_sums(sales);
         let settled = drops.iter().filter_map(|drop| Some(&*drop.settled.as_ref()?.sums.accrued));
-        check_expected(campaign, expect, settled)?;
+        check_expected(campaign, expect, &settled)?;
         let sequence = self.shared.journal.last_sequence();
         let report = Report::of(campaign, &drops);
         Ok(Pending::new(&self.shared.journal, sequence, report))
@@ -191,7 +191,7 @@ fn is_still(book: &Book, campaign: &Campaign, sales: &[Sale], counted: &Settleme
 fn check_expected<'a>(
     campaign: &Campaign,
     expect: &[(&str, u64)],
-    drops: impl Iterator<Item = &'a [u64]> + Clone,
+    drops: &(impl Iterator<Item = &'a [u64]> + Clone),
 ) -> Result<(), Refusal> {
     let names = || campaign.ledger.iter().flat_map(|rule| &rule.beneficiaries);
     let gets = |id: &str| {
