@@ -1,5 +1,5 @@
-//! A settlement: what a campaign came to is fixed by one record, and whoever pays it out can rely on
-//! it.
+//! A settlement: what a campaign came to is fixed by one record, and whoever pays it out can rely
+//! on it.
 //!
 //! A rule can be settled once every drop of the campaign is over: closed, and no hold live. From
 //! then on nothing accrues any more, and refunds only take away. So orders can be counted while
