@@ -98,6 +98,12 @@ impl Page {
         from == Phase::Scheduled
     }
 
+    /// The drop is over; nothing was granted, or everything is settled.
+    pub(crate) fn end(&mut self) {
+        self.pause = None;
+        self.phase = self.phase.max(Phase::Closed);
+    }
+
     /// Stops the time of the drop's holds.
     pub(crate) fn pause(&mut self, at: Timestamp) {
         self.pause = Some(Pause { at, from: self.phase });
@@ -124,6 +130,14 @@ impl Book {
 
     pub(crate) fn add(&mut self, page: Page) {
         self.pages.push(page);
+    }
+
+    /// Adds the page of a drop that takes the place of another: it is paused if that one is.
+    pub(crate) fn add_in_place_of(&mut self, mut page: Page, other: Option<u32>) {
+        if let Some(pause) = other.and_then(|other| self.page(other).pause) {
+            page.pause(pause.at);
+        }
+        self.add(page);
     }
 
     /// Puts a page in the place of one on which nothing had happened yet.

@@ -23,15 +23,17 @@ use crate::request::HoldRequest;
 use crate::sale::{Sale, SaleCore};
 
 /// A request that is well-formed, with its lines resolved.
-struct Ask<'a> {
-    customer: &'a str,
-    key: &'a str,
-    area: &'a str,
-    hash: u64,
+pub(crate) struct Ask<'a> {
+    pub(crate) customer: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) area: &'a str,
+    pub(crate) hash: u64,
     /// By item, those of the same item summed.
-    lines: Lines,
+    pub(crate) lines: Lines,
     /// A line names no item of the drop, and is not among the lines.
-    unknown_sku: bool,
+    pub(crate) unknown_sku: bool,
+    /// The wait that it ends.
+    pub(crate) wait: Option<u32>,
 }
 
 /// A check that failed.
@@ -48,9 +50,11 @@ impl From<Refusal> for No {
 }
 
 /// How an attempt ended.
-enum Attempt {
+pub(crate) enum Attempt {
     Granted(Pending<Hold>),
     Refused(Refusal),
+    /// The key was used to join the line.
+    Waits(Slot),
     /// Try again under the basket mutex.
     Slow,
 }
@@ -79,22 +83,27 @@ impl Sale {
         match self.attempt(&ask, false) {
             Attempt::Granted(pending) => Ok(pending),
             Attempt::Refused(refusal) => Err(refusal),
+            Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)))),
             Attempt::Slow => self.hold_slow(&ask),
         }
     }
 
     #[cold]
     fn hold_slow(&self, ask: &Ask<'_>) -> Result<Pending<Hold>, Refusal> {
-        let _basket = self.0.basket.lock();
-        match self.attempt(ask, true) {
+        let mut line = self.0.basket.lock();
+        self.0.serve(&mut line)?;
+        let attempt = self.attempt(ask, true);
+        drop(line);
+        match attempt {
             Attempt::Granted(pending) => Ok(pending),
             Attempt::Refused(refusal) => Err(refusal),
+            Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)))),
             Attempt::Slow => unreachable!("under the mutex everything is decided"),
         }
     }
 
     /// One pass down the order of checks; `basket`: under the basket mutex.
-    fn attempt(&self, ask: &Ask<'_>, basket: bool) -> Attempt {
+    pub(crate) fn attempt(&self, ask: &Ask<'_>, basket: bool) -> Attempt {
         let sale = &*self.0;
         let shard_index = sale.shard_of(ask.hash);
         let mut shard = match sale.shard_if_made(shard_index) {
@@ -108,7 +117,7 @@ impl Sale {
         // Both are far from the cache in a big drop; asked for together, they come together.
         let known = sale.knows(ask.hash);
         let buyer = shard.buyer(ask.customer, ask.hash);
-        if let Some(replay) = self.replay(ask, &shard, buyer.row) {
+        if let Some(replay) = self.replay(ask, &shard, shard_index, buyer.row) {
             return replay;
         }
         match sale.checked(ask, buyer.row.map(|row| (&*shard, row))) {
@@ -126,7 +135,7 @@ impl Sale {
             Admit::Slow => return Attempt::Slow,
         };
         let slot = Slot { shard: shard_index, row };
-        let granted = self.record(ask, &mut shard, &buyer, slot, gifts, basket);
+        let granted = sale.record(ask, &mut shard, &buyer, slot, gifts, basket);
         let answer = granted.map(|_| {
             let pending = self.answer(&shard, row);
             if planted(Fault::AcknowledgeBeforeFlush) { pending.unwaited() } else { pending }
@@ -136,7 +145,7 @@ impl Sale {
             Ok(pending) => Attempt::Granted(pending),
             Err((refusal, moves)) => {
                 if !basket {
-                    sale.give_back(&moves);
+                    sale.put_back(&moves);
                 }
                 sale.turn_phase(sale.shared.clock.now());
                 Attempt::Refused(refusal)
@@ -144,17 +153,34 @@ impl Sale {
         }
     }
 
-    /// INVARIANT(K1): the answer under a key that was granted before, looked up under the same lock
+    /// INVARIANT(K1): the answer under a key that was used before, looked up under the same lock
     /// under which a grant writes its key. A refusal leaves nothing to find.
-    fn replay(&self, ask: &Ask<'_>, shard: &Shard, buyer: Option<u32>) -> Option<Attempt> {
+    fn replay(
+        &self,
+        ask: &Ask<'_>,
+        shard: &Shard,
+        shard_index: u8,
+        buyer: Option<u32>,
+    ) -> Option<Attempt> {
         if ask.key.is_empty() || planted(Fault::KeyForgotten) {
             return None;
         }
-        let row = shard.by_key(buyer?, ask.key, &self.0.names)?;
+        let buyer = buyer?;
+        let differs = |lines: &Lines, area: &str| {
+            let same = !ask.unknown_sku && ask.lines == *lines && ask.area == area;
+            !same && !planted(Fault::KeyNotCompared)
+        };
+        let Some(row) = shard.by_key(buyer, ask.key, &self.0.names) else {
+            let row = shard.wait_by_key(buyer, ask.key)?;
+            let wait = shard.wait(row)?;
+            return Some(if differs(&wait.lines, &wait.area) {
+                Attempt::Refused(Refusal::KeyReused)
+            } else {
+                Attempt::Waits(Slot { shard: shard_index, row })
+            });
+        };
         let hold = shard.row(row);
-        let same =
-            !ask.unknown_sku && ask.lines == shard.lines(hold) && ask.area == shard.area(hold);
-        if !same && !planted(Fault::KeyNotCompared) {
+        if differs(&shard.lines(hold), shard.area(hold)) {
             return Some(Attempt::Refused(Refusal::KeyReused));
         }
         let mut pending = self.answer(shard, row);
@@ -170,9 +196,20 @@ impl Sale {
         let holds = self.list(shard, index, shard.counted_of(buyer.row));
         Attempt::Refused(Refusal::LimitReached(Box::new(holds)))
     }
+}
 
+/// Adds a line, to the one of the same item if there is one.
+#[inline]
+fn add(lines: &mut Lines, line: Line) {
+    match lines.iter_mut().find(|other| other.item == line.item) {
+        Some(other) => other.quantity += line.quantity,
+        None => lines.push(line),
+    }
+}
+
+impl SaleCore {
     /// Appends the grant and applies it. On refusal: what has to go back to stock.
-    fn record(
+    pub(crate) fn record(
         &self,
         ask: &Ask<'_>,
         shard: &mut Shard,
@@ -181,8 +218,8 @@ impl Sale {
         gifts: u32,
         basket: bool,
     ) -> Result<Stamp, (Refusal, Moves)> {
-        let sale = &*self.0;
-        let rules = &sale.campaign().rules;
+        let sale = self;
+        let rules = sale.rules();
         let now = sale.shared.clock.now();
         let lines = &ask.lines;
         let moves = sale.goods.moves(lines, gifts);
@@ -193,15 +230,14 @@ impl Sale {
             expires_at: now.plus_ms(rules.hold_ttl_ms),
             gifts,
             confirmed: rules.auto_confirm && sale.goods.total(lines) == 0,
-            wait: None,
+            wait: ask.wait,
             lines: lines.clone(),
             customer: ask.customer,
             key: ask.key,
             area: ask.area,
         };
         let room = Room::Keep(RESERVE_BYTES_PER_HOLD);
-        let early_number =
-            planted(Fault::NumberBeforeAppend).then(|| self.page().0.last_number + 1);
+        let early_number = planted(Fault::NumberBeforeAppend).then(|| self.next_number());
         let stamp = sale.shared.journal.append(now, room, |book, _| {
             let page = book.page_mut(sale.index);
             sale.still_open(page.phase, now)?;
@@ -221,31 +257,26 @@ impl Sale {
         shard.granted(buyer, &grant, now, stamp.sequence, &sale.names, limited);
         Ok(stamp)
     }
-}
 
-/// Adds a line, to the one of the same item if there is one.
-#[inline]
-fn add(lines: &mut Lines, line: Line) {
-    match lines.iter_mut().find(|other| other.item == line.item) {
-        Some(other) => other.quantity += line.quantity,
-        None => lines.push(line),
+    /// A planted fault: the next number as it seems now.
+    #[cold]
+    fn next_number(&self) -> u32 {
+        self.shared.journal.read(|book, _| book.page(self.index).last_number) + 1
     }
-}
 
-impl SaleCore {
     /// A well-formed request, without its lines.
     #[inline]
-    fn ask<'a>(&self, request: &HoldRequest<'a>) -> Ask<'a> {
+    pub(crate) fn ask<'a>(&self, request: &HoldRequest<'a>) -> Ask<'a> {
         let HoldRequest { customer, key, area, .. } = *request;
         let (key, area) = (key.unwrap_or_default(), area.unwrap_or_default());
         let hash = self.hash(customer);
-        Ask { customer, key, area, hash, lines: Lines::new(), unknown_sku: false }
+        Ask { customer, key, area, hash, lines: Lines::new(), unknown_sku: false, wait: None }
     }
 
     /// Its lines, written where they stay: a list that is moved just after it was written makes the
     /// processor wait, and a crowd wait with it.
     #[inline]
-    fn resolve(&self, request: &HoldRequest<'_>, ask: &mut Ask<'_>) {
+    pub(crate) fn resolve(&self, request: &HoldRequest<'_>, ask: &mut Ask<'_>) {
         for &(sku, quantity) in &request.lines {
             let quantity = u16::try_from(quantity).expect("limits.rs bounds a quantity");
             match self.goods.find(sku) {
@@ -277,7 +308,7 @@ impl SaleCore {
 
     /// INVARIANT(K1): before units are taken for the customer.
     #[inline]
-    fn remember(&self, hash: u64) {
+    pub(crate) fn remember(&self, hash: u64) {
         if let Some(buyers) = self.buyers.get()
             && !planted(Fault::KnownForgotten)
         {
@@ -293,8 +324,9 @@ impl SaleCore {
         if ask.unknown_sku {
             return Err(Refusal::UnknownSku.into());
         }
-        if let Some(areas) = &self.campaign().rules.areas
+        if let Some(areas) = &self.rules().areas
             && !areas.iter().any(|area| area == ask.area)
+            && !self.terms.serve(ask.area)
         {
             return Err(Refusal::AreaNotServed.into());
         }
@@ -313,9 +345,9 @@ impl SaleCore {
         self.turn_phase(self.shared.clock.now());
         match self.phase.get() {
             Phase::Open => Ok(()),
-            Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at }),
+            Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.opens_at() }),
             Phase::Paused if self.opens_later() => {
-                Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at })
+                Err(Refusal::NotOpen { opens_at: self.opens_at() })
             }
             Phase::Paused => Err(Refusal::Paused),
             Phase::Closed | Phase::Settled => Err(Refusal::Closed),
@@ -324,7 +356,7 @@ impl SaleCore {
 
     /// Whether its instant has not come: until then a pause shows nothing of itself.
     fn opens_later(&self) -> bool {
-        self.phase.awaits_opening() && self.shared.clock.now() < self.occurrence().opens_at
+        self.phase.awaits_opening() && self.shared.clock.now() < self.opens_at()
     }
 
     /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the
@@ -334,7 +366,7 @@ impl SaleCore {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
             limit == 0 || has + u64::from(more) <= u64::from(limit)
         };
-        let limit = self.campaign().rules.limit_per_customer;
+        let limit = self.rules().limit_per_customer;
         let asked: u32 = lines.iter().map(|line| u32::from(line.quantity)).sum();
         let own = |line: &Line| {
             let limit = self.goods.get(line.item).limit;
@@ -357,7 +389,7 @@ impl SaleCore {
     }
 
     /// INVARIANT(T1): under the append lock, so no grant's record follows `Closed`.
-    fn still_open(&self, phase: Phase, now: Timestamp) -> Result<(), Refusal> {
+    pub(crate) fn still_open(&self, phase: Phase, now: Timestamp) -> Result<(), Refusal> {
         if planted(Fault::GrantAfterClose) {
             return Ok(());
         }
@@ -370,7 +402,16 @@ impl SaleCore {
 
     /// 64 bits that nobody outside this process can foretell.
     fn random(&self, slot: Slot) -> u64 {
-        let place = [u64::from(self.index), (u64::from(slot.shard) << 32) | u64::from(slot.row)];
+        self.random_of(u64::from(self.index), slot)
+    }
+
+    /// Likewise for a wait, whose slot may be a hold's too.
+    pub(crate) fn random_of_wait(&self, slot: Slot) -> u64 {
+        self.random_of(u64::from(self.index) | 1 << 32, slot)
+    }
+
+    fn random_of(&self, what: u64, slot: Slot) -> u64 {
+        let place = [what, (u64::from(slot.shard) << 32) | u64::from(slot.row)];
         let [a, b] = place.map(u64::to_le_bytes);
         let mut bytes = [0; 16];
         let (front, back) = bytes.split_at_mut(8);
@@ -379,27 +420,13 @@ impl SaleCore {
         self.shared.ids.hash(&bytes)
     }
 
-    /// Puts back what a line does not wait for, and returns the rest for [`SaleCore::give_back`].
-    pub(crate) fn put_back(&self, moves: &Moves) -> Moves {
-        let waited_for = |&(good, units): &(u16, u32)| {
-            self.goods.get(good).cell.as_ref().is_some_and(|cell| !cell.try_put_back(units))
-        };
-        moves.iter().copied().filter(waited_for).collect()
-    }
-
     /// Puts units back into stock.
     ///
     /// INVARIANT(J2): only inside or after the append of the record that frees them, or for a grant
     /// that the append refused.
-    ///
-    /// IMPORTANT: under no shard's lock, which comes after the basket mutex.
-    pub(crate) fn give_back(&self, moves: &Moves) {
-        let waited_for = self.put_back(moves);
-        if !waited_for.is_empty() {
-            let _basket = self.basket.lock();
-            for (good, units) in waited_for {
-                self.goods.get(good).cell.as_ref().into_iter().for_each(|c| c.put_back(units));
-            }
+    pub(crate) fn put_back(&self, moves: &Moves) {
+        for &(good, units) in moves {
+            self.goods.get(good).cell.as_ref().into_iter().for_each(|cell| cell.put_back(units));
         }
     }
 }

@@ -125,7 +125,7 @@ impl Hold {
 
     /// The hold as its grant made it.
     pub(crate) fn of_grant(sale: &Sale, grant: &Grant<'_>) -> Self {
-        let created_at = grant.expires_at.minus_ms(sale.campaign().rules.hold_ttl_ms);
+        let created_at = grant.expires_at.minus_ms(sale.0.rules().hold_ttl_ms);
         let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
         Self {
             id: HoldId::new(sale.0.index, grant.slot, grant.random),

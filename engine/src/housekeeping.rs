@@ -76,6 +76,7 @@ impl EngineCore {
         for sale in self.current() {
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
+            sale.0.serve_line();
             if live.contains(&sale.0.index) && sale.phase() != Phase::Paused {
                 expired += sale.0.expire_due(now);
             }

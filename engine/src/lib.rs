@@ -48,6 +48,7 @@ mod buyers;
 mod campaign;
 mod catalogue;
 mod clock;
+mod delete;
 mod engine;
 mod error;
 mod events;
@@ -61,12 +62,15 @@ mod ids;
 mod journal;
 mod lifecycle;
 pub mod limits;
+mod line;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
 mod options;
 mod orders;
 mod pending;
 mod phase;
+mod places;
+mod put;
 mod refund;
 mod refusal;
 mod replay;
@@ -79,7 +83,9 @@ mod shuttle_models;
 mod snapshot;
 mod stock;
 mod sync;
+mod terms;
 mod view;
+mod wait;
 
 pub use backup::{backup_directory, restore_directory};
 pub use campaign::{
@@ -102,12 +108,14 @@ pub use options::Options;
 pub use orders::Orders;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
+pub use put::{Change, ChangeKind};
 pub use refund::Refund;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;
 pub use snapshot::{SnapshotMade, make_snapshot, snapshot_directory};
 pub use view::{GiftView, ItemView, SaleView};
+pub use wait::{HoldOrWait, Wait, WaitId, WaitLine, WaitState};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -90,7 +90,7 @@ impl SaleCore {
     /// closed by [`SaleCore::close_if_due`] alone: here a shard may be locked.
     pub(crate) fn turn_phase(&self, now: Timestamp) {
         let due = |phase| match phase {
-            Phase::Scheduled => self.occurrence().opens_at <= now,
+            Phase::Scheduled => self.opens_at() <= now,
             Phase::Open => self.is_over(now),
             Phase::Paused | Phase::Closed | Phase::Settled => false,
         };
@@ -120,7 +120,7 @@ impl SaleCore {
 
     /// Whether the drop's closing instant has come.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= now)
+        self.terms.closes_at().is_some_and(|closes_at| closes_at <= now)
     }
 
     fn close(&self) -> Result<(), Option<Refusal>> {
@@ -155,8 +155,8 @@ impl SaleCore {
         &self,
         turn: impl FnOnce(&mut Page, Timestamp) -> Result<(u64, Record<'static>), Option<Refusal>>,
     ) -> Result<(), Option<Refusal>> {
-        let _basket = self.basket.lock();
-        let _no_step = self.shared.making.lock();
+        let mut line = self.basket.lock();
+        let no_step = self.shared.making.lock();
         let now = self.shared.clock.now();
         let mut shards: Vec<_> = self.shards().collect();
         let mut paused_ms = 0;
@@ -168,6 +168,9 @@ impl SaleCore {
         if paused_ms > 0 {
             shards.iter_mut().for_each(|shard| Shard::unpaused(shard, paused_ms));
         }
+        drop((shards, no_step));
+        // First of all the line. What it cannot have yet it gets with the next look.
+        let _ = self.serve(&mut line);
         Ok(())
     }
 }

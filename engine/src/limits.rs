@@ -116,6 +116,9 @@ pub const EXPIRY_LAG_MS: u64 = 100;
 /// After a restart a live hold has at least this long left (or its whole TTL if shorter), in ms.
 pub const GRACE_AFTER_RESTART_MS: u64 = 60_000;
 
+/// Most places in a drop's line; who comes then is answered `overloaded`.
+pub const LINE_MAX: usize = 1 << 22;
+
 /// Most holds listed for one customer, newest first.
 pub const HOLDS_LISTED_MAX: usize = 100;
 

@@ -62,6 +62,11 @@ impl<T> Pending<T> {
         self.value.as_ref()
     }
 
+    /// The same answer put differently.
+    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Pending<U> {
+        Pending { value: self.value.map(change), ticket: self.ticket }
+    }
+
     /// Splits the answer from the ticket it waits for, so that it can be encoded meanwhile.
     ///
     /// IMPORTANT: nothing of the value may be shown to anybody before the ticket is durable.

@@ -85,9 +85,32 @@ impl Sale {
     pub fn refund(&self, id: &HoldId, refund: &Refund<'_>) -> Result<Pending<Hold>, Refusal> {
         refund.check()?;
         let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        match self.refund_now(id, refund, false)? {
+            Some(answer) => Ok(answer),
+            None => self.refund_slow(id, refund),
+        }
+    }
+
+    /// Somebody waits for the units.
+    #[cold]
+    fn refund_slow(&self, id: &HoldId, refund: &Refund<'_>) -> Result<Pending<Hold>, Refusal> {
+        let mut line = self.0.basket.lock();
+        let answer = self.refund_now(id, refund, true)?;
+        // What the line cannot have yet it gets with the next look.
+        let _ = self.0.serve(&mut line);
+        Ok(answer.expect("under the mutex the line is served"))
+    }
+
+    /// `None`: somebody waits for the units, and `under_mutex` says that the mutex is not held.
+    fn refund_now(
+        &self,
+        id: &HoldId,
+        refund: &Refund<'_>,
+        under_mutex: bool,
+    ) -> Result<Option<Pending<Hold>>, Refusal> {
         let (mut shard, row) = self.locate(id)?;
         let asked = self.0.asked(refund)?;
-        let restock = refund.restock.unwrap_or(self.campaign().rules.restock_refunds);
+        let restock = refund.restock.unwrap_or(self.0.rules().restock_refunds);
         let name = refund.id.unwrap_or_default();
         if let Some(before) =
             shard.refunds(row, u64::MAX).find(|before| !name.is_empty() && *before.name == *name)
@@ -95,11 +118,11 @@ impl Sale {
             let same = before.restock == restock
                 && before.all == asked.is_empty()
                 && (before.all || before.lines == asked);
-            return if same { Ok(self.answer(&shard, row)) } else { Err(Refusal::Conflict) };
+            return if same { Ok(Some(self.answer(&shard, row))) } else { Err(Refusal::Conflict) };
         }
         match shard.row(row).state() {
             HoldState::Confirmed => {}
-            HoldState::Refunded => return Ok(self.answer(&shard, row)),
+            HoldState::Refunded => return Ok(Some(self.answer(&shard, row))),
             HoldState::Expired => return Err(Refusal::Expired),
             HoldState::Held | HoldState::Released => return Err(Refusal::WrongState),
         }
@@ -108,11 +131,8 @@ impl Sale {
         let lines = if all { left_of(&kept) } else { within(&kept, asked)? };
         let moves = self.0.goods.moves_back(&kept, shard.row(row).gifts, &lines);
         let refund = record::Refund { slot: id.slot(), lines, all, restock, name };
-        let late = self.0.record_refund(&mut shard, &refund, &moves);
-        let answer = self.answer(&shard, row);
-        drop(shard);
-        self.0.give_back(&late);
-        Ok(answer)
+        let recorded = self.0.record_refund(&mut shard, &refund, &moves, under_mutex);
+        Ok(recorded.then(|| self.answer(&shard, row)))
     }
 }
 
@@ -132,7 +152,8 @@ impl SaleCore {
         Ok(lines)
     }
 
-    /// Appends and applies a refund; what a line waits for is returned.
+    /// Appends and applies a refund, and says whether it did: units that somebody waits for are
+    /// freed under the mutex only.
     ///
     /// INVARIANT(J2): units go back to stock inside the append of the record that frees them.
     fn record_refund(
@@ -140,23 +161,23 @@ impl SaleCore {
         shard: &mut Shard,
         refund: &record::Refund<'_>,
         moves: &Moves,
-    ) -> Moves {
+        under_mutex: bool,
+    ) -> bool {
         let now = self.shared.clock.now();
         let turn = if refund.restock { Turn::Restocked } else { Turn::Withdrawn };
-        let mut late = Moves::new();
         let appended = self.shared.journal.append(now, Room::Own, |book, _| {
+            if refund.restock && !under_mutex && self.goods.are_awaited(moves) {
+                return Err(());
+            }
             book.turn(self.index, moves, turn);
             if refund.restock {
-                late = self.put_back(moves);
+                self.put_back(moves);
             }
-            Ok::<_, std::convert::Infallible>(Record::Refunded {
-                sale: self.index,
-                refund: refund.clone(),
-            })
+            Ok(Record::Refunded { sale: self.index, refund: refund.clone() })
         });
-        let stamp = appended.unwrap_or_else(|never| match never {});
+        let Ok(stamp) = appended else { return false };
         shard.refunded(refund, stamp, |item| self.is_limited(item));
-        late
+        true
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::Timestamp;
 use crate::hold::Hold;
 use crate::pending::Pending;
+use crate::wait::Wait;
 
 /// Why the engine did not do what was asked. Nothing was changed.
 ///
@@ -19,6 +20,10 @@ pub enum Refusal {
     UnknownDrop,
     /// No hold of that name in this drop.
     UnknownHold,
+    /// No place in the line of that name in this drop.
+    UnknownWait,
+    /// No campaign of that name.
+    UnknownCampaign,
     /// The drop has no item of that name.
     UnknownSku,
     /// The drop is closed.
@@ -40,13 +45,16 @@ pub enum Refusal {
         /// How many are there, of the first line that is short.
         available: u32,
     },
+    /// The idempotency key was used to join the line; the wait, as it is now. Only
+    /// [`Sale::hold`](crate::Sale::hold) says so, which answers with a hold or not at all.
+    Waiting(Box<Pending<Wait>>),
     /// The idempotency key was used for another request.
     KeyReused,
     /// The hold was confirmed with another payment.
     Conflict,
     /// The hold has expired.
     Expired,
-    /// The hold's state does not allow it.
+    /// The hold's state does not allow it, or the campaign's.
     WrongState,
     /// Too much is under way; the same request may succeed in a moment.
     Overloaded,
@@ -62,6 +70,9 @@ impl Refusal {
             Self::Malformed(_) => "malformed",
             Self::UnknownDrop => "unknown_drop",
             Self::UnknownHold => "unknown_hold",
+            Self::UnknownWait => "unknown_wait",
+            Self::Waiting(_) => "waiting",
+            Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownSku => "unknown_sku",
             Self::Closed => "closed",
             Self::NotOpen { .. } => "not_open",

@@ -37,14 +37,19 @@ impl Sale {
         }
         let _watch = self.0.shared.journal.pass(Class::Hold)?;
         let good = self.0.goods.find_good(sku).ok_or(Refusal::UnknownSku)?;
-        let _basket = self.0.basket.lock();
+        let mut line = self.0.basket.lock();
+        self.0.serve(&mut line)?;
         loop {
             let before = self.page().0.goods.get(usize::from(good)).and_then(|count| count.total);
             if was.is_some() && was != before {
                 return Err(Refusal::Conflict);
             }
             match self.0.set_total(good, before.ok_or(Refusal::WrongState)?, total) {
-                Ok(()) => return Ok(self.shown()),
+                Ok(()) => {
+                    // What the line cannot have yet it gets with the next look.
+                    let _ = self.0.serve(&mut line);
+                    return Ok(self.shown());
+                }
                 Err(No::Refused(refusal)) => return Err(refusal),
                 Err(No::Again) => {}
             }

@@ -17,6 +17,17 @@ use crate::refusal::Refusal;
 use crate::request::check_payment;
 use crate::sale::{Sale, SaleCore};
 
+/// A hold that is to be freed.
+#[derive(Clone, Copy, Debug)]
+struct Freed<'a> {
+    /// What it becomes.
+    state: HoldState,
+    /// Units that go back to stock.
+    moves: &'a Moves,
+    /// Whether the basket mutex is held.
+    under_mutex: bool,
+}
+
 impl Sale {
     /// Makes a hold an order. Repeating it with the same payment gives the same answer. An expired
     /// hold becomes one too, with the number it had, while its units and a required gift are free,
@@ -75,11 +86,33 @@ impl Sale {
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn release(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
         let _watch = self.0.shared.journal.pass(Class::Settle)?;
+        match self.release_now(id, false)? {
+            Some(answer) => Ok(answer),
+            None => self.release_slow(id),
+        }
+    }
+
+    /// Somebody waits for the units.
+    #[cold]
+    fn release_slow(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
+        let mut line = self.0.basket.lock();
+        let answer = self.release_now(id, true)?;
+        // What the line cannot have yet it gets with the next look.
+        let _ = self.0.serve(&mut line);
+        Ok(answer.expect("under the mutex the line is served"))
+    }
+
+    /// `None`: somebody waits for the units, and `under_mutex` says that the mutex is not held.
+    fn release_now(
+        &self,
+        id: &HoldId,
+        under_mutex: bool,
+    ) -> Result<Option<Pending<Hold>>, Refusal> {
         let (mut shard, row) = self.locate(id)?;
         match shard.row(row).state() {
             HoldState::Held => {}
             HoldState::Confirmed if planted(Fault::ReleaseAfterConfirm) => {}
-            HoldState::Released | HoldState::Expired => return Ok(self.answer(&shard, row)),
+            HoldState::Released | HoldState::Expired => return Ok(Some(self.answer(&shard, row))),
             HoldState::Confirmed | HoldState::Refunded => return Err(Refusal::WrongState),
         }
         let mut moves = self.0.moves(&shard, row);
@@ -87,19 +120,20 @@ impl Sale {
             moves.retain(|(good, _)| usize::from(*good) < self.0.goods.items().len());
         }
         if planted(Fault::GiveBackBeforeLog) {
-            self.0.give_back(&moves);
+            self.0.put_back(&moves);
             moves.clear();
             std::thread::yield_now();
         }
-        let late = self.0.free(&mut shard, row, id.slot(), HoldState::Released, &moves);
-        let late = late.expect("a release is refused by no phase");
+        let freed = Freed { state: HoldState::Released, moves: &moves, under_mutex };
+        if !self.0.free(&mut shard, row, id.slot(), freed) {
+            return Ok(None);
+        }
         let answer = self.answer(&shard, row);
         drop(shard);
-        self.0.give_back(&late);
         if planted(Fault::FreedTwice) {
-            self.0.give_back(&moves);
+            self.0.put_back(&moves);
         }
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     /// Gives a hold more time: until now + the drop's TTL, but at most twice that after it was
@@ -121,7 +155,7 @@ impl Sale {
             }
             HoldState::Expired => return Err(Refusal::Expired),
         }
-        let ttl_ms = self.0.campaign().rules.hold_ttl_ms;
+        let ttl_ms = self.0.rules().hold_ttl_ms;
         let latest = hold.created_at.plus_ms(2 * ttl_ms);
         let mut expires_at = hold.ends_at;
         let sale = self.0.index;
@@ -149,11 +183,12 @@ impl Sale {
     /// INVARIANT(J2): the units leave stock before the record that sells them.
     #[cold]
     fn confirm_late(&self, id: &HoldId, payment: &str) -> Result<Pending<Hold>, Refusal> {
-        let basket = self.0.basket.lock();
+        let mut line = self.0.basket.lock();
+        self.0.serve(&mut line)?;
         let (mut shard, row) = self.locate(id)?;
         let hold = *shard.row(row);
         if hold.state() != HoldState::Expired {
-            drop((shard, basket)); // somebody else paid for it meanwhile
+            drop((shard, line)); // somebody else paid for it meanwhile
             return self.confirm(id, payment);
         }
         let lines = shard.lines(&hold);
@@ -186,57 +221,63 @@ impl SaleCore {
     pub(crate) fn expire_due(&self, now: Timestamp) -> u64 {
         let now = if planted(Fault::EarlyExpiry) { now.plus_ms(1_000) } else { now };
         let mut expired = 0;
+        let waited = !self.basket.lock().is_empty();
         for index in 0..u8::try_from(SHARDS - 1).unwrap_or(u8::MAX) + 1 {
             // One hold at a time: nobody waits long for the shard.
-            while self.shared.journal.pass(Class::Settle).is_ok() && self.expire_one(index, now) {
+            while self.shared.journal.pass(Class::Settle).is_ok()
+                && self.expire_one(index, now, waited)
+            {
                 expired += 1;
             }
         }
         expired
     }
 
-    fn expire_one(&self, index: u8, now: Timestamp) -> bool {
+    /// Expires the next hold that is due in a shard, if there is one; `waited`: somebody waits.
+    fn expire_one(&self, index: u8, now: Timestamp, waited: bool) -> bool {
+        let mut line = waited.then(|| self.basket.lock());
         let mut shard = self.shard(index);
         let Some(row) = shard.due(now) else { return false };
         let moves = self.moves(&shard, row);
         let slot = Slot { shard: index, row };
-        let late = self.free(&mut shard, row, slot, HoldState::Expired, &moves);
+        let freed = Freed { state: HoldState::Expired, moves: &moves, under_mutex: waited };
+        if !self.free(&mut shard, row, slot, freed) {
+            shard.put_off(row);
+            return false;
+        }
         drop(shard);
-        let Some(late) = late else { return false };
-        self.give_back(&late);
+        if let Some(line) = &mut line {
+            // What the line cannot have yet it gets with the next look.
+            let _ = self.serve(line);
+        }
         true
     }
 
-    /// Appends and applies a release or an expiry. The units go back inside the append, so that
-    /// whoever sees them available can have them; what a line waits for is returned, for
-    /// [`SaleCore::give_back`] once the shard is let go of. Nothing expires while the drop is
-    /// paused.
-    fn free(
-        &self,
-        shard: &mut Shard,
-        row: u32,
-        slot: Slot,
-        state: HoldState,
-        moves: &Moves,
-    ) -> Option<Moves> {
+    /// Appends and applies a release or an expiry, and says whether it did: nothing expires while
+    /// the drop is paused, and units that somebody waits for are freed under the mutex only.
+    ///
+    /// The units go back inside the append, so that whoever sees them available can have them.
+    fn free(&self, shard: &mut Shard, row: u32, slot: Slot, freed: Freed<'_>) -> bool {
+        let Freed { state, moves, under_mutex } = freed;
         let sale = self.index;
         let record = match state {
             HoldState::Expired => Record::Expired { sale, slot },
             _ => Record::Released { sale, slot },
         };
-        let freed = self.moves(shard, row);
-        let mut late = Moves::new();
+        let all = self.moves(shard, row);
         let now = self.shared.clock.now();
         let appended = self.shared.journal.append(now, Room::Own, |book, _| {
-            if state == HoldState::Expired && book.page(sale).phase == Phase::Paused {
+            let paused = state == HoldState::Expired && book.page(sale).phase == Phase::Paused;
+            if paused || (!under_mutex && self.goods.are_awaited(&all)) {
                 return Err(());
             }
-            book.turn(sale, &freed, Turn::Freed);
-            late = self.put_back(moves);
+            book.turn(sale, &all, Turn::Freed);
+            self.put_back(moves);
             Ok(record)
         });
-        shard.freed(row, state, appended.ok()?, |item| self.is_limited(item));
-        Some(late)
+        let Ok(stamp) = appended else { return false };
+        shard.freed(row, state, stamp, |item| self.is_limited(item));
+        true
     }
 
     /// What a hold set aside.

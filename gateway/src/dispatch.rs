@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jangteo::limits::ORDERS_PAGE_MAX;
 use jangteo::{
-    Campaign, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId,
-    Orders, Pending, Phase, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
+    Campaign, Change, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold,
+    HoldId, Orders, Pending, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
 };
 
 use crate::access::{Caller, admit, admit_to_hold};
@@ -138,18 +138,18 @@ impl Dispatcher {
     }
 
     /// The campaign of that id, as it is recorded, once it has recovered.
-    pub(crate) fn campaign(&self, id: &str) -> Option<Campaign> {
+    pub(crate) fn campaign(&self, id: &str) -> Option<Arc<Campaign>> {
         let sales = self.recovered().sales();
-        let sale = sales.iter().find(|sale| sale.campaign().id == id);
-        sale.map(|sale| sale.campaign().clone()) // none is without a drop
+        let sale = sales.iter().find(|sale| sale.campaign_id() == id);
+        sale.map(Sale::campaign) // none is without a drop
     }
 
     /// Likewise all campaigns, by id.
-    pub(crate) fn campaigns(&self) -> Vec<Campaign> {
+    pub(crate) fn campaigns(&self) -> Vec<Arc<Campaign>> {
         let sales = self.recovered().sales();
         let all: BTreeMap<&str, &Sale> =
-            sales.iter().map(|sale| (sale.campaign().id.as_str(), sale)).collect();
-        all.into_values().map(|sale| sale.campaign().clone()).collect()
+            sales.iter().map(|sale| (sale.campaign_id(), sale)).collect();
+        all.into_values().map(Sale::campaign).collect()
     }
 
     /// Puts a campaign, once it has recovered. Waits for the disk.
@@ -157,17 +157,14 @@ impl Dispatcher {
         self.unbroken(|| self.recovered().put(campaign))
     }
 
-    /// Likewise, whether the drops there are would make way for those of this campaign.
-    pub(crate) fn would_put(&self, campaign: &Campaign) -> Result<(), Error> {
-        let sales = self.recovered().sales();
-        let mut old = sales.iter().filter(|sale| sale.campaign().id == campaign.id);
-        match old.find(|sale| sale.phase() != Phase::Scheduled || !sale.is_sealed()) {
-            Some(fixed) => {
-                let key = "the campaign file".to_owned();
-                Err(Error::Conflict { drop: fixed.id().to_owned(), key })
-            }
-            None => Ok(()),
-        }
+    /// Likewise, what that would do to the drops. Waits for nothing, but works.
+    pub(crate) fn would_put(&self, campaign: Campaign) -> Result<Vec<Change>, Error> {
+        self.recovered().would_put(campaign)
+    }
+
+    /// Deletes a campaign, once it has recovered.
+    pub(crate) fn delete(&self, id: &str) -> Result<Pending<()>, Refused> {
+        Ok(self.unbroken(|| self.recovered().delete(id))??)
     }
 
     /// Whether there is room for the command now: it comes before everything that the engine says.
@@ -288,7 +285,7 @@ impl Dispatcher {
         let sales = engine.sales();
         let mut wanted = sales
             .iter()
-            .filter(|sale| filter.campaign.is_none_or(|id| sale.campaign().id == id))
+            .filter(|sale| filter.campaign.is_none_or(|id| sale.campaign_id() == id))
             .filter(|sale| filter.phases.is_empty() || filter.phases.contains(&sale.phase()))
             .filter(|sale| behind(sale));
         let views: Vec<SaleView> =

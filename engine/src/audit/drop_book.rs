@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::drop_line::WaitingLine;
 use super::history::{HoldHistory, HoldUnits};
 use super::report::{Counted, DropAudit, Found, HoldAudit, HoldCounts, Units};
 use super::terms::{Taken, Terms};
@@ -18,7 +19,7 @@ pub(super) struct DropBook {
     index: u32,
     id: String,
     campaign: String,
-    /// Whether a later put of the campaign took this drop's place.
+    /// Whether a later put of the campaign took this drop's place, or deleted it.
     replaced: bool,
     pub(super) terms: Terms,
     pub(super) phase: Phase,
@@ -35,7 +36,8 @@ pub(super) struct DropBook {
     /// Units held and sold, by customer, and by customer and item.
     pub(super) units: HashMap<u32, u64>,
     pub(super) units_of: HashMap<(u32, usize), u64>,
-    keys: HashSet<(u32, Box<str>)>,
+    pub(super) keys: HashSet<(u32, Box<str>)>,
+    pub(super) line: WaitingLine,
     /// Names of refunds, by hold.
     pub(super) refunds: HashSet<(usize, Box<str>)>,
 }
@@ -98,6 +100,7 @@ impl DropBook {
             units: HashMap::new(),
             units_of: HashMap::new(),
             keys: HashSet::new(),
+            line: WaitingLine::default(),
             refunds: HashSet::new(),
         }
     }
@@ -110,12 +113,61 @@ impl DropBook {
         self.campaign == campaign && !self.replaced
     }
 
+    pub(super) fn is_settled(&self) -> bool {
+        self.phase == Phase::Settled
+    }
+
+    /// Whether nothing was ever granted.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.holds.is_empty()
+    }
+
+    /// The drop is deleted, with everything that is known of its customers.
+    pub(super) fn forget(&mut self) {
+        (self.replaced, self.phase) = (true, Phase::Closed);
+        self.holds = Vec::new();
+        self.by_slot.clear();
+        self.customers.clear();
+        self.keys.clear();
+    }
+
     pub(super) fn replaced(&mut self, found: &mut Found) {
-        if self.phase != Phase::Scheduled {
+        let from = self.pause.map_or(self.phase, |(_, from)| from);
+        if from != Phase::Scheduled {
             self.wrong(found, "drop", format!("replaced while {}", self.phase.name()));
         }
+        self.pause = None;
         self.replaced = true;
         self.phase = Phase::Closed;
+    }
+
+    /// Whether it is this drop, by its name.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
+    /// It takes the place of a drop that was paused, or not.
+    pub(super) fn pause_like(&mut self, other: &Self) {
+        (self.pause, self.phase) = (other.pause, other.phase);
+    }
+
+    /// The drop goes on under the campaign as it was put again.
+    pub(super) fn goes_on(
+        &mut self,
+        campaign: &Campaign,
+        occurrence: &Occurrence,
+        found: &mut Found,
+    ) {
+        let (terms, goods) = Terms::of(campaign, occurrence);
+        let same_goods = goods.iter().map(|(sku, _)| sku).eq(self.goods.iter().map(|one| &one.sku));
+        let broken = self.terms.broken_by(&terms, self.phase == Phase::Closed);
+        if let Some(what) = broken.or_else(|| (!same_goods).then_some("goods")) {
+            self.wrong(found, "terms", format!("put again with another {what}"));
+        }
+        if self.replaced || self.id != format!("{}-{}", campaign.id, occurrence.number) {
+            self.wrong(found, "drop", format!("goes on as {}", occurrence.number));
+        }
+        self.terms = terms;
     }
 
     pub(super) fn opened(&mut self, at: Timestamp, found: &mut Found) {
@@ -138,9 +190,14 @@ impl DropBook {
         }
         self.number(grant, found);
         self.place(grant, found);
-        let next = u32::try_from(self.customers.len()).unwrap_or(u32::MAX);
-        let customer = *self.customers.entry(grant.customer.into()).or_insert(next);
-        if !grant.key.is_empty() && !self.keys.insert((customer, grant.key.into())) {
+        match grant.wait {
+            Some(row) => self.handed_over(row, grant, found),
+            None => self.passes_by(grant.number, &grant.lines, found),
+        }
+        let customer = self.customer(grant.customer);
+        let fresh = grant.key.is_empty() || self.keys.insert((customer, grant.key.into()));
+        // The key of a wait is its hold's.
+        if !fresh && grant.wait.is_none() {
             let what = format!("hold {}: granted under a key that has a hold", grant.number);
             self.wrong(found, "K1", what);
         }
@@ -160,6 +217,12 @@ impl DropBook {
             taken,
             price: self.terms.price(&grant.lines),
         });
+    }
+
+    /// A customer's number among those who were granted something, or wait.
+    pub(super) fn customer(&mut self, name: &str) -> u32 {
+        let next = u32::try_from(self.customers.len()).unwrap_or(u32::MAX);
+        *self.customers.entry(name.into()).or_insert(next)
     }
 
     /// O1: 1, 2, 3 ... in the order of the journal.

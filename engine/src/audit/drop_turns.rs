@@ -11,11 +11,6 @@ use crate::journal::record::{Line, Refund, Shown};
 use crate::phase::Phase;
 
 impl DropBook {
-    /// A record that names what no drop has.
-    pub(super) fn unknown(&self, what: &str, found: &mut Found) {
-        self.wrong(found, "drop", format!("names {what}, which is not there"));
-    }
-
     /// What a record says the drop shows is what its records add up to.
     pub(super) fn shows(&self, shown: &Shown, found: &mut Found) {
         if shown.goods.is_empty() {
@@ -106,6 +101,7 @@ impl DropBook {
         for (rule, what) in faults {
             self.wrong(found, rule, format!("hold {number}: {what}"));
         }
+        self.passes_by(number, &lines, found);
         self.take(&moves, true, number, found);
         self.limits(customer, &moves, number, found);
     }

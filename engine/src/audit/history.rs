@@ -116,6 +116,7 @@ fn about(record: &Record<'_>, id: HoldId, changed: bool) -> Option<&'static str>
         Record::Resumed { .. } => (changed, "resumed"),
         Record::Stepped { .. } => (changed, "stepped"),
         Record::Campaign { .. }
+        | Record::Deleted { .. }
         | Record::Opened { .. }
         | Record::Paused { .. }
         | Record::Stocked { .. }

@@ -10,11 +10,12 @@
 //!
 //! No text of an audit names a customer, a key or a payment: holds are named by their number.
 //!
-//! `directory -> witness -> drop_book, drop_turns -> report`, and `layout` for the files; `history`: one hold,
+//! `directory -> witness -> drop_book, drop_turns, drop_line -> report`, and `layout` for the files; `history`: one hold,
 //! record by record; `online`.
 
 mod directory;
 mod drop_book;
+mod drop_line;
 mod drop_turns;
 mod history;
 mod layout;

@@ -13,7 +13,7 @@ use parking_lot::MutexGuard;
 
 use super::report::{Audit, Compared, Counted, HoldAudit, HoldCounts, Units};
 use crate::book::{Count, Page};
-use crate::buyers::{HoldRow, Shard};
+use crate::buyers::{HoldRow, Shard, WaitRowState};
 use crate::goods::Good;
 use crate::hold::HoldState;
 use crate::ids::{HoldId, Slot};
@@ -192,7 +192,15 @@ impl<'s> Recount<'s> {
                 *if held { &mut count.held } else { &mut count.sold } += u64::from(units);
             }
         }
-        let limit = u64::from(self.sale.campaign().rules.limit_per_customer);
+        let waits = shard.all_waits().iter();
+        for wait in waits.filter(|wait| wait.state == WaitRowState::Waiting) {
+            for line in &wait.lines {
+                let units = u64::from(line.quantity);
+                *by_buyer.entry(wait.buyer).or_default() += units;
+                *by_item.entry((wait.buyer, line.item)).or_default() += units;
+            }
+        }
+        let limit = u64::from(self.sale.0.rules().limit_per_customer);
         for (buyer, units) in by_buyer {
             let counted = shard.units(buyer);
             if counted != units {

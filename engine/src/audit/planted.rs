@@ -57,7 +57,8 @@ stock = 9
     );
     let campaign = Campaign::parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
     let occurrences = campaign.occurrences();
-    CampaignRecord { campaign, occurrences, hash_key: [1, 2] }.to_json()
+    let (campaign, kept) = (campaign.into(), std::collections::BTreeMap::new());
+    CampaignRecord { campaign, occurrences, kept, hash_key: [1, 2] }.to_json()
 }
 
 fn opened(sale: u32) -> Record<'static> {

@@ -18,7 +18,7 @@ pub(super) struct Terms {
     pub(super) items: Vec<ItemTerms>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct ItemTerms {
     price: u64,
     /// Units one customer may have; 0: no limit.
@@ -27,7 +27,7 @@ pub(super) struct ItemTerms {
 }
 
 /// A gift that joins each line of an item.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct GiftTerms {
     /// Its place among the drop's goods: items, then gifts.
     good: usize,
@@ -90,6 +90,29 @@ impl Terms {
         (terms, goods)
     }
 
+    /// What of a drop that goes on a file may not change, and would.
+    pub(super) fn broken_by(&self, after: &Self, closed: bool) -> Option<&'static str> {
+        let later = match (self.closes_at, after.closes_at) {
+            (Some(before), Some(after)) => before <= after,
+            (before, after) => after.is_none() || before.is_some(),
+        };
+        let lost = |after: &Vec<String>| match &self.areas {
+            Some(areas) => areas.iter().any(|area| !after.contains(area)),
+            None => true,
+        };
+        [
+            (self.opens_at != after.opens_at, "opening"),
+            (!later || (closed && self.closes_at != after.closes_at), "closing"),
+            (self.hold_ttl_ms != after.hold_ttl_ms, "time to live"),
+            (self.limit != after.limit, "limit"),
+            (self.auto_confirm != after.auto_confirm, "rule of confirming"),
+            (after.areas.as_ref().is_some_and(lost), "areas"),
+            (self.items != after.items, "items"),
+        ]
+        .into_iter()
+        .find_map(|(broken, what)| broken.then_some(what))
+    }
+
     /// Which units lines take, bit n of `gifts` telling whether line n got its gift.
     pub(super) fn taken(&self, lines: &[Line], gifts: u32) -> Vec<Taken> {
         let taken = |(place, line): (usize, &Line)| {
@@ -103,6 +126,12 @@ impl Terms {
             })
         };
         lines.iter().enumerate().filter_map(taken).collect()
+    }
+
+    /// Whether a line of that item is nothing without its gift.
+    pub(super) fn is_gift_required(&self, item: usize) -> bool {
+        let gift = self.items.get(item).and_then(|item| item.gift.as_ref());
+        gift.is_some_and(|gift| gift.required)
     }
 
     /// What lines cost.

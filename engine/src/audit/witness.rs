@@ -7,7 +7,7 @@ use super::drop_book::{DropBook, End};
 use super::history::HoldHistory;
 use super::report::{DropAudit, Found, Violation};
 use crate::Timestamp;
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::{CampaignRecord, DeletedRecord, PutDrop};
 use crate::hold::HoldState;
 use crate::ids::HoldId;
 use crate::journal::record::Record;
@@ -48,6 +48,11 @@ impl Witness {
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
                 self.put(*first_sale, &put);
             }
+            Record::Deleted { json, .. } => {
+                let record =
+                    DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
+                self.delete(&record.campaign);
+            }
             Record::Opened { sale, shown } => self.of(*sale, |drop, found| {
                 drop.opened(at, found);
                 drop.shows(shown, found);
@@ -86,8 +91,11 @@ impl Witness {
             Record::Refunded { sale, refund } => {
                 self.of(*sale, |drop, found| drop.refunded(refund, found));
             }
-            Record::Waited { sale, .. } | Record::Left { sale, .. } => {
-                self.of(*sale, |drop, found| drop.unknown("a line", found));
+            Record::Waited { sale, join } => {
+                self.of(*sale, |drop, found| drop.joined(join, found));
+            }
+            Record::Left { sale, slot } => {
+                self.of(*sale, |drop, found| drop.left_line(*slot, found));
             }
             Record::Extended { sale, slot, expires_at } => {
                 self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));
@@ -104,19 +112,49 @@ impl Witness {
         }
     }
 
-    /// A campaign takes the place of an earlier one of its id, none of whose drops has opened.
+    /// A campaign takes the place of an earlier one of its id. Drops of that one that have opened go
+    /// on, and perhaps others.
     fn put(&mut self, first_sale: u32, put: &CampaignRecord) {
         let next = self.drops.last_key_value().map_or(0, |(last, _)| last + 1);
         if first_sale != next {
             let what = format!("a campaign's drops begin at {first_sale}, not at {next}");
             self.found.add(None, "drop", what);
         }
-        for drop in self.drops.values_mut().filter(|drop| drop.is_current_of(&put.campaign.id)) {
-            drop.replaced(&mut self.found);
+        let mut over = Vec::new();
+        for (index, drop) in &self.drops {
+            if drop.is_current_of(&put.campaign.id) && !put.keeps(*index) {
+                over.push(*index);
+            }
         }
-        for (occurrence, index) in put.occurrences.iter().zip(first_sale..) {
-            self.drops.insert(index, DropBook::new(index, &put.campaign, occurrence));
+        for PutDrop { index, occurrence, kept } in put.drops(first_sale) {
+            let found = &mut self.found;
+            match self.drops.get_mut(&index) {
+                Some(drop) if kept => drop.goes_on(&put.campaign, &occurrence, found),
+                None if kept => found.add(None, "drop", format!("drop {index} was never put")),
+                _ => {
+                    let mut drop = DropBook::new(index, &put.campaign, &occurrence);
+                    let mut others = over.iter().filter_map(|other| self.drops.get(other));
+                    if let Some(other) = others.find(|other| other.is_as(&drop)) {
+                        drop.pause_like(other);
+                    }
+                    self.drops.insert(index, drop);
+                }
+            }
         }
+        for index in over {
+            self.drops.entry(index).and_modify(|drop| drop.replaced(&mut self.found));
+        }
+    }
+
+    /// A campaign is deleted before anything was granted, or once it is settled.
+    fn delete(&mut self, campaign: &str) {
+        let its: Vec<&mut DropBook> =
+            self.drops.values_mut().filter(|drop| drop.is_current_of(campaign)).collect();
+        let all = |holds: fn(&DropBook) -> bool| its.iter().all(|drop| holds(drop));
+        if its.is_empty() || !(all(DropBook::is_settled) || all(DropBook::is_untouched)) {
+            self.found.add(None, "drop", "a campaign is deleted that goes on".to_owned());
+        }
+        its.into_iter().for_each(DropBook::forget);
     }
 
     /// State and deadline of a hold, if it was granted.

@@ -91,6 +91,11 @@ impl Expiry {
         }
     }
 
+    /// A row that was due is due again.
+    pub(crate) fn put_off(&mut self, ends_at: Timestamp, row: u32) {
+        self.later.push(Later::new(ends_at, row));
+    }
+
     /// Looks at every deadline anew: they were moved together, or read back.
     pub(crate) fn restart(&mut self, rows: &[HoldRow]) {
         *self = Self::default();

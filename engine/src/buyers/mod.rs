@@ -23,6 +23,7 @@ mod row;
 mod shard;
 mod sharded;
 mod stored;
+mod waits;
 
 pub(crate) use afterwards::{Afterwards, Late};
 pub(crate) use known::Known;
@@ -31,3 +32,4 @@ pub(crate) use row::{Buyer, HoldRow};
 pub(crate) use shard::{BuyerRef, Shard};
 pub(crate) use sharded::Sharded;
 pub(crate) use stored::{BUYER_BYTES, LINE_BYTES, Parts, ROW_BYTES};
+pub(crate) use waits::{WaitRow, WaitRowState};

@@ -9,6 +9,7 @@ use siphasher::sip::SipHasher13;
 use super::afterwards::Afterwards;
 use super::expiry::Expiry;
 use super::row::{Buyer, HoldRow, HoldState, NONE};
+use super::waits::{WaitRow, WaitRowState};
 use crate::Timestamp;
 use crate::ids::Slot;
 use crate::journal::Stamp;
@@ -45,6 +46,9 @@ pub(crate) struct Shard {
     pub(super) expiry: Expiry,
     /// What happened to holds after they were over, by row.
     pub(super) afterwards: HashMap<u32, Afterwards>,
+    /// Places in the line, and each buyer's, both in the order of joining.
+    pub(super) waits: Vec<WaitRow>,
+    pub(super) waits_by_buyer: HashMap<u32, Vec<u32>>,
 }
 
 impl Shard {
@@ -103,6 +107,9 @@ impl Shard {
     /// The hold that `buyer` was granted under `key`.
     pub(crate) fn by_key(&self, buyer: u32, key: &str, names: &SipHasher13) -> Option<u32> {
         let oldest = self.buyer_row(buyer).oldest;
+        if oldest == NONE {
+            return None; // somebody who only waits
+        }
         if self.key(self.row(oldest)) == key {
             return Some(oldest);
         }
@@ -178,7 +185,11 @@ impl Shard {
     }
 
     pub(crate) fn customer(&self, row: &HoldRow) -> &str {
-        let buyer = self.buyer_row(row.buyer);
+        self.buyer_name(row.buyer)
+    }
+
+    pub(super) fn buyer_name(&self, buyer: u32) -> &str {
+        let buyer = self.buyer_row(buyer);
         self.text(buyer.name, buyer.name_length)
     }
 
@@ -254,6 +265,12 @@ impl Shard {
     pub(crate) fn due(&mut self, now: Timestamp) -> Option<u32> {
         self.expiry.due(&self.rows, now)
     }
+
+    /// A hold that was due was not freed: it is due again.
+    pub(crate) fn put_off(&mut self, row: u32) {
+        let ends_at = self.row(row).ends_at;
+        self.expiry.put_off(ends_at, row);
+    }
 }
 
 /// Changes, exactly as their records say: the live path and recovery both come here.
@@ -305,7 +322,10 @@ impl Shard {
             self.index_key(index, buyer, grant.key, names);
         }
         self.buyer_mut(buyer).newest = index;
-        self.count(buyer, &grant.lines, limited);
+        self.count(buyer, &grant.lines, &limited);
+        if let Some(wait) = grant.wait {
+            self.wait_over(wait, WaitRowState::Granted(index), sequence, limited);
+        }
     }
 
     /// Units count for a buyer's limits.
@@ -330,7 +350,7 @@ impl Shard {
         }
     }
 
-    fn add_buyer(&mut self, buyer: &BuyerRef<'_>) -> u32 {
+    pub(super) fn add_buyer(&mut self, buyer: &BuyerRef<'_>) -> u32 {
         let index = u32::try_from(self.buyers.len()).expect("no more buyers than holds");
         let name = self.push_text(buyer.name);
         let name_length = length(buyer.name.len());

@@ -7,6 +7,7 @@ use siphasher::sip::SipHasher13;
 use super::afterwards::{Afterwards, Late, Refunded};
 use super::row::{Buyer, HoldRow, HoldState, NONE};
 use super::shard::Shard;
+use super::waits::{WaitRow, WaitRowState};
 use crate::Timestamp;
 use crate::journal::record::{Line, Lines};
 use crate::limits::{CUSTOMER_MAX, KEY_MAX, PAYMENT_MAX, ROWS_MAX};
@@ -134,7 +135,7 @@ impl Parts {
     /// `items` is how many items the drop has.
     fn check(&self, items: usize) -> Result<(), &'static str> {
         let rows = self.rows.len();
-        if rows > ROWS_MAX as usize || self.buyers.len() > rows {
+        if rows.max(self.buyers.len()) > ROWS_MAX as usize {
             return Err("more rows than a shard has");
         }
         if u32::try_from(self.texts.len() + rows * PAYMENT_MAX).is_err() || !self.texts.is_ascii() {
@@ -145,7 +146,9 @@ impl Parts {
         for buyer in &self.buyers {
             let named = (1..=CUSTOMER_MAX).contains(&usize::from(buyer.name_length))
                 && text(buyer.name, buyer.name_length.into());
-            if !named || !is_row(buyer.oldest) || !is_row(buyer.newest) {
+            // Who only waits has no hold.
+            let holds = [buyer.oldest, buyer.newest];
+            if !named || !(holds.into_iter().all(is_row) || holds == [NONE; 2]) {
                 return Err("a buyer without name or hold");
             }
         }
@@ -228,6 +231,53 @@ impl Afterwards {
             });
         }
         Some((row, after))
+    }
+}
+
+impl WaitRow {
+    /// Appends the place: random bits, time, the record that made it, its last record, buyer, state
+    /// and row of its hold, lengths of key and area, lines, key, area, and the lines themselves.
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+        for long in [self.random, self.created_at.as_ms(), self.joined, self.last_sequence] {
+            out.extend_from_slice(&long.to_le_bytes());
+        }
+        let [state, hold] = self.state.to_numbers();
+        for short in [self.buyer, state, hold] {
+            out.extend_from_slice(&short.to_le_bytes());
+        }
+        for length in [self.key.len(), self.area.len(), self.lines.len()] {
+            out.push(u8::try_from(length).expect("limits.rs bounds every text and list"));
+        }
+        out.extend_from_slice(self.key.as_bytes());
+        out.extend_from_slice(self.area.as_bytes());
+        self.lines.iter().for_each(|line| out.extend_from_slice(&line.to_bytes()));
+    }
+
+    /// Takes one off the front of `rest`.
+    pub(crate) fn decode(rest: &mut &[u8]) -> Option<Self> {
+        let [random, created_at, joined, last_sequence] = longs(rest)?;
+        let [buyer, state, hold] = shorts(rest)?;
+        let ([key, area, count], behind) = rest.split_first_chunk()?;
+        let (key, behind) = behind.split_at_checked(usize::from(*key))?;
+        let (area, mut behind) = behind.split_at_checked(usize::from(*area))?;
+        let mut lines = Lines::new();
+        for _ in 0..*count {
+            let (line, further) = behind.split_first_chunk()?;
+            lines.push(Line::from_bytes(*line));
+            behind = further;
+        }
+        *rest = behind;
+        Some(Self {
+            random,
+            created_at: Timestamp::from_ms(created_at),
+            joined,
+            last_sequence,
+            buyer,
+            state: WaitRowState::from_numbers([state, hold])?,
+            key: std::str::from_utf8(key).ok()?.into(),
+            area: std::str::from_utf8(area).ok()?.into(),
+            lines,
+        })
     }
 }
 
@@ -331,7 +381,7 @@ impl Shard {
 
     /// Whether it never granted anything.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.buyers.is_empty()
     }
 
     /// Holds, buyers, texts and lines, as they are stored.

@@ -9,6 +9,7 @@ use crate::Timestamp;
 use crate::campaign::Campaign;
 use crate::hold::Hold;
 use crate::view::SaleView;
+use crate::wait::Wait;
 
 /// The name of an event, and a place in the feed: `<incarnation>-<sequence>`.
 ///
@@ -80,6 +81,10 @@ pub enum EventKind {
     HoldExpired,
     /// Units of an order came back.
     HoldRefunded,
+    /// A customer joined the line.
+    WaitJoined,
+    /// A customer left the line.
+    WaitLeft,
     /// A drop opened.
     DropOpened,
     /// A drop was paused.
@@ -105,6 +110,8 @@ impl EventKind {
             Self::HoldReleased => "jangteo.hold.released",
             Self::HoldExpired => "jangteo.hold.expired",
             Self::HoldRefunded => "jangteo.hold.refunded",
+            Self::WaitJoined => "jangteo.wait.joined",
+            Self::WaitLeft => "jangteo.wait.left",
             Self::DropOpened => "jangteo.drop.opened",
             Self::DropPaused => "jangteo.drop.paused",
             Self::DropResumed => "jangteo.drop.resumed",
@@ -122,6 +129,8 @@ impl EventKind {
 pub enum EventData {
     /// The `Hold` of the HTTP interface.
     Hold(Box<Hold>),
+    /// The `Wait` of the HTTP interface.
+    Wait(Box<Wait>),
     /// The `Drop` of the HTTP interface.
     Drop(Box<SaleView>),
     /// The campaign in the shape of its file, every rule written out.
@@ -145,11 +154,12 @@ pub struct Event {
 const SOURCE: &str = "/v1/events";
 
 impl Event {
-    /// Id of what it is about: of the hold, the drop or the campaign.
+    /// Id of what it is about: of the hold, the wait, the drop or the campaign.
     #[must_use]
     pub fn subject(&self) -> String {
         match &self.data {
             EventData::Hold(hold) => hold.id.to_string(),
+            EventData::Wait(wait) => wait.id.to_string(),
             EventData::Drop(drop) => drop.id.clone(),
             EventData::Campaign(campaign) => campaign.id.clone(),
         }

@@ -1,9 +1,9 @@
 //! Records to events, one page at a time.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::event::{Event, EventData, EventId, EventKind};
-use crate::Timestamp;
 use crate::catalogue::CampaignRecord;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -14,6 +14,7 @@ use crate::journal::record::{BadRecord, Record, Shown};
 use crate::limits::{EVENTS_MAX, EVENTS_PAGE_BYTES};
 use crate::phase::Phase;
 use crate::sale::Sale;
+use crate::wait::WaitState;
 
 /// Some events, in the order of the journal.
 #[derive(Clone, Debug)]
@@ -128,8 +129,13 @@ impl Page<'_> {
     }
 
     fn event(&self, located: &Located<'_>) -> Result<Option<Event>, Impossible> {
-        let &Located { sequence, at, .. } = located;
-        Ok(self.what(located)?.map(|(kind, data)| {
+        let &Located { sequence, at, ref record, .. } = located;
+        let what = self.what(located);
+        // Looked at last, since it may have been deleted meanwhile.
+        if self.is_forgotten(record) {
+            return Ok(None);
+        }
+        Ok(what?.map(|(kind, data)| {
             let id = (self.id)(sequence);
             Event { id, kind, time: at, data }
         }))
@@ -138,24 +144,31 @@ impl Page<'_> {
     fn what(&self, located: &Located<'_>) -> Result<Option<(EventKind, EventData)>, Impossible> {
         let &Located { sequence, at, ref record, .. } = located;
         let what = match record {
-            Record::Resumed { .. } | Record::Stepped { .. } => return Ok(None),
+            Record::Resumed { .. } | Record::Stepped { .. } | Record::Deleted { .. } => {
+                return Ok(None);
+            }
             Record::Campaign { json, .. } => {
                 let put =
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
-                (EventKind::CampaignPut, EventData::Campaign(Box::new(put.campaign)))
+                (
+                    EventKind::CampaignPut,
+                    EventData::Campaign(Box::new(Arc::unwrap_or_clone(put.campaign))),
+                )
             }
-            Record::Opened { sale, shown } => (EventKind::DropOpened, self.drop(*sale, at, shown)?),
+            Record::Opened { sale, shown } => {
+                (EventKind::DropOpened, self.drop(*sale, located, shown)?)
+            }
             Record::Closed { sale, shown, .. } => {
-                (EventKind::DropClosed, self.drop(*sale, at, shown)?)
+                (EventKind::DropClosed, self.drop(*sale, located, shown)?)
             }
             Record::Paused { sale, shown, .. } => {
-                (EventKind::DropPaused, self.drop(*sale, at, shown)?)
+                (EventKind::DropPaused, self.drop(*sale, located, shown)?)
             }
             Record::Unpaused { sale, shown, .. } => {
-                (EventKind::DropResumed, self.drop(*sale, at, shown)?)
+                (EventKind::DropResumed, self.drop(*sale, located, shown)?)
             }
             Record::Stocked { sale, shown, .. } => {
-                (EventKind::DropStock, self.drop(*sale, at, shown)?)
+                (EventKind::DropStock, self.drop(*sale, located, shown)?)
             }
             Record::Granted { sale, grant } => {
                 (EventKind::HoldGranted, hold(Hold::of_grant(&self.sale(*sale)?, grant)))
@@ -183,25 +196,60 @@ impl Page<'_> {
             Record::Refunded { sale, refund } => {
                 (EventKind::HoldRefunded, hold(self.hold(*sale, refund.slot, sequence)?))
             }
-            Record::Waited { .. } | Record::Left { .. } => return Err("a line that is not known"),
+            Record::Waited { sale, join } => {
+                let (state, place) = (WaitState::Waiting, Some(join.place));
+                (EventKind::WaitJoined, self.wait(*sale, join.slot, state, place)?)
+            }
+            Record::Left { sale, slot } => {
+                (EventKind::WaitLeft, self.wait(*sale, *slot, WaitState::Left, None)?)
+            }
         };
         Ok(Some(what))
+    }
+
+    /// Whether a record is about a drop whose campaign is deleted. What the campaign was is no
+    /// secret.
+    fn is_forgotten(&self, record: &Record<'_>) -> bool {
+        let sale = match record {
+            Record::Campaign { .. } => None,
+            other => self.engine.sale_at(other.sale()),
+        };
+        sale.is_some_and(|sale| sale.0.is_forgotten())
     }
 
     fn sale(&self, index: u32) -> Result<Sale, Impossible> {
         self.engine.sale_at(index).ok_or("a drop that does not exist")
     }
 
-    /// The drop as it was right after a record of that time. Contents that were secret then are not
-    /// told later.
-    fn drop(&self, sale: u32, at: Timestamp, shown: &Shown) -> Result<EventData, Impossible> {
+    /// The drop as it was right after that record. Contents that were secret then are not told
+    /// later.
+    fn drop(
+        &self,
+        sale: u32,
+        located: &Located<'_>,
+        shown: &Shown,
+    ) -> Result<EventData, Impossible> {
         let sale = self.sale(sale)?;
         let before = matches!(shown.phase, Phase::Scheduled | Phase::Paused);
-        let sealed = before && at < sale.0.occurrence().reveals_at;
+        let sealed = before && located.at < sale.0.reveals_at();
         let known = shown.goods.len() == sale.goods().counts().len();
         let now = if known { None } else { Some(sale.page().0.goods) };
-        let view = sale.view_of(shown.phase, sealed, now.as_deref().unwrap_or(&shown.goods));
+        let terms = sale.0.terms.at(located.sequence);
+        let goods = now.as_deref().unwrap_or(&shown.goods);
+        let view = sale.view_of(shown.phase, sealed, goods, &terms);
         Ok(EventData::Drop(Box::new(view)))
+    }
+
+    /// The wait at `slot`, as a record left it.
+    fn wait(
+        &self,
+        sale: u32,
+        slot: Slot,
+        state: WaitState,
+        place: Option<u32>,
+    ) -> Result<EventData, Impossible> {
+        let wait = self.sale(sale)?.wait_at(slot, state, place);
+        Ok(EventData::Wait(Box::new(wait.ok_or("a wait that does not exist")?)))
     }
 
     /// The hold at `slot`, for what a record does not say of it.

@@ -32,7 +32,7 @@ fn examples() -> Vec<Vec<u8>> {
         area: "seoul",
     };
     let lines = grant.lines.clone();
-    let join = Join { slot, random: 7, lines, customer: "c-2", key: "k", area: "" };
+    let join = Join { slot, random: 7, place: 3, lines, customer: "c-2", key: "k", area: "" };
     let lines = grant.lines.clone();
     let refund = Refund { slot, lines, all: true, restock: true, name: "r-1" };
     let goods = vec![Count { total: Some(5), held: 1, sold: 1 }, Count::default()];

@@ -24,6 +24,7 @@
 
 pub(crate) mod append;
 mod bytes;
+mod carried;
 mod commit;
 mod durability;
 pub(crate) mod feed;

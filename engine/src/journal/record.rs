@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 0-2 | length of the whole record |
 //! | 3 | kind |
-//! | 4-6 | index of the sale (of the campaign's first sale for a campaign, else 0) |
+//! | 4-6 | index of the sale (of the campaign's first sale for a campaign or its end, else 0) |
 //! | 7 | flags of a grant: bit 0, confirmed at once; bit 1, from the line. Of a refund: bit 0, the units are on sale again; bit 1, of all that was left |
 //! | 8-15 | time, in milliseconds after the epoch; never before the record before it |
 //!
@@ -30,8 +30,9 @@
 //! | 13 | unpaused | for how long it was paused, `u64` milliseconds: every live hold's expiry moved by that; the drop |
 //! | 14 | stocked | which good `u16`, its total `u32`; the drop |
 //! | 15 | paid late | row `u32`, shard, payment length (a byte each), gifts `u32`, payment: an expired hold is sold |
-//! | 16 | waited | row `u32`, random bits `u64`, shard, lines, customer length, key length, area length (a byte each), then per line item `u16` and quantity `u16`, then customer, key, area |
+//! | 16 | waited | row `u32`, random bits `u64`, place in the line `u32`, shard, lines, customer length, key length, area length (a byte each), then per line item `u16` and quantity `u16`, then customer, key, area |
 //! | 17 | left | row `u32` and shard of the wait |
+//! | 20 | deleted | the campaign's id as JSON |
 //!
 //! *The drop* is what it shows right after the record: its phase (a byte: scheduled, open, paused,
 //! closed, settled, from 0), then of each good, items first, whether it is limited (a byte), total
@@ -40,7 +41,8 @@
 
 use smallvec::SmallVec;
 
-use super::bytes::{Cursor, encode_lines, encode_shown, encode_slot, put, short};
+use super::bytes::{Cursor, encode_shown, encode_slot, short};
+pub(crate) use super::carried::{Grant, Join, Refund};
 use crate::Timestamp;
 use crate::book::{Count, Page};
 use crate::ids::Slot;
@@ -69,49 +71,6 @@ pub(crate) struct Line {
 
 /// The lines of one hold, by item.
 pub(crate) type Lines = SmallVec<[Line; 2]>;
-
-/// A hold as it was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Grant<'a> {
-    pub(crate) slot: Slot,
-    pub(crate) number: u32,
-    pub(crate) random: u64,
-    pub(crate) expires_at: Timestamp,
-    /// Bit n: line n got its gift.
-    pub(crate) gifts: u32,
-    pub(crate) confirmed: bool,
-    /// Row of the wait that it ends, in the same shard.
-    pub(crate) wait: Option<u32>,
-    pub(crate) lines: Lines,
-    pub(crate) customer: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) area: &'a str,
-}
-
-/// Units that came back from an order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refund<'a> {
-    pub(crate) slot: Slot,
-    /// What came back.
-    pub(crate) lines: Lines,
-    /// It was asked for all that was left.
-    pub(crate) all: bool,
-    /// The units are on sale again; else they leave the total.
-    pub(crate) restock: bool,
-    /// How the caller names it; perhaps not at all.
-    pub(crate) name: &'a str,
-}
-
-/// A place in the line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Join<'a> {
-    pub(crate) slot: Slot,
-    pub(crate) random: u64,
-    pub(crate) lines: Lines,
-    pub(crate) customer: &'a str,
-    pub(crate) key: &'a str,
-    pub(crate) area: &'a str,
-}
 
 /// What a drop shows right after a record that is about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -154,6 +113,7 @@ pub(crate) enum Record<'a> {
     PaidLate { sale: u32, slot: Slot, gifts: u32, payment: &'a str },
     Waited { sale: u32, join: Join<'a> },
     Left { sale: u32, slot: Slot },
+    Deleted { first_sale: u32, json: &'a str },
 }
 
 /// The bytes are not a record of this version.
@@ -180,13 +140,16 @@ impl<'a> Record<'a> {
             Self::PaidLate { .. } => 15,
             Self::Waited { .. } => 16,
             Self::Left { .. } => 17,
+            Self::Deleted { .. } => 20,
         }
     }
 
-    const fn sale(&self) -> u32 {
+    /// The sale it is about; 0 if it is about none.
+    pub(crate) const fn sale(&self) -> u32 {
         match self {
             Self::Resumed { .. } | Self::Stepped { .. } => 0,
             Self::Campaign { first_sale: sale, .. }
+            | Self::Deleted { first_sale: sale, .. }
             | Self::Opened { sale, .. }
             | Self::Closed { sale, .. }
             | Self::Granted { sale, .. }
@@ -254,7 +217,9 @@ impl<'a> Record<'a> {
             }
             Self::Resumed { now } => out.extend_from_slice(&now.as_ms().to_le_bytes()),
             Self::Stepped { step_ms } => out.extend_from_slice(&step_ms.to_le_bytes()),
-            Self::Campaign { json, .. } => out.extend_from_slice(json.as_bytes()),
+            Self::Campaign { json, .. } | Self::Deleted { json, .. } => {
+                out.extend_from_slice(json.as_bytes());
+            }
             Self::Granted { grant, .. } => grant.encode(out),
             Self::Confirmed { slot, payment, .. } => {
                 encode_slot(*slot, out);
@@ -341,101 +306,10 @@ impl<'a> Record<'a> {
             }
             16 => Self::Waited { sale, join: Join::decode(&mut tail)? },
             17 => Self::Left { sale, slot: tail.slot()? },
+            20 => Self::Deleted { first_sale: sale, json: tail.text(tail.0.len())? },
             _ => return Err(BadRecord),
         };
         if tail.0.is_empty() { Ok((at, record, length)) } else { Err(BadRecord) }
-    }
-}
-
-impl<'a> Grant<'a> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let mut fixed = [0; 33];
-        let mut rest = fixed.as_mut_slice();
-        put(&mut rest, &self.number.to_le_bytes());
-        put(&mut rest, &self.slot.row.to_le_bytes());
-        put(&mut rest, &self.random.to_le_bytes());
-        put(&mut rest, &self.expires_at.as_ms().to_le_bytes());
-        put(&mut rest, &self.gifts.to_le_bytes());
-        put(&mut rest, &[self.slot.shard, short(self.lines.len())]);
-        let lengths = [self.customer.len(), self.key.len(), self.area.len()];
-        put(&mut rest, &lengths.map(short));
-        out.extend_from_slice(&fixed);
-        if let Some(wait) = self.wait {
-            out.extend_from_slice(&wait.to_le_bytes());
-        }
-        encode_lines(&self.lines, out);
-        for text in [self.customer, self.key, self.area] {
-            out.extend_from_slice(text.as_bytes());
-        }
-    }
-
-    fn decode(tail: &mut Cursor<'a>, confirmed: bool, waited: bool) -> Result<Self, BadRecord> {
-        let number = tail.u32()?;
-        let row = tail.u32()?;
-        let random = tail.u64()?;
-        let expires_at = Timestamp::from_ms(tail.u64()?);
-        let gifts = tail.u32()?;
-        let slot = Slot { shard: tail.u8()?, row };
-        let line_count = tail.u8()?;
-        let [customer, key, area] = [tail.u8()?, tail.u8()?, tail.u8()?];
-        let wait = if waited { Some(tail.u32()?) } else { None };
-        let lines = tail.lines(line_count)?;
-        let customer = tail.text(customer.into())?;
-        let key = tail.text(key.into())?;
-        let area = tail.text(area.into())?;
-        Ok(Self {
-            slot,
-            number,
-            random,
-            expires_at,
-            gifts,
-            confirmed,
-            wait,
-            lines,
-            customer,
-            key,
-            area,
-        })
-    }
-}
-
-impl<'a> Refund<'a> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        encode_slot(self.slot, out);
-        out.extend_from_slice(&[short(self.lines.len()), short(self.name.len())]);
-        encode_lines(&self.lines, out);
-        out.extend_from_slice(self.name.as_bytes());
-    }
-
-    fn decode(tail: &mut Cursor<'a>, restock: bool, all: bool) -> Result<Self, BadRecord> {
-        let slot = tail.slot()?;
-        let (lines, name) = (tail.u8()?, tail.u8()?);
-        let lines = tail.lines(lines)?;
-        Ok(Self { slot, lines, all, restock, name: tail.text(name.into())? })
-    }
-}
-
-impl<'a> Join<'a> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.slot.row.to_le_bytes());
-        out.extend_from_slice(&self.random.to_le_bytes());
-        out.extend_from_slice(&[self.slot.shard, short(self.lines.len())]);
-        let texts = [self.customer, self.key, self.area];
-        out.extend_from_slice(&texts.map(|text| short(text.len())));
-        encode_lines(&self.lines, out);
-        texts.iter().for_each(|text| out.extend_from_slice(text.as_bytes()));
-    }
-
-    fn decode(tail: &mut Cursor<'a>) -> Result<Self, BadRecord> {
-        let row = tail.u32()?;
-        let random = tail.u64()?;
-        let slot = Slot { shard: tail.u8()?, row };
-        let lines = tail.u8()?;
-        let [customer, key, area] = [tail.u8()?, tail.u8()?, tail.u8()?];
-        let lines = tail.lines(lines)?;
-        let customer = tail.text(customer.into())?;
-        let key = tail.text(key.into())?;
-        Ok(Self { slot, random, lines, customer, key, area: tail.text(area.into())? })
     }
 }
 
@@ -463,13 +337,15 @@ mod tests {
         let lines = grant.lines.clone();
         let refund = Refund { slot, lines: lines.clone(), all: false, restock: true, name: "r-1" };
         let whole = Refund { all: true, restock: false, name: "", ..refund.clone() };
-        let join = Join { slot, random: 1, lines, customer: "c-2", key: "k", area: "seoul" };
+        let join =
+            Join { slot, random: 1, place: 3, lines, customer: "c-2", key: "k", area: "seoul" };
         let goods = vec![Count { total: Some(3), held: 1, sold: 2 }, Count::default()];
         let shown = Shown { phase: Phase::Paused, goods };
         vec![
             Record::Resumed { now: Timestamp::from_ms(7) },
             Record::Stepped { step_ms: -3_600_000 },
             Record::Campaign { first_sale: 7, json: "{\"id\":\"\u{c7a5}\u{d130}\"}" },
+            Record::Deleted { first_sale: 7, json: "{}" },
             Record::Opened { sale: 0x00ff_ffff, shown: shown.clone() },
             Record::Closed { sale: 1, pause_ms: 7, shown: shown.clone() },
             Record::Granted { sale: 3, grant },

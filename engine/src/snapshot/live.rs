@@ -4,9 +4,9 @@ use std::io;
 use std::ops::Deref;
 
 use super::section::StopAsked;
-use super::write::{Drop, EachShard, State};
+use super::write::{EachShard, State};
 use crate::book::Page;
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::Catalogue;
 use crate::engine::EngineCore;
 use crate::housekeeping::Stop;
 use crate::sale::Sale;
@@ -32,10 +32,6 @@ impl State for Ended<'_> {
         self.sales.len()
     }
 
-    fn drop(&self, index: usize) -> Drop<'_> {
-        self.sale(index).0.stored()
-    }
-
     fn page(&self, index: usize) -> Page {
         self.sale(index).page().0
     }
@@ -53,8 +49,8 @@ impl State for Ended<'_> {
         self.engine.shared.journal.last_sequence() == sequence
     }
 
-    fn current(&self) -> impl Deref<Target = Vec<(u32, CampaignRecord)>> {
-        self.engine.campaigns.lock()
+    fn catalogue(&self) -> impl Deref<Target = Catalogue> {
+        self.engine.catalogue.lock()
     }
 }
 

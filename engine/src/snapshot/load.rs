@@ -1,19 +1,23 @@
 //! A snapshot back to state, or why not. Checksums say that the bytes are those that were written;
 //! everything is nevertheless checked to fit together, so that no later look can miss.
 
+use std::collections::BTreeMap;
+
 use super::head::Head;
 use super::section::{Kind, Reader, Unreadable};
 use crate::Timestamp;
 use crate::book::Pause;
-use crate::buyers::{Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard};
-use crate::catalogue::CampaignRecord;
+use crate::buyers::{
+    Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard, WaitRow,
+};
+use crate::catalogue::{CampaignRecord, Put};
 use crate::error::Error;
 use crate::journal::record::Line;
 use crate::journal::recover::Origin;
 use crate::journal::{FileName, Storage, snapshots};
 use crate::limits::SHARDS;
 use crate::phase::Phase;
-use crate::replay::{Replay, Replayed};
+use crate::replay::Replay;
 
 /// What the newest readable snapshot held.
 #[derive(Debug, Default)]
@@ -68,7 +72,10 @@ fn read(
         let wrong = |why| Unreadable::At(at, why);
         let (kind, bytes) = from.next()?;
         match kind {
-            Kind::Campaign => campaign(&mut replay, bytes).map_err(wrong)?,
+            Kind::Campaign | Kind::Change => {
+                campaign(&mut replay, kind, sequence, bytes).map_err(wrong)?;
+            }
+            Kind::Deleted => deleted(&mut replay, bytes).map_err(wrong)?,
             Kind::Page => page_section(&mut replay, bytes, &mut pages).map_err(wrong)?,
             Kind::Steps => steps(&mut replay, sequence, bytes).map_err(wrong)?,
             Kind::Shard => {
@@ -78,6 +85,7 @@ fn read(
                 last_shard = Some((counts.drop, counts.place));
             }
             Kind::Pauses => pauses(&mut replay, bytes).map_err(wrong)?,
+            Kind::Waits => waits(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::Afterwards => afterwards(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::End => {
                 let count = bytes.try_into().map_or(0, u64::from_le_bytes);
@@ -97,22 +105,31 @@ fn read(
 
 type Wrong = &'static str;
 
-fn campaign(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+fn campaign(replay: &mut Replay, kind: Kind, last: u64, bytes: &[u8]) -> Result<(), Wrong> {
     let mut rest = bytes;
     let (first, current) = (short(&mut rest)?, short(&mut rest)?);
+    let [sequence] = if kind == Kind::Change { longs(&mut rest)? } else { [0] };
     let json = std::str::from_utf8(rest).map_err(|_| "a campaign that is no text")?;
-    let put = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
-    if first as usize != replay.sales.len() || current > 1 {
+    let record = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
+    let changes = kind == Kind::Change;
+    if record.kept.is_empty() == changes || (sequence == 0) == changes || sequence > last {
+        return Err("a change of a campaign that is none");
+    }
+    if current > 1 {
         return Err("a campaign in the wrong place");
     }
-    for drop in Replayed::drops_of(&put, first) {
-        replay.book.add(drop.page.clone());
-        replay.sales.push(drop);
-    }
-    if current == 1 {
-        replay.campaigns.push((first, put));
-    }
-    Ok(())
+    let current = current == 1;
+    // Its page tells whether it is paused.
+    replay.adopt(Put { current, ..Put::new(sequence, first, record) }, &BTreeMap::new())
+}
+
+/// The campaign that was read last is deleted.
+fn deleted(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+    let put = replay.catalogue.last_mut().filter(|put| !put.current && !put.deleted);
+    let put = put.filter(|_| bytes.is_empty()).ok_or("a deletion of nothing")?;
+    put.deleted = true;
+    let indices = put.indices().collect();
+    replay.forget(&indices)
 }
 
 fn page_section(replay: &mut Replay, bytes: &[u8], pages: &mut u32) -> Result<(), Wrong> {
@@ -187,6 +204,23 @@ fn afterwards(replay: &mut Replay, shard: Option<(u32, u32)>, bytes: &[u8]) -> R
     Ok(())
 }
 
+/// Places in the line of customers of the shard that was read last.
+fn waits(replay: &mut Replay, shard: Option<(u32, u32)>, bytes: &[u8]) -> Result<(), Wrong> {
+    let (drop, place) = shard.ok_or("a line without a shard")?;
+    let sale = replay.sales.get_mut(drop as usize).ok_or("a drop that does not exist")?;
+    let limited = sale.limits();
+    let shard = sale.shards.get_mut(place as usize).ok_or("a shard that does not exist")?;
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let wait = WaitRow::decode(&mut rest).ok_or("a line that cannot be read")?;
+        if wait.lines.is_empty() || !sale.goods.has_items(&wait.lines) {
+            return Err("a line for no item");
+        }
+        shard.restore_wait(wait, &limited)?;
+    }
+    Ok(())
+}
+
 /// How much a shard holds.
 struct Counts {
     drop: u32,
@@ -257,7 +291,7 @@ fn shard(replay: &mut Replay, counts: &Counts, parts: Parts) -> Result<(), Wrong
         sale.shards = (0..SHARDS).map(|_| Shard::default()).collect();
     }
     let place = sale.shards.get_mut(counts.place as usize).ok_or("a shard that does not exist")?;
-    if !place.is_empty() || parts.rows.is_empty() {
+    if !place.is_empty() || parts.buyers.is_empty() {
         return Err("a shard that is there already, or is none");
     }
     *place = Shard::from_parts(parts, &sale.names, &sale.limited, room)?;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::load::{Loaded, load, newest};
 use super::section::{FileSink, StopAsked};
-use super::write::{Drop, EachShard, State, write};
+use super::write::{EachShard, State, write};
 use crate::Timestamp;
 use crate::book::Page;
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::Catalogue;
 use crate::error::{Corruption, Error};
 use crate::journal::record::Record;
 use crate::journal::recover::{Extent, Origin, patiently, recover, vouched_beside};
@@ -208,11 +208,6 @@ impl State for Replay {
         self.sales.len()
     }
 
-    fn drop(&self, index: usize) -> Drop<'_> {
-        let sale = self.sales.get(index).expect("there are that many drops");
-        Drop { campaign: &sale.campaign, occurrence: &sale.occurrence, names: &sale.names }
-    }
-
     fn page(&self, index: usize) -> Page {
         self.book.page(u32::try_from(index).expect("limits.rs bounds the drops")).clone()
     }
@@ -230,7 +225,7 @@ impl State for Replay {
         true // nothing moves on its own
     }
 
-    fn current(&self) -> impl std::ops::Deref<Target = Vec<(u32, CampaignRecord)>> {
-        &self.campaigns
+    fn catalogue(&self) -> impl std::ops::Deref<Target = Catalogue> {
+        &self.catalogue
     }
 }

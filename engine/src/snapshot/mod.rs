@@ -30,4 +30,3 @@ pub(crate) use live::Ended;
 pub(crate) use load::{Loaded, load, newest};
 pub use make::{SnapshotMade, make_snapshot, snapshot_directory};
 pub(crate) use make::{make, store};
-pub(crate) use write::Drop;

@@ -56,10 +56,16 @@ pub(crate) enum Kind {
     Pauses = 11,
     /// What happened to holds of the shard before after they were over.
     Afterwards = 12,
+    /// Places in the line of customers of the shard before.
+    Waits = 13,
+    /// A campaign as it was put while drops of it went on.
+    Change = 19,
+    /// The campaign before is deleted.
+    Deleted = 20,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -72,6 +78,9 @@ impl Kind {
         Self::Steps,
         Self::Pauses,
         Self::Afterwards,
+        Self::Waits,
+        Self::Change,
+        Self::Deleted,
     ];
 }
 

@@ -45,14 +45,12 @@ impl Cell {
     #[inline]
     pub(crate) fn look(&self, units: u32) -> Look {
         let word = self.load();
-        if word.has_line() {
-            Look::Slow
-        } else if units <= word.left() {
-            Look::Enough
-        } else if word.is_undecided() {
+        if units > word.left() && !word.is_undecided() {
+            Look::Short { left: word.left() }
+        } else if units > word.left() || word.has_line() {
             Look::Slow
         } else {
-            Look::Short { left: word.left() }
+            Look::Enough
         }
     }
 
@@ -101,16 +99,20 @@ impl Cell {
         debug_assert!(cleared.is_ok(), "clearing a bit cannot be refused");
     }
 
-    /// Puts `units` back, unless a line waits for them: then nothing changed and the caller takes
-    /// the basket mutex and calls [`Cell::put_back`] (rule 7).
-    #[must_use]
-    pub(crate) fn try_put_back(&self, units: u32) -> bool {
-        self.update(|word| (!word.has_line()).then(|| word.plus(units))).is_ok()
+    /// Whether somebody waits for units.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.load().has_line()
+    }
+
+    /// Says whether somebody waits for units (rule 7).
+    ///
+    /// IMPORTANT: only under the sale's basket mutex, or when nobody else knows the word.
+    pub(crate) fn set_awaited(&self, awaited: bool) {
+        let set = self.update(|word| Some(word.with_line(awaited)));
+        debug_assert!(set.is_ok(), "setting a bit cannot be refused");
     }
 
     /// Puts `units` back, line or not.
-    ///
-    /// IMPORTANT: only under the sale's basket mutex, or when nobody else knows the word.
     pub(crate) fn put_back(&self, units: u32) {
         let back = self.update(|word| Some(word.plus(units)));
         debug_assert!(back.is_ok(), "putting back cannot be refused");
@@ -145,10 +147,8 @@ impl Cell {
 /// The word with `units` taken, or the answer why not.
 #[inline]
 fn judge(word: Word, units: u32) -> Result<Word, Take> {
-    if word.has_line() {
-        return Err(Take::Slow);
-    }
     match word.minus(units) {
+        Some(_) if word.has_line() => Err(Take::Slow),
         Some(less) => Ok(less),
         None if word.is_undecided() => Err(Take::Slow),
         None => Err(Take::Short { left: word.left() }),
@@ -164,7 +164,7 @@ mod tests {
         let cell = Cell::of_units(1);
         assert_eq!(cell.try_take(1), Take::Taken);
         assert_eq!(cell.try_take(1), Take::Short { left: 0 });
-        assert!(cell.try_put_back(1));
+        cell.put_back(1);
         assert_eq!(cell.try_take(1), Take::Taken);
     }
 
@@ -182,14 +182,17 @@ mod tests {
     }
 
     #[test]
-    fn a_line_sends_everybody_under_the_mutex() {
-        let cell = Cell(AtomicU32::new(Word::of_units(5).with_line().bits()));
-        assert_eq!((cell.look(1), cell.try_take(1)), (Look::Slow, Take::Slow));
-        assert!(!cell.try_put_back(1));
-        assert_eq!(cell.take_undecided(5), Ok(()));
-        assert_eq!(cell.take_undecided(1), Err(0));
-        cell.put_back(5);
+    fn a_line_sends_takers_under_the_mutex_and_nobody_else() {
+        let cell = Cell::of_units(5);
+        cell.set_awaited(true);
+        assert!(cell.is_awaited());
+        assert_eq!((cell.look(5), cell.try_take(1)), (Look::Slow, Take::Slow));
+        assert_eq!(cell.look(6), Look::Short { left: 5 });
+        assert_eq!(cell.try_take(6), Take::Short { left: 5 });
+        assert_eq!(cell.take_undecided(2), Ok(()), "who holds the mutex serves the line");
+        cell.put_back(2);
         cell.decide();
-        assert_eq!(cell.left(), 5);
+        cell.set_awaited(false);
+        assert_eq!((cell.is_awaited(), cell.try_take(5)), (false, Take::Taken));
     }
 }

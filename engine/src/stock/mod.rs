@@ -19,15 +19,16 @@
 //! 2. `UNDECIDED` is set, and cleared, only by the thread that holds the sale's basket mutex. So at
 //!    most one hold is undecided in a sale, and who holds the mutex meets the bit clear or his own.
 //! 3. A hold that needs one word takes it with one compare-and-swap and keeps it: nothing can
-//!    refuse it after that but the closing of the drop (journal/append), after which no unit can be
-//!    sold to anybody.
+//!    refuse it after that but the closing or pausing of the drop (journal/append), after which no
+//!    unit can be had by anybody.
 //! 4. A hold that needs several words takes the mutex and marks each word it takes `UNDECIDED`;
 //!    once decided it clears the mark, after putting the units back if it was refused.
 //! 5. Short and not `UNDECIDED`: refused at once. INVARIANT(S2): at that instant fewer units were
 //!    left than asked for, and every missing one was gone for good (rule 3) or rightly counted by
 //!    rule 4. Short and `UNDECIDED`: let go of everything, wait for the mutex, look again.
 //! 6. Enough left: taken at once, whatever `UNDECIDED` says.
-//! 7. `LINE`: takes and put-backs go under the mutex, where the line is served (S3).
+//! 7. `LINE` is set, and cleared, under the mutex only. While it is set, takes go under the mutex,
+//!    where the line is served first, and so do the records that free units (S3: `line.rs`).
 //! 8. Units leave the word before their record is appended and come back only after the record that
 //!    frees them is (J2). INVARIANT(S1): so no prefix of the journal holds more than the total.
 //!

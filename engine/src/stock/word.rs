@@ -64,9 +64,9 @@ impl Word {
         Self(self.0 & !UNDECIDED)
     }
 
-    #[cfg(test)]
-    pub(crate) const fn with_line(self) -> Self {
-        Self(self.0 | LINE)
+    #[must_use]
+    pub(crate) const fn with_line(self, line: bool) -> Self {
+        Self(if line { self.0 | LINE } else { self.0 & !LINE })
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     fn small_words() -> impl Iterator<Item = Word> {
         (0..=12).flat_map(|units| {
             let word = Word::of_units(units);
-            [word, word.undecided(), word.with_line(), word.with_line().undecided()]
+            [word, word.undecided(), word.with_line(true), word.with_line(true).undecided()]
         })
     }
 
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn the_largest_stock_fits() {
-        let full = Word::of_units(UNITS_MAX).with_line().undecided();
+        let full = Word::of_units(UNITS_MAX).with_line(true).undecided();
         assert_eq!(full.left(), UNITS_MAX);
         assert_eq!(full.minus(UNITS_MAX).map(Word::left), Some(0));
     }

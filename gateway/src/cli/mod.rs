@@ -10,6 +10,7 @@ mod health;
 mod key;
 mod log;
 mod notify;
+mod reload;
 mod serve;
 mod signals;
 mod snapshot;

@@ -234,6 +234,10 @@ problems! {
     ];
     /// Of reading a campaign.
     CampaignProblems: [UnknownCampaign];
+    /// Of deleting a campaign.
+    DeleteProblems: [
+        UnknownCampaign, WrongState, PreconditionFailed, Unavailable, Overloaded, OutcomeUnknown
+    ];
     /// Of putting a campaign.
     PutProblems: [
         Conflict, PreconditionFailed, UnsupportedMediaType, InvalidCampaign, Unavailable,

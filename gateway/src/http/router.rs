@@ -56,7 +56,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(lifecycle::close))
         .routes(routes!(lifecycle::stock))
         .routes(routes!(campaigns::list))
-        .routes(routes!(campaigns::one, campaigns::put))
+        .routes(routes!(campaigns::one, campaigns::put, campaigns::delete))
         .routes(routes!(metrics::get))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

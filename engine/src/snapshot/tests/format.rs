@@ -99,7 +99,8 @@ fn the_records_tables_are_the_records() {
     let shown = Shown { phase: Phase::Open, goods: vec![Count::default()] };
     let lines = grant.lines.clone();
     let refund = Refund { slot, lines: lines.clone(), all: true, restock: true, name: "r" };
-    let join = Join { slot, random: 1, lines, customer: "customer", key: "key", area: "" };
+    let join =
+        Join { slot, random: 1, place: 3, lines, customer: "customer", key: "key", area: "" };
     let records = [
         ("resumed", Record::Resumed { now: at }),
         ("campaign", Record::Campaign { first_sale: sale, json: "{}" }),
@@ -137,6 +138,11 @@ fn the_records_tables_are_the_records() {
     ];
     assert_bytes(&table("## Record", "bytes"), &bytes, 16, &expected);
     let (_, fixed) = bytes.split_at(16);
+    assert_grant(fixed);
+}
+
+/// The table of a grant's bytes.
+fn assert_grant(fixed: &[u8]) {
     let grants = table("A grant, from byte 16", "bytes");
     let expected = [
         ("number", 0x1112_1314_u32.to_le_bytes().to_vec()),

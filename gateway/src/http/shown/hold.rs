@@ -77,7 +77,7 @@ impl<'a> From<&'a Hold> for HoldView<'a> {
         Self {
             id: hold.id,
             drop: hold.sale().id(),
-            campaign: &hold.sale().campaign().id,
+            campaign: hold.sale().campaign_id(),
             number: hold.number,
             customer: hold.customer(),
             key: hold.key(),

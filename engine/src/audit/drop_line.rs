@@ -1,0 +1,171 @@
+//! The waiting line of one drop by its records: who waits, and whether each unit went to the first
+//! whom it fits (S3).
+
+use std::collections::HashMap;
+
+use super::drop_book::DropBook;
+use super::report::Found;
+use crate::ids::Slot;
+use crate::journal::record::{Grant, Join, Line};
+use crate::phase::Phase;
+
+/// The places in a drop's line, in the order of joining.
+#[derive(Debug, Default)]
+pub(super) struct WaitingLine {
+    places: Vec<Place>,
+    by_slot: HashMap<Slot, usize>,
+    waiting: u32,
+    /// Places before this one are over.
+    head: usize,
+}
+
+#[derive(Debug)]
+struct Place {
+    customer: u32,
+    key: Box<str>,
+    area: Box<str>,
+    lines: Vec<Line>,
+    waits: bool,
+}
+
+impl DropBook {
+    /// A place in the line is for what is not there.
+    pub(super) fn joined(&mut self, join: &Join<'_>, found: &mut Found) {
+        if self.phase != Phase::Open {
+            self.wrong(found, "T1", format!("joined the line while {}", self.phase.name()));
+        }
+        if self.fits(&join.lines) {
+            self.wrong(found, "S2", "joined the line though units were there".to_owned());
+        }
+        let expected = self.line.waiting + 1;
+        if join.place != expected {
+            self.wrong(found, "S3", format!("place {}, not {expected}", join.place));
+        }
+        let customer = self.customer(join.customer);
+        if !join.key.is_empty() && !self.keys.insert((customer, join.key.into())) {
+            self.wrong(found, "K1", "joined the line under a key that was used".to_owned());
+        }
+        let moves: Vec<_> = self
+            .terms
+            .taken(&join.lines, 0)
+            .iter()
+            .map(|taken| (taken.item, taken.units))
+            .collect();
+        self.limits(customer, &moves, 0, found);
+        if self.line.by_slot.insert(join.slot, self.line.places.len()).is_some() {
+            self.wrong(found, "id", "two places in the line of one name".to_owned());
+        }
+        self.line.waiting = expected;
+        self.line.places.push(Place {
+            customer,
+            key: join.key.into(),
+            area: join.area.into(),
+            lines: join.lines.to_vec(),
+            waits: true,
+        });
+    }
+
+    pub(super) fn left_line(&mut self, slot: Slot, found: &mut Found) {
+        if self.phase >= Phase::Closed {
+            self.wrong(found, "phase", "left the line of a closed drop".to_owned());
+        }
+        match self.line.by_slot.get(&slot).copied().filter(|place| self.waits(*place)) {
+            Some(place) => self.over(place),
+            None => self.wrong(found, "state", "left the line without a place in it".to_owned()),
+        }
+    }
+
+    /// A grant that ends a wait: it is the first whom the units fit, and gets what it waited for.
+    pub(super) fn handed_over(&mut self, row: u32, grant: &Grant<'_>, found: &mut Found) {
+        let slot = Slot { row, ..grant.slot };
+        let place = self.line.by_slot.get(&slot).copied().filter(|place| self.waits(*place));
+        let Some(place) = place else {
+            let what = format!("hold {}: from the line, of somebody not in it", grant.number);
+            self.wrong(found, "state", what);
+            return;
+        };
+        if self.first_served(&grant.lines) != Some(place) {
+            let what = format!("hold {}: somebody before it fits too", grant.number);
+            self.wrong(found, "S3", what);
+        }
+        let customer = self.customer(grant.customer);
+        let same = self.line.places.get(place).is_some_and(|at| {
+            at.customer == customer
+                && *at.key == *grant.key
+                && *at.area == *grant.area
+                && at.lines[..] == grant.lines[..]
+        });
+        if !same {
+            let what = format!("hold {}: is not what was waited for", grant.number);
+            self.wrong(found, "K1", what);
+        }
+        self.over(place);
+    }
+
+    /// Units of these lines go to somebody who is not in the line: nobody in it fits.
+    pub(super) fn passes_by(&self, number: u32, lines: &[Line], found: &mut Found) {
+        if self.first_served(lines).is_some() {
+            self.wrong(found, "S3", format!("hold {number}: passes by somebody who fits"));
+        }
+    }
+
+    fn waits(&self, place: usize) -> bool {
+        self.line.places.get(place).is_some_and(|place| place.waits)
+    }
+
+    /// A wait is over; its units are not waited for.
+    fn over(&mut self, place: usize) {
+        let Some(at) = self.line.places.get_mut(place) else { return };
+        at.waits = false;
+        self.line.waiting -= 1;
+        let customer = at.customer;
+        for line in at.lines.clone() {
+            let units = u64::from(line.quantity);
+            *self.units.entry(customer).or_default() -= units;
+            *self.units_of.entry((customer, line.item.into())).or_default() -= units;
+        }
+        while self.line.places.get(self.line.head).is_some_and(|place| !place.waits) {
+            self.line.head += 1;
+        }
+    }
+
+    /// The first in the line whom what is there fits, among those who wait for a good of `lines`.
+    fn first_served(&self, lines: &[Line]) -> Option<usize> {
+        if self.line.waiting == 0 {
+            return None;
+        }
+        let wanted: Vec<usize> = self.needs(lines).into_iter().map(|(good, _)| good).collect();
+        let meets = |place: &Place| {
+            self.needs(&place.lines).into_iter().any(|(good, _)| wanted.contains(&good))
+        };
+        let ahead = self.line.places.iter().enumerate().skip(self.line.head);
+        let mut served = ahead.filter(|(_, place)| place.waits && meets(place));
+        served.find(|(_, place)| self.fits(&place.lines)).map(|(place, _)| place)
+    }
+
+    /// Whether there are enough units for all lines and for gifts that are required.
+    fn fits(&self, lines: &[Line]) -> bool {
+        self.needs(lines).into_iter().all(|(good, units)| {
+            let available = self.goods.get(good).and_then(|tally| tally.units().available);
+            available.is_none_or(|left| left >= i64::try_from(units).unwrap_or(i64::MAX))
+        })
+    }
+
+    /// Which goods lines cannot do without, and how many of each.
+    fn needs(&self, lines: &[Line]) -> Vec<(usize, u64)> {
+        let mut needs: Vec<(usize, u64)> = Vec::new();
+        let gifts = lines.iter().enumerate().filter_map(|(place, line)| {
+            self.terms.is_gift_required(line.item.into()).then_some(1_u32 << place)
+        });
+        let gifts = gifts.fold(0, |all, bit| all | bit);
+        for taken in self.terms.taken(lines, gifts) {
+            for (good, units) in taken.moves() {
+                match needs.iter_mut().find(|(other, _)| *other == good) {
+                    Some((_, all)) => *all += units,
+                    None => needs.push((good, units)),
+                }
+            }
+        }
+        needs
+    }
+}
