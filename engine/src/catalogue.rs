@@ -38,7 +38,8 @@ pub(crate) struct Put {
     pub(crate) sequence: u64,
     /// No other took its place, and it was not deleted.
     pub(crate) current: bool,
-    pub(crate) deleted: bool,
+    /// What was recorded as it was deleted.
+    pub(crate) deleted: Option<DeletedRecord>,
     pub(crate) record: CampaignRecord,
 }
 
@@ -46,7 +47,7 @@ impl Put {
     /// A current one, of the record `sequence`.
     pub(crate) fn new(sequence: u64, first: u32, record: CampaignRecord) -> Self {
         let sequence = if record.kept.is_empty() { 0 } else { sequence };
-        Self { first, sequence, current: true, deleted: false, record }
+        Self { first, sequence, current: true, deleted: None, record }
     }
 
     /// The indices of its drops.
@@ -78,11 +79,11 @@ impl Catalogue {
         self.current().find(|put| put.record.campaign.id == id)
     }
 
-    /// Forgets the campaign of that id, but for the places of its drops.
-    pub(crate) fn delete(&mut self, id: &str) {
-        let its = |put: &&mut Put| put.current && put.record.campaign.id == id;
-        for put in self.0.iter_mut().filter(its) {
-            (put.current, put.deleted) = (false, true);
+    /// Forgets a campaign, but for the places of its drops.
+    pub(crate) fn delete(&mut self, deleted: DeletedRecord) {
+        let its = |put: &&mut Put| put.current && put.record.campaign.id == deleted.campaign;
+        if let Some(put) = self.0.iter_mut().find(its) {
+            (put.current, put.deleted) = (false, Some(deleted));
         }
     }
 
@@ -95,8 +96,8 @@ impl Catalogue {
     }
 }
 
-/// A campaign that is deleted.
-#[derive(Serialize, Deserialize)]
+/// A campaign that is deleted: what is left of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct DeletedRecord {
     pub(crate) campaign: String,
 }

@@ -37,7 +37,8 @@ impl EngineCore {
         let _watch = self.shared.journal.pass(Class::Hold)?;
         let put = catalogue.get(id).ok_or(Refusal::UnknownCampaign)?;
         let (first_sale, indices) = (put.first, put.indices().collect::<BTreeSet<u32>>());
-        let json = DeletedRecord::of(put).to_json();
+        let deleted = DeletedRecord::of(put);
+        let json = deleted.to_json();
         let sales: Vec<Sale> = {
             let all = self.sales.read();
             indices.iter().filter_map(|index| all.get(*index as usize).cloned()).collect()
@@ -60,7 +61,7 @@ impl EngineCore {
         shards.iter_mut().for_each(|shard| **shard = Shard::default());
         drop(shards);
         self.by_id.retain(|_, sale| !indices.contains(&sale.0.index));
-        catalogue.delete(id);
+        catalogue.delete(deleted);
         Ok(Pending::new(&self.shared.journal, stamp.sequence, ()))
     }
 }

@@ -52,6 +52,8 @@ pub(crate) struct EngineCore {
     pub(crate) stop: Stop,
     /// Held by whoever does what is due.
     pub(crate) ticking: Mutex<()>,
+    /// Held by whoever settles a campaign.
+    pub(crate) settling: Mutex<()>,
     /// Where keys of hashes come from, if not from chance.
     seed: Option<[u64; 2]>,
     torn: Option<String>,
@@ -159,6 +161,7 @@ impl Engine {
             catalogue: Mutex::new(replay.catalogue),
             stop: Stop::default(),
             ticking: Mutex::new(()),
+            settling: Mutex::new(()),
             seed: options.id_seed,
             torn,
             passed_over,
@@ -175,6 +178,7 @@ impl Engine {
         core.shared.journal.start(threads)?;
         if options.background {
             threads.push(housekeeping::start(core)?);
+            threads.push(housekeeping::start_settling(core)?);
             if replayed >= options.snapshot_after {
                 threads.push(core.start_snapshot()?);
             }
@@ -216,10 +220,12 @@ impl Engine {
     }
 
     /// Does what is due: opens and closes drops, expires holds, follows a stepped clock, watches
-    /// the disk. Returns how many holds expired. The engine's own thread calls this every few
-    /// milliseconds; call it yourself only with [`Options::background`] off.
+    /// the disk, settles credits. Returns how many holds expired. The engine's own threads do this
+    /// every few milliseconds; call it yourself only with [`Options::background`] off.
     pub fn tick(&self) -> u64 {
-        self.0.core.tick()
+        let expired = self.0.core.tick();
+        self.0.core.settle_due();
+        expired
     }
 
     /// Flushes the journal on this thread, up to everything appended so far by any thread.

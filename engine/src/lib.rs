@@ -60,6 +60,7 @@ mod hold;
 mod housekeeping;
 mod ids;
 mod journal;
+mod ledger;
 mod lifecycle;
 pub mod limits;
 mod line;
@@ -104,6 +105,7 @@ pub use ids::{BadHoldId, HoldId, Slot};
 pub use journal::{
     BATCH_BOUNDS, Directory, Durability, FLUSH_BOUNDS_US, FileName, Flushes, Storage, StorageFile,
 };
+pub use ledger::{DropReport, LedgerFigures, LedgerRow, Report, report_directory};
 pub use options::Options;
 pub use orders::Orders;
 pub use pending::{Pending, Ticket};

@@ -7,6 +7,7 @@
 use crate::Timestamp;
 use crate::book::Page;
 use crate::buyers::Shard;
+use crate::fault::{Fault, planted};
 use crate::journal::record::Record;
 use crate::journal::{Class, Room};
 use crate::pending::Pending;
@@ -165,7 +166,7 @@ impl SaleCore {
             paused_ms = pause_ms;
             Ok::<_, Option<Refusal>>(record)
         })?;
-        if paused_ms > 0 {
+        if paused_ms > 0 && !planted(Fault::PauseNotGivenBack) {
             shards.iter_mut().for_each(|shard| Shard::unpaused(shard, paused_ms));
         }
         drop((shards, no_step));

@@ -18,12 +18,12 @@ pub enum Refusal {
     Malformed(&'static str),
     /// No drop of that name.
     UnknownDrop,
+    /// No campaign of that name.
+    UnknownCampaign,
     /// No hold of that name in this drop.
     UnknownHold,
     /// No place in the line of that name in this drop.
     UnknownWait,
-    /// No campaign of that name.
-    UnknownCampaign,
     /// The drop has no item of that name.
     UnknownSku,
     /// The drop is closed.
@@ -50,7 +50,8 @@ pub enum Refusal {
     Waiting(Box<Pending<Wait>>),
     /// The idempotency key was used for another request.
     KeyReused,
-    /// The hold was confirmed with another payment.
+    /// What was asked for before, or is expected, is something else: the hold was confirmed with
+    /// another payment, a settlement comes to another amount.
     Conflict,
     /// The hold has expired.
     Expired,
@@ -69,10 +70,10 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "malformed",
             Self::UnknownDrop => "unknown_drop",
+            Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownHold => "unknown_hold",
             Self::UnknownWait => "unknown_wait",
             Self::Waiting(_) => "waiting",
-            Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownSku => "unknown_sku",
             Self::Closed => "closed",
             Self::NotOpen { .. } => "not_open",

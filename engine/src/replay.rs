@@ -17,6 +17,7 @@ use crate::hold::HoldState;
 use crate::ids::Slot;
 use crate::journal::Stamp;
 use crate::journal::record::{Grant, Join, Line, Record, Refund};
+use crate::journal::settlement::Settlement;
 use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
 use crate::phase::Phase;
 use crate::terms::{History, Terms};
@@ -198,6 +199,7 @@ impl Replay {
                 self.sale(*sale)?.held(*slot)?.extended(slot.row, *expires_at, stamp);
                 Ok(())
             }
+            Record::Settled { settlement, .. } => self.settled(settlement),
         }
     }
 
@@ -265,7 +267,7 @@ impl Replay {
             return Err("a deletion of a campaign that goes on");
         }
         self.book.forget(&indices);
-        self.catalogue.delete(&record.campaign);
+        self.catalogue.delete(record);
         self.forget(&indices)
     }
 
@@ -282,6 +284,27 @@ impl Replay {
     fn phase(&mut self, sale: u32, phase: Phase) -> Result<(), Impossible> {
         self.sale(sale)?;
         self.book.page_mut(sale).phase = phase;
+        Ok(())
+    }
+
+    /// A settlement, if its drops are over and its rules are theirs.
+    pub(crate) fn settled(&mut self, settlement: &Settlement) -> Result<(), Impossible> {
+        let mut whole = true;
+        for (sale, sums) in &settlement.drops {
+            let ledger = &self.sale(*sale)?.campaign.ledger;
+            let amounts: usize = ledger.iter().map(|rule| rule.beneficiaries.len()).sum();
+            let last = settlement.rules.last();
+            if amounts != sums.accrued.len()
+                || last.is_some_and(|l| usize::from(*l) >= ledger.len())
+            {
+                return Err("a settlement of rules that do not exist");
+            }
+            whole &= settlement.rules.len() == ledger.len();
+            if !self.book.page(*sale).is_over() {
+                return Err("a settlement of a drop that is not over");
+            }
+        }
+        self.book.settle(settlement, whole);
         Ok(())
     }
 

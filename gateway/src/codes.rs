@@ -85,7 +85,7 @@ static TABLE: [Row; 33] = [
     row(Code::UnsupportedMediaType, "unsupported_media_type", 415, "ERR",         false, "The body's type is not understood"),
     row(Code::SoldOut,              "sold_out",               409, "SOLDOUT",     false, "Fewer units are left than asked for"),
     row(Code::LimitReached,         "limit_reached",          409, "LIMIT",       false, "The customer's limit is reached"),
-    row(Code::Conflict,             "conflict",               409, "CONFLICT",    false, "It is otherwise, or was done otherwise"),
+    row(Code::Conflict,             "conflict",               409, "CONFLICT",    false, "It was or would be done otherwise"),
     row(Code::Expired,              "expired",                409, "EXPIRED",     false, "The hold has expired"),
     row(Code::WrongState,           "wrong_state",            409, "WRONGSTATE",  false, "Its state does not allow it"),
     row(Code::NotOpen,              "not_open",               409, "NOTOPEN",     true,  "The drop has not opened yet"),
@@ -131,8 +131,8 @@ impl Code {
         match refusal {
             Refusal::Malformed(_) => Self::Malformed,
             Refusal::UnknownDrop => Self::UnknownDrop,
-            Refusal::UnknownHold => Self::UnknownHold,
             Refusal::UnknownCampaign => Self::UnknownCampaign,
+            Refusal::UnknownHold => Self::UnknownHold,
             Refusal::UnknownSku => Self::UnknownSku,
             Refusal::Closed => Self::Closed,
             Refusal::NotOpen { .. } => Self::NotOpen,
@@ -215,8 +215,8 @@ mod tests {
         let all = [
             Refusal::Malformed("x"),
             Refusal::UnknownDrop,
-            Refusal::UnknownHold,
             Refusal::UnknownCampaign,
+            Refusal::UnknownHold,
             Refusal::UnknownSku,
             Refusal::Closed,
             Refusal::NotOpen { opens_at: Timestamp::default() },

@@ -3,7 +3,7 @@
 use jangteo::audit::Audit;
 use jangteo::limits::UNITS_MAX;
 use jangteo::{
-    Hold, HoldRequest, Orders, Pending, Phase, Refund, Refusal, SaleView, check_customer,
+    Hold, HoldRequest, Orders, Pending, Phase, Refund, Refusal, Report, SaleView, check_customer,
     check_payment,
 };
 use smallvec::SmallVec;
@@ -50,6 +50,14 @@ pub(crate) enum Command<'a> {
     Orders {
         drop: &'a str,
         after: u32,
+    },
+    Report {
+        campaign: &'a str,
+    },
+    /// Beneficiaries, and what each is expected to get.
+    Settle {
+        campaign: &'a str,
+        expect: &'a [(&'a str, u64)],
     },
 }
 
@@ -118,6 +126,7 @@ pub(crate) enum Answer {
     Changed(Pending<SaleView>),
     Audit(Pending<Audit>),
     Orders(Pending<Orders>),
+    Report(Pending<Report>),
 }
 
 /// Why there is no answer.

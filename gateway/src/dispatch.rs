@@ -229,6 +229,12 @@ impl Dispatcher {
                 Ok(Answer::Orders(sale.orders(after, ORDERS_PAGE_MAX)))
             }
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
+            Command::Report { campaign } => {
+                Ok(Answer::Report(engine.report(campaign).ok_or(Refusal::UnknownCampaign)?))
+            }
+            Command::Settle { campaign, expect } => {
+                Ok(Answer::Report(engine.settle(campaign, expect)?))
+            }
         }
     }
 

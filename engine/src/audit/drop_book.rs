@@ -131,6 +131,10 @@ impl DropBook {
         self.keys.clear();
     }
 
+    pub(super) fn campaign(&self) -> &str {
+        &self.campaign
+    }
+
     pub(super) fn replaced(&mut self, found: &mut Found) {
         let from = self.pause.map_or(self.phase, |(_, from)| from);
         if from != Phase::Scheduled {
@@ -368,7 +372,7 @@ impl DropBook {
         due_at: Timestamp,
         found: &mut Found,
     ) {
-        if self.phase == Phase::Closed {
+        if self.phase >= Phase::Closed {
             self.wrong(found, "phase", "extended after the drop was closed".to_owned());
         }
         let ttl_ms = self.terms.hold_ttl_ms;

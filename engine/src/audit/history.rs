@@ -121,7 +121,8 @@ fn about(record: &Record<'_>, id: HoldId, changed: bool) -> Option<&'static str>
         | Record::Paused { .. }
         | Record::Stocked { .. }
         | Record::Waited { .. }
-        | Record::Left { .. } => (false, ""),
+        | Record::Left { .. }
+        | Record::Settled { .. } => (false, ""),
     };
     its.then_some(what)
 }

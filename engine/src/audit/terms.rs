@@ -1,7 +1,7 @@
 //! What a drop promises, read from the campaign anew: what it sells, to whom, how long.
 
 use crate::Timestamp;
-use crate::campaign::{Campaign, Occurrence, Stock};
+use crate::campaign::{Campaign, LedgerRule, Occurrence, Stock};
 use crate::journal::record::{Grant, Line};
 use crate::limits::QUANTITY_MAX;
 
@@ -16,11 +16,14 @@ pub(super) struct Terms {
     areas: Option<Vec<String>>,
     auto_confirm: bool,
     pub(super) items: Vec<ItemTerms>,
+    pub(super) ledger: Vec<LedgerRule>,
 }
 
 #[derive(Debug, PartialEq)]
 pub(super) struct ItemTerms {
-    price: u64,
+    pub(super) price: u64,
+    /// Tags that ledger rules ask for.
+    pub(super) eligible: Vec<String>,
     /// Units one customer may have; 0: no limit.
     pub(super) limit: u64,
     gift: Option<GiftTerms>,
@@ -76,7 +79,8 @@ impl Terms {
                     required: rule.required,
                 })
             });
-            ItemTerms { price: item.price, limit: u64::from(item.limit_per_customer), gift }
+            let (price, eligible) = (item.price, item.eligible.clone());
+            ItemTerms { price, eligible, limit: u64::from(item.limit_per_customer), gift }
         });
         let terms = Self {
             opens_at: occurrence.opens_at,
@@ -86,6 +90,7 @@ impl Terms {
             areas: campaign.rules.areas.clone(),
             auto_confirm: campaign.rules.auto_confirm,
             items: items.collect(),
+            ledger: campaign.ledger.clone(),
         };
         (terms, goods)
     }

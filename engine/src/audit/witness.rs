@@ -1,7 +1,7 @@
 //! The second implementation: campaigns and drops, as their records tell. Time never runs
 //! backwards, campaigns come in their places, every record names a drop that exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::drop_book::{DropBook, End};
 use super::history::HoldHistory;
@@ -11,6 +11,7 @@ use crate::catalogue::{CampaignRecord, DeletedRecord, PutDrop};
 use crate::hold::HoldState;
 use crate::ids::HoldId;
 use crate::journal::record::Record;
+use crate::journal::settlement::Settlement;
 
 #[derive(Debug, Default)]
 pub(super) struct Witness {
@@ -100,6 +101,7 @@ impl Witness {
             Record::Extended { sale, slot, expires_at } => {
                 self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));
             }
+            Record::Settled { first_sale, settlement } => self.settled(*first_sale, settlement),
         }
         Ok(())
     }
@@ -109,6 +111,20 @@ impl Witness {
         match self.drops.get_mut(&sale) {
             Some(drop) => judge(drop, &mut self.found),
             None => self.found.add(None, "drop", format!("names drop {sale}, which was never put")),
+        }
+    }
+
+    /// A settlement settles all drops of one campaign, each once.
+    fn settled(&mut self, first_sale: u32, settlement: &Settlement) {
+        for (sale, sums) in &settlement.drops {
+            self.of(*sale, |drop, found| drop.settled(&settlement.rules, sums, found));
+        }
+        let named: BTreeSet<u32> = settlement.drops.iter().map(|(sale, _)| *sale).collect();
+        let campaign = self.drops.get(&first_sale).map(DropBook::campaign).unwrap_or_default();
+        let current = self.drops.iter().filter(|(_, drop)| drop.is_current_of(campaign));
+        if !current.map(|(sale, _)| sale).eq(&named) || named.len() != settlement.drops.len() {
+            let what = "a settlement of other drops than a campaign has".to_owned();
+            self.found.add(None, "L1", what);
         }
     }
 

@@ -11,6 +11,8 @@ use crate::hold::{Hold, HoldState};
 use crate::ids::Slot;
 use crate::journal::feed::{Feed, Located, NoFrame};
 use crate::journal::record::{BadRecord, Record, Shown};
+use crate::journal::settlement::{Settled, Settlement, Sums};
+use crate::ledger::{DropSums, Report};
 use crate::limits::{EVENTS_MAX, EVENTS_PAGE_BYTES};
 use crate::phase::Phase;
 use crate::sale::Sale;
@@ -203,6 +205,10 @@ impl Page<'_> {
             Record::Left { sale, slot } => {
                 (EventKind::WaitLeft, self.wait(*sale, *slot, WaitState::Left, None)?)
             }
+            Record::Settled { first_sale, settlement } => {
+                let report = self.report(*first_sale, settlement)?;
+                (EventKind::CampaignSettled, EventData::Report(Box::new(report)))
+            }
         };
         Ok(Some(what))
     }
@@ -215,6 +221,17 @@ impl Page<'_> {
             other => self.engine.sale_at(other.sale()),
         };
         sale.is_some_and(|sale| sale.0.is_forgotten())
+    }
+
+    /// The report right after a settlement, from its record alone.
+    fn report(&self, first_sale: u32, settlement: &Settlement) -> Result<Report, Impossible> {
+        let drop = |(index, sums): &(u32, Sums)| {
+            let settled = Settled { rules: settlement.rules.clone(), sums: sums.clone() };
+            let drop = self.sale(*index)?.id().to_owned();
+            Ok(DropSums { drop, sums: sums.clone(), settled: Some(settled) })
+        };
+        let drops = settlement.drops.iter().map(drop).collect::<Result<Vec<_>, Impossible>>()?;
+        Ok(Report::of(&self.sale(first_sale)?.campaign(), &drops))
     }
 
     fn sale(&self, index: u32) -> Result<Sale, Impossible> {

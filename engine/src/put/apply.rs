@@ -42,7 +42,7 @@ impl Engine {
         campaign: Campaign,
         expected: impl FnOnce(Option<&Campaign>) -> bool,
     ) -> Result<Vec<Change>, Error> {
-        self.core().put(campaign, expected)
+        self.core().put(&Arc::new(campaign), expected)
     }
 
     /// What [`put`](Self::put) would do to the drops at this moment. Does nothing.
@@ -52,14 +52,14 @@ impl Engine {
     pub fn would_put(&self, campaign: Campaign) -> Result<Vec<Change>, Error> {
         let core = self.core();
         let catalogue = core.catalogue.lock();
-        Ok(core.plan(&catalogue, campaign)?.changes)
+        Ok(core.plan(&catalogue, &Arc::new(campaign))?.changes)
     }
 }
 
 impl EngineCore {
     fn put(
         &self,
-        campaign: Campaign,
+        campaign: &Arc<Campaign>,
         expected: impl FnOnce(Option<&Campaign>) -> bool,
     ) -> Result<Vec<Change>, Error> {
         let mut catalogue = self.catalogue.lock();
@@ -67,19 +67,23 @@ impl EngineCore {
         if !expected(recorded) {
             return Err(Error::PreconditionFailed);
         }
-        if recorded == Some(&campaign) {
+        if recorded == Some(&**campaign) {
             return self.made_durable().map(|()| Vec::new());
         }
-        let changes = self.change(&mut catalogue, &campaign)?;
+        let changes = self.change(&mut catalogue, campaign)?;
         self.tick();
         self.made_durable().map(|()| changes)
     }
 
-    fn change(&self, catalogue: &mut Catalogue, campaign: &Campaign) -> Result<Vec<Change>, Error> {
+    fn change(
+        &self,
+        catalogue: &mut Catalogue,
+        campaign: &Arc<Campaign>,
+    ) -> Result<Vec<Change>, Error> {
         let _ticking = self.ticking.lock(); // no clock step falls between record and drops
         let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
         let (plan, stamp) = loop {
-            let plan = self.plan(catalogue, campaign.clone())?;
+            let plan = self.plan(catalogue, campaign)?;
             if let Some(stamp) = self.record(&plan) {
                 break (plan, stamp);
             }

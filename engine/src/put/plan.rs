@@ -59,19 +59,22 @@ pub(super) struct Plan {
 
 impl EngineCore {
     /// Compares a campaign with the one of its id that is recorded.
-    pub(super) fn plan(&self, catalogue: &Catalogue, campaign: Campaign) -> Result<Plan, Error> {
+    pub(super) fn plan(
+        &self,
+        catalogue: &Catalogue,
+        campaign: &Arc<Campaign>,
+    ) -> Result<Plan, Error> {
         let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
-        let campaign = Arc::new(campaign);
         let old = catalogue.get(&campaign.id);
         let there = old.map(|old| self.there(old)).unwrap_or_default();
         let mut occurrences = campaign.occurrences();
         let (mut kept, mut over) = (Vec::new(), Vec::new());
         let mut hash_key = None;
         if let Some(old) = old {
-            let comparison = Comparison::of(&old.record.campaign, &campaign);
+            let comparison = Comparison::of(&old.record.campaign, campaign);
             for one in &there {
                 match comparison.kept(&one.occurrence, one.standing == Standing::Closed) {
-                    Ok(occurrence) => kept.push(one.kept(&campaign, occurrence, &mut occurrences)),
+                    Ok(occurrence) => kept.push(one.kept(campaign, occurrence, &mut occurrences)),
                     Err(_) if one.standing == Standing::Sealed => over.push(one.sale.clone()),
                     Err(key) => {
                         return Err(Error::Conflict { drop: one.sale.id().to_owned(), key });
@@ -82,6 +85,7 @@ impl EngineCore {
         }
         let hash_key = hash_key.map_or_else(|| self.hash_key(first), Ok)?;
         let indices = kept.iter().map(|one| (one.sale.0.number(), one.sale.0.index)).collect();
+        let campaign = Arc::clone(campaign);
         let record = CampaignRecord { campaign, occurrences, kept: indices, hash_key };
         let json = record.to_json();
         if json.len() > CAMPAIGN_RECORD_MAX {

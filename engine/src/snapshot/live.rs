@@ -1,5 +1,6 @@
 //! An engine that has ended, as something to store: no shard and no page changes any more.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
 
@@ -9,6 +10,7 @@ use crate::book::Page;
 use crate::catalogue::Catalogue;
 use crate::engine::EngineCore;
 use crate::housekeeping::Stop;
+use crate::journal::settlement::Settled;
 use crate::sale::Sale;
 
 /// An engine's drops, as they were when it ended.
@@ -38,6 +40,10 @@ impl State for Ended<'_> {
 
     fn steps(&self) -> Vec<(u64, i64)> {
         self.engine.shared.journal.read(|book, _| book.steps().to_vec())
+    }
+
+    fn settled(&self) -> BTreeMap<u32, Settled> {
+        self.engine.shared.journal.read(|book, _| book.all_settled().clone())
     }
 
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {

@@ -10,9 +10,9 @@ use crate::book::Pause;
 use crate::buyers::{
     Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard, WaitRow,
 };
-use crate::catalogue::{CampaignRecord, Put};
+use crate::catalogue::{CampaignRecord, DeletedRecord, Put};
 use crate::error::Error;
-use crate::journal::record::Line;
+use crate::journal::record::{Line, Record};
 use crate::journal::recover::Origin;
 use crate::journal::{FileName, Storage, snapshots};
 use crate::limits::SHARDS;
@@ -78,6 +78,7 @@ fn read(
             Kind::Deleted => deleted(&mut replay, bytes).map_err(wrong)?,
             Kind::Page => page_section(&mut replay, bytes, &mut pages).map_err(wrong)?,
             Kind::Steps => steps(&mut replay, sequence, bytes).map_err(wrong)?,
+            Kind::Settled => settled(&mut replay, bytes).map_err(wrong)?,
             Kind::Shard => {
                 let counts = Counts::decode(bytes).ok_or_else(|| wrong("no counts"))?;
                 let parts = counts.parts(&mut from)?;
@@ -125,9 +126,12 @@ fn campaign(replay: &mut Replay, kind: Kind, last: u64, bytes: &[u8]) -> Result<
 
 /// The campaign that was read last is deleted.
 fn deleted(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
-    let put = replay.catalogue.last_mut().filter(|put| !put.current && !put.deleted);
-    let put = put.filter(|_| bytes.is_empty()).ok_or("a deletion of nothing")?;
-    put.deleted = true;
+    let json = std::str::from_utf8(bytes).map_err(|_| "a deletion that is no text")?;
+    let deleted = DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
+    let put = replay.catalogue.last_mut().filter(|put| !put.current && put.deleted.is_none());
+    let its = put.filter(|put| put.record.campaign.id == deleted.campaign);
+    let put = its.ok_or("a deletion of nothing")?;
+    put.deleted = Some(deleted);
     let indices = put.indices().collect();
     replay.forget(&indices)
 }
@@ -171,6 +175,24 @@ fn steps(replay: &mut Replay, sequence: u64, bytes: &[u8]) -> Result<(), Wrong> 
             return Err("a step of the clock in the wrong place");
         }
         replay.book.step(at, step_ms.cast_signed());
+    }
+    Ok(())
+}
+
+/// Settlements, each of one drop whose page has been read.
+fn settled(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (_, record, length) = Record::decode(rest).map_err(|_| "no settlement")?;
+        let Record::Settled { settlement, .. } = record else { return Err("no settlement") };
+        let [(sale, _)] = settlement.drops[..] else { return Err("no settlement of one drop") };
+        let phase = replay.sales.get(sale as usize).map(|_| replay.book.page(sale).phase);
+        replay.settled(&settlement)?;
+        let after = replay.book.page(sale).phase;
+        if phase != Some(after) || replay.book.all_settled().keys().last() != Some(&sale) {
+            return Err("a settlement in the wrong place");
+        }
+        rest = rest.get(length..).unwrap_or_default();
     }
     Ok(())
 }

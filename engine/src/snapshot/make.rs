@@ -1,6 +1,7 @@
 //! Making a snapshot: from the newest one and the journal behind it, in any process; or from the
 //! state of an engine that has just ended. Then it is read back, and older ones are removed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -13,6 +14,7 @@ use crate::catalogue::Catalogue;
 use crate::error::{Corruption, Error};
 use crate::journal::record::Record;
 use crate::journal::recover::{Extent, Origin, patiently, recover, vouched_beside};
+use crate::journal::settlement::Settled;
 use crate::journal::{Directory, FileName, Storage, snapshots};
 use crate::limits::SNAPSHOTS_KEPT;
 use crate::replay::Replay;
@@ -214,6 +216,10 @@ impl State for Replay {
 
     fn steps(&self) -> Vec<(u64, i64)> {
         self.book.steps().to_vec()
+    }
+
+    fn settled(&self) -> BTreeMap<u32, Settled> {
+        self.book.all_settled().clone()
     }
 
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Afterwards = 12,
     /// Places in the line of customers of the shard before.
     Waits = 13,
+    /// What was settled, as records of settlements with one drop each.
+    Settled = 18,
     /// A campaign as it was put while drops of it went on.
     Change = 19,
     /// The campaign before is deleted.
@@ -65,7 +67,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -79,6 +81,7 @@ impl Kind {
         Self::Pauses,
         Self::Afterwards,
         Self::Waits,
+        Self::Settled,
         Self::Change,
         Self::Deleted,
     ];

@@ -1,19 +1,23 @@
 //! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
 //! what the journal comes to.
 //!
-//! Head; campaigns in the order they were put; pages by drop; steps of the clock; pauses; for each
-//! shard that granted anything its counts, holds, buyers, texts, lines, and what happened to holds
-//! after they were over, places in the line; end.
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; pauses;
+//! settlements by drop; for each shard that granted anything its counts, holds, buyers, texts,
+//! lines, what happened to holds after they were over, and places in the line; end.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
 
 use super::head::Head;
 use super::section::{Kind, Sink, Writer};
+use crate::Timestamp;
 use crate::book::{Page, Pause};
 use crate::buyers::Shard;
 use crate::catalogue::Catalogue;
+use crate::journal::record::Record;
 use crate::journal::recover::Origin;
+use crate::journal::settlement::{Settled, Settlement};
 
 /// Something that can be stored: a replay that has ended, or an engine that has.
 pub(crate) trait State {
@@ -25,6 +29,9 @@ pub(crate) trait State {
 
     /// The steps of the wall clock that live holds followed: sequence and milliseconds.
     fn steps(&self) -> Vec<(u64, i64)>;
+
+    /// What was settled of each drop that has a settlement, by index.
+    fn settled(&self) -> BTreeMap<u32, Settled>;
 
     /// Hands its shards to `each`, with their places.
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()>;
@@ -54,7 +61,8 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
         }
         out.bytes().extend_from_slice(put.record.to_json().as_bytes());
         out.end(kind)?;
-        if put.deleted {
+        if let Some(deleted) = &put.deleted {
+            out.bytes().extend_from_slice(deleted.to_json().as_bytes());
             out.end(Kind::Deleted)?;
         }
     }
@@ -67,6 +75,13 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
         (u128::from(sequence) | (u128::from(step_ms.cast_unsigned()) << 64)).to_le_bytes()
     })?;
     pauses(&mut out, state)?;
+    for (sale, Settled { rules, sums }) in state.settled() {
+        let settlement = Settlement { rules, drops: vec![(sale, sums)] };
+        let record = Record::Settled { first_sale: sale, settlement };
+        record.encode(Timestamp::default(), out.bytes());
+        out.end_if_full(Kind::Settled)?;
+    }
+    out.end_if_any(Kind::Settled)?;
     for index in 0..drops {
         state.shards(index as usize, &mut |place, one| {
             if one.is_empty() { Ok(()) } else { shard(&mut out, index, number(place)?, one) }

@@ -215,14 +215,14 @@ fn what_becomes_of_each_drop_is_said() {
     assert_eq!(what(&new), [("t-1", Added), ("t-2", Added), ("t-3", Added)]);
     assert!(engine.sales().is_empty());
     engine.put(parsed(FILE)).unwrap();
-    let table: [(&str, &str, &[(&str, ChangeKind)]); 7] = [
-        ("market", "market", &[]),
-        ("market", "fair", &[("t-1", Changed), ("t-2", Changed), ("t-3", Changed)]),
-        ("garlic", "leeks", &[("t-2", Changed)]),
-        ("price = 2000", "price = 1", &[("t-2", Replaced)]),
-        ("COUNT=3", "COUNT=2", &[("t-3", Removed)]),
-        ("COUNT=3", "COUNT=4", &[("t-4", Added)]),
-        ("FREQ=WEEKLY", "FREQ=DAILY;INTERVAL=7", &[]),
+    let table = [
+        ("market", "market", vec![]),
+        ("market", "fair", vec![("t-1", Changed), ("t-2", Changed), ("t-3", Changed)]),
+        ("garlic", "leeks", vec![("t-2", Changed)]),
+        ("price = 2000", "price = 1", vec![("t-2", Replaced)]),
+        ("COUNT=3", "COUNT=2", vec![("t-3", Removed)]),
+        ("COUNT=3", "COUNT=4", vec![("t-4", Added)]),
+        ("FREQ=WEEKLY", "FREQ=DAILY;INTERVAL=7", vec![]),
     ];
     for (from, to, expected) in table {
         assert_eq!(what(&engine.would_put(with(from, to)).unwrap()), expected, "{to}");

@@ -23,7 +23,11 @@ mod full;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod happy_credit;
+#[cfg(test)]
 mod holds;
+#[cfg(test)]
+mod ledger;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]

@@ -69,9 +69,12 @@ impl Command<'_> {
             | Self::Release { .. }
             | Self::Extend { .. } => Need::Customer,
             Self::Refund(_) => Need::Sell,
-            Self::Turn { .. } | Self::SetStock(_) | Self::Audit { .. } | Self::Orders { .. } => {
-                Need::Operate
-            }
+            Self::Turn { .. }
+            | Self::SetStock(_)
+            | Self::Audit { .. }
+            | Self::Orders { .. }
+            | Self::Report { .. }
+            | Self::Settle { .. } => Need::Operate,
         }
     }
 }

@@ -104,6 +104,22 @@ pub(super) struct LineBody<'a> {
     pub(super) quantity: u64,
 }
 
+/// A whole number by itself.
+pub(super) struct Whole(pub(super) u64);
+
+impl Whole {
+    /// What of a value is one.
+    pub(super) fn of(value: &Value) -> Option<u64> {
+        value.as_number().and_then(as_whole)
+    }
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole(deserializer).map(Self)
+    }
+}
+
 /// A whole number; in JSON `2.0` is one too.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = Number::deserialize(deserializer)?;
@@ -252,7 +268,7 @@ fn diagnose<'a, T: Members<'a>>(bytes: &[u8]) -> String {
 }
 
 /// Says so if a member is none of `known`.
-fn unknown(members: &Map<String, Value>, known: &[&str], place: &str) -> Option<String> {
+pub(super) fn unknown(members: &Map<String, Value>, known: &[&str], place: &str) -> Option<String> {
     let name = members.keys().find(|name| !known.contains(&name.as_str()))?;
     let mut text = format!("{place}unknown member ");
     for letter in name.chars().take(64) {

@@ -20,6 +20,7 @@ mod hold;
 mod holds;
 mod http1;
 mod http2;
+mod ledger;
 mod lifecycle;
 mod metrics;
 mod openapi;

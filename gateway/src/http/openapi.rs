@@ -98,9 +98,9 @@ fn finish(path: &str, operation: &mut Operation) {
             never_null(schema);
         }
     }
-    // A call on a hold can be made without a body, and so can a turn of a drop.
+    // A call on a hold can be made without a body, and so can a turn of a drop and a settlement.
     let bare = path.starts_with("/v1/holds/")
-        || ["/pause", "/resume", "/close"].iter().any(|turn| path.ends_with(turn));
+        || ["/pause", "/resume", "/close", "/settle"].iter().any(|turn| path.ends_with(turn));
     if bare && let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(Required::False);
     }
@@ -237,6 +237,12 @@ problems! {
     /// Of deleting a campaign.
     DeleteProblems: [
         UnknownCampaign, WrongState, PreconditionFailed, Unavailable, Overloaded, OutcomeUnknown
+    ];
+    /// Of asking what a campaign came to.
+    ReportProblems: [UnknownCampaign, OutcomeUnknown];
+    /// Of settling a campaign.
+    SettleProblems: [
+        UnknownCampaign, WrongState, Conflict, UnsupportedMediaType, Unavailable, OutcomeUnknown
     ];
     /// Of putting a campaign.
     PutProblems: [

@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::common::{Common, check};
 use super::{
-    audit, campaigns, drops, events, health, hold, holds, lifecycle, metrics, openapi, orders,
-    watch,
+    audit, campaigns, drops, events, health, hold, holds, ledger, lifecycle, metrics, openapi,
+    orders, watch,
 };
 use crate::access::Access;
 use crate::app::App;
@@ -57,6 +57,8 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(lifecycle::stock))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::one, campaigns::put, campaigns::delete))
+        .routes(routes!(ledger::report))
+        .routes(routes!(ledger::settle))
         .routes(routes!(metrics::get))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

@@ -20,6 +20,8 @@ pub(crate) enum Call {
     Stock,
     Audit,
     Orders,
+    Report,
+    Settle,
     Events,
     /// The connection's own affairs, health, pages, and what is no call at all.
     Other,
@@ -29,7 +31,7 @@ pub(crate) enum Call {
 pub(crate) const CALLS: usize = Call::ALL.len();
 
 impl Call {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Hold,
         Self::Confirm,
         Self::Release,
@@ -45,6 +47,8 @@ impl Call {
         Self::Stock,
         Self::Audit,
         Self::Orders,
+        Self::Report,
+        Self::Settle,
         Self::Events,
         Self::Other,
     ];
@@ -66,6 +70,8 @@ impl Call {
             Self::Stock => "stock",
             Self::Audit => "audit",
             Self::Orders => "orders",
+            Self::Report => "report",
+            Self::Settle => "settle",
             Self::Events => "events",
             Self::Other => "other",
         }
@@ -87,6 +93,8 @@ impl Call {
             ["v1", "drops", _, "stock"] => Self::Stock,
             ["v1", "drops", _, "audit"] => Self::Audit,
             ["v1", "drops", _, "orders"] => Self::Orders,
+            ["v1", "campaigns", _, "report"] => Self::Report,
+            ["v1", "campaigns", _, "settle"] => Self::Settle,
             ["v1", "drops", _, "events"] | ["v1", "events", ..] => Self::Events,
             ["v1", "holds", _, ""] => Self::Get,
             ["v1", "holds", _, "confirm"] => Self::Confirm,
@@ -112,6 +120,9 @@ mod tests {
             ("GET", "/v1/drops/t-1/audit", Call::Audit),
             ("GET", "/v1/drops/t-1/orders", Call::Orders),
             ("GET", "/v1/drops/t-1/events", Call::Events),
+            ("GET", "/v1/campaigns/t/report", Call::Report),
+            ("POST", "/v1/campaigns/t/settle", Call::Settle),
+            ("GET", "/v1/campaigns/t", Call::Other),
             ("GET", "/v1/events", Call::Events),
             ("GET", "/v1/holds/h", Call::Get),
             ("POST", "/v1/holds/h/confirm", Call::Confirm),

@@ -57,7 +57,8 @@ impl Places {
         store(&self.path(address), after)
     }
 
-    /// The place of an endpoint that has one. What cannot be understood is a place that is not kept.
+    /// The place of an endpoint that has one. What cannot be understood is a place that is not
+    /// kept.
     pub(super) fn open(&self, address: &Address) -> io::Result<Place> {
         let path = self.path(address);
         let text = fs::read(&path)?;

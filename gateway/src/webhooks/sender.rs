@@ -75,8 +75,8 @@ impl Webhooks {
     /// since, all begin with the oldest that is kept. Waits for the disk.
     ///
     /// # Errors
-    /// A place cannot be stored; one endpoint is encrypted and this machine knows no authorities; in
-    /// [`Durability::Memory`](jangteo::Durability::Memory) there are no events.
+    /// A place cannot be stored; an endpoint is encrypted and this machine knows no authorities;
+    /// in [`Durability::Memory`](jangteo::Durability::Memory) there are no events.
     pub fn plan(&self, webhooks: Vec<Webhook>) -> io::Result<Plan> {
         self.shared.plan(webhooks)
     }
@@ -158,8 +158,8 @@ impl Shared {
     }
 }
 
-/// Follows one plan after the other. The couriers of one have ended, and stored their places, before
-/// those of the next begin.
+/// Follows one plan after the other. The couriers of one have ended, and stored their places,
+/// before those of the next begin.
 async fn send(shared: Arc<Shared>, mut plans: watch::Receiver<Arc<Plan>>, mut drain: Drain) {
     loop {
         let plan = Arc::clone(&plans.borrow_and_update());

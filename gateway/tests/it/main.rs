@@ -17,6 +17,8 @@ mod http_orders;
 mod http_requests;
 mod http_wire;
 mod kill;
+#[cfg(test)]
+mod ledger;
 mod metrics;
 mod mounted;
 mod openapi;

@@ -28,7 +28,7 @@ const FEW: &str = r#"{"sku":"few","total":10,"was":9}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 41] = [
+const HTTP: [Row; 45] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
@@ -65,6 +65,10 @@ const HTTP: [Row; 41] = [
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                     "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "PUT /v1/campaigns/t",                     "{",    [401, 401, 403, 403, 403, 422]),
     ("/v1/campaigns/{id}",       "DELETE /v1/campaigns/none",               "",     [401, 401, 403, 403, 403, 404]),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/t/report",             "",     [401, 401, 403, 403, 403, 200]),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/none/report",          "",     [401, 401, 403, 403, 403, 404]),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",            "",     [401, 401, 403, 403, 403, 409]),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",            "{",    [400, 400, 400, 400, 400, 400]),
     ("/openapi.json",            "GET /openapi.json",                       "",     [200; 6]),
     ("/metrics",                 "GET /metrics",                            "",     [401, 401, 403, 403, 403, 200]),
     ("/livez",                   "GET /livez",                              "",     [200; 6]),

@@ -8,6 +8,7 @@ mod drop;
 mod event;
 mod hold;
 mod order;
+mod report;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -18,4 +19,5 @@ pub(super) use drop::{DropPage, DropView};
 pub(super) use event::EventView;
 pub(super) use hold::{HoldView, Holds};
 pub(super) use order::OrderRow;
+pub(super) use report::Report;
 pub(super) use words::{PhaseWord, ascii, states, times, words};
