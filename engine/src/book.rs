@@ -63,15 +63,6 @@ pub(crate) struct Pause {
 }
 
 impl Page {
-    /// Seconds that units were free while somebody was refused them or waited for no more than
-    /// that many, summed over units.
-    ///
-    /// NOTE: 0 by construction, and not measured yet: whoever asks for what is free gets it, and a
-    /// unit that comes back goes to the line in the same step.
-    pub(crate) const fn idle_unit_seconds(&self) -> u64 {
-        0
-    }
-
     /// Whether nothing can be sold any more: closed, and no hold is live.
     pub(crate) fn is_over(&self) -> bool {
         self.phase >= Phase::Closed && self.holds_live == 0

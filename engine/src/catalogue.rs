@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Timestamp;
 use crate::campaign::{Campaign, Occurrence};
+use crate::ledger::Report;
 
 /// A campaign and its drops, as put.
 #[derive(Clone, Debug)]
@@ -79,6 +80,12 @@ impl Catalogue {
         self.current().find(|put| put.record.campaign.id == id)
     }
 
+    /// What a deleted campaign of that id came to, the one that was deleted last.
+    pub(crate) fn report_of_deleted(&self, id: &str) -> Option<&Report> {
+        let deleted = self.0.iter().rev().filter_map(|put| put.deleted.as_ref());
+        deleted.filter(|deleted| deleted.campaign == id).find_map(|it| it.report.as_ref())
+    }
+
     /// Forgets a campaign, but for the places of its drops.
     pub(crate) fn delete(&mut self, deleted: DeletedRecord) {
         let its = |put: &&mut Put| put.current && put.record.campaign.id == deleted.campaign;
@@ -100,6 +107,8 @@ impl Catalogue {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct DeletedRecord {
     pub(crate) campaign: String,
+    /// What it came to.
+    pub(crate) report: Option<Report>,
 }
 
 impl DeletedRecord {

@@ -3,13 +3,15 @@
 //! On disk they stay until the segments they lie in are dropped.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::book::Book;
 use crate::buyers::Shard;
-use crate::catalogue::{DeletedRecord, Put};
+use crate::catalogue::DeletedRecord;
 use crate::engine::{Engine, EngineCore};
 use crate::journal::record::Record;
 use crate::journal::{Class, Room};
+use crate::ledger::Report;
 use crate::pending::Pending;
 use crate::phase::Phase;
 use crate::refusal::Refusal;
@@ -18,7 +20,7 @@ use crate::sale::Sale;
 impl Engine {
     /// Deletes a campaign of which nothing was ever granted, or whose drops are all settled. From
     /// now on it is unknown, its drops and holds too, and the feed leaves out what happened to
-    /// them. Another campaign may take its id.
+    /// them; its [report](Engine::report) is kept. Another campaign may take its id.
     ///
     /// The answer is durable with its [`Pending`].
     ///
@@ -37,12 +39,15 @@ impl EngineCore {
         let _watch = self.shared.journal.pass(Class::Hold)?;
         let put = catalogue.get(id).ok_or(Refusal::UnknownCampaign)?;
         let (first_sale, indices) = (put.first, put.indices().collect::<BTreeSet<u32>>());
-        let deleted = DeletedRecord::of(put);
-        let json = deleted.to_json();
+        let campaign = Arc::clone(&put.record.campaign);
         let sales: Vec<Sale> = {
             let all = self.sales.read();
             indices.iter().filter_map(|index| all.get(*index as usize).cloned()).collect()
         };
+        // Before the orders are gone. Refunds that come between are told by no later report.
+        let report = Report::of(&campaign, &self.drop_sums(&sales));
+        let deleted = DeletedRecord { campaign: campaign.id.clone(), report: Some(report) };
+        let json = deleted.to_json();
         // Nothing is under way on any hold, and nobody joins a line.
         let mut lines: Vec<_> = sales.iter().map(|sale| sale.0.basket.lock()).collect();
         let _nothing_new = self.shared.making.lock();
@@ -83,11 +88,5 @@ impl Book {
         for &index in drops {
             self.page_mut(index).end();
         }
-    }
-}
-
-impl DeletedRecord {
-    fn of(put: &Put) -> Self {
-        Self { campaign: put.record.campaign.id.clone() }
     }
 }

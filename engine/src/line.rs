@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::Timestamp;
 use crate::admission;
 use crate::buyers::{BuyerRef, Shard, WaitRow, WaitRowState};
 use crate::goods::Goods;
@@ -37,6 +38,18 @@ pub(crate) struct Line {
     /// How many wait for each good.
     awaited: BTreeMap<u16, u32>,
     places: Places,
+    idle: Idle,
+}
+
+/// Units that are free although somebody waits for no more than that many: while the disk is too
+/// short for a grant, and never else.
+#[derive(Clone, Copy, Debug, Default)]
+struct Idle {
+    /// As of the last look, and when that was.
+    units: u64,
+    looked_at: Timestamp,
+    /// Sum so far.
+    unit_ms: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -128,6 +141,18 @@ impl Line {
         self.awaited.keys().any(left)
     }
 
+    /// Looks at what is idle, and counts what was since the last look.
+    fn measure(&mut self, goods: &Goods, now: Timestamp) {
+        let passed_ms = now.as_ms().saturating_sub(self.idle.looked_at.as_ms());
+        self.idle.unit_ms += self.idle.units * passed_ms;
+        let fits = |waiting: &&Waiting| goods.has_units(&waiting.lines);
+        let first = self.has_units(goods).then(|| self.queue.values().find(fits)).flatten();
+        let units = |waiting: &Waiting| -> u64 {
+            waiting.lines.iter().map(|line| u64::from(line.quantity)).sum()
+        };
+        self.idle = Idle { units: first.map_or(0, units), looked_at: now, ..self.idle };
+    }
+
     /// The first who joined after the record `after`.
     fn next(&self, after: u64) -> Option<(u64, Waiting)> {
         let mut behind = self.queue.range(after + 1..);
@@ -191,6 +216,15 @@ impl Sale {
             }
         }
         Pending::new(&self.0.shared.journal, sequence, waits)
+    }
+
+    /// Seconds that units were free while somebody waited for no more than that many, summed over
+    /// units, since the engine was started. Nobody is refused units that are free, and a unit that
+    /// comes back goes to the line in the same step: so only a disk that is too short for a grant
+    /// makes it grow.
+    #[must_use]
+    pub fn idle_unit_seconds(&self) -> u64 {
+        self.0.basket.lock().idle.unit_ms / 1_000
     }
 
     /// Leaves the line: the units count for the limit no longer. Leaving again gives the same
@@ -357,6 +391,9 @@ impl SaleCore {
         let mut line = self.basket.lock();
         // A disk that is short is looked at again.
         let _ = self.serve(&mut line);
+        if self.phase.get() == Phase::Open {
+            line.measure(&self.goods, self.shared.clock.now());
+        }
     }
 
     /// Makes a wait a hold, if its units are there. One record.

@@ -204,7 +204,7 @@ pub struct LedgerRule {
 }
 
 /// Who gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LedgerKind {
     /// The operator, on top of what the seller gets.

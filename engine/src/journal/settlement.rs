@@ -23,7 +23,7 @@ pub(crate) struct Sums {
     /// What was spent, and what of it came back.
     pub(crate) spend: u64,
     pub(crate) refunds: u64,
-    /// See [`Page::idle_unit_seconds`](crate::book::Page::idle_unit_seconds).
+    /// See [`Sale::idle_unit_seconds`](crate::Sale::idle_unit_seconds).
     pub(crate) idle_unit_seconds: u64,
     /// What follows after refunds, for each beneficiary of each rule, in the order of the file.
     pub(crate) accrued: Vec<u64>,

@@ -148,7 +148,7 @@ impl Sale {
                 from = to;
             }
         }
-        sums.idle_unit_seconds = self.page().0.idle_unit_seconds();
+        sums.idle_unit_seconds = self.idle_unit_seconds();
         sums
     }
 }

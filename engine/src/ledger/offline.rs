@@ -41,7 +41,9 @@ fn replay(storage: &dyn Storage) -> Result<Replay, Error> {
 }
 
 fn report(replay: &Replay, campaign: &str) -> Option<Report> {
-    let put = replay.catalogue.get(campaign)?;
+    let Some(put) = replay.catalogue.get(campaign) else {
+        return replay.catalogue.report_of_deleted(campaign).cloned();
+    };
     let sales = put.indices().filter_map(|index| replay.sales.get(index as usize));
     let campaign = &put.record.campaign;
     let drop = |sale: &Replayed| {
@@ -50,8 +52,9 @@ fn report(replay: &Replay, campaign: &str) -> Option<Report> {
         for shard in &sale.shards {
             counting.add(&mut sums, shard, 0..shard.rows());
         }
-        sums.idle_unit_seconds = replay.book.page(sale.index).idle_unit_seconds();
         let settled = replay.book.settled(sale.index).cloned();
+        // A running engine measures it; what it had measured is in what it settled.
+        sums.idle_unit_seconds = settled.as_ref().map_or(0, |s| s.sums.idle_unit_seconds);
         DropSums { drop: sale.id.to_string(), sums, settled }
     };
     let drops: Vec<DropSums> = sales.map(drop).collect();

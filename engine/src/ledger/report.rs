@@ -1,6 +1,6 @@
 //! What a campaign came to: orders, money, and what follows from them, in all and for each drop.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::fold::Counting;
 use crate::campaign::{Campaign, LedgerKind};
@@ -11,7 +11,7 @@ use crate::sale::Sale;
 
 /// What a campaign came to. Serialises as the `Report` of the HTTP interface; amounts are in minor
 /// units of the currency.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The campaign's id.
     pub campaign: String,
@@ -28,7 +28,7 @@ pub struct Report {
 }
 
 /// What one drop came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DropReport {
     /// The drop's id.
     pub drop: String,
@@ -40,7 +40,7 @@ pub struct DropReport {
 }
 
 /// Orders, money, and what follows from them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerFigures {
     /// Holds that were ever confirmed.
     pub orders: u64,
@@ -57,7 +57,7 @@ pub struct LedgerFigures {
 }
 
 /// What one beneficiary gets under one rule.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerRow {
     /// Who gives.
     pub kind: LedgerKind,
@@ -163,10 +163,20 @@ impl Engine {
     ///
     /// Takes about a second for some millions of orders; sales go on meanwhile, and each order is
     /// taken as it is when its turn comes.
+    ///
+    /// Of a campaign that was deleted: what it came to then.
     #[must_use]
     pub fn report(&self, campaign: &str) -> Option<Pending<Report>> {
         let core = self.core();
         let sales = core.sales_of(campaign);
+        if sales.is_empty() {
+            let kept = core.catalogue.lock().report_of_deleted(campaign).cloned()?;
+            return Some(Pending::new(
+                &core.shared.journal,
+                core.shared.journal.last_sequence(),
+                kept,
+            ));
+        }
         let drops = core.drop_sums(&sales);
         let report = Report::of(&sales.first()?.campaign(), &drops);
         let sequence = core.shared.journal.last_sequence();
@@ -184,7 +194,7 @@ impl EngineCore {
     }
 
     /// What the drops of one campaign come to, each with its settlement.
-    pub(super) fn drop_sums(&self, sales: &[Sale]) -> Vec<DropSums> {
+    pub(crate) fn drop_sums(&self, sales: &[Sale]) -> Vec<DropSums> {
         // Before the orders: what is settled meanwhile must not look like an adjustment.
         let settled: Vec<Option<Settled>> = self
             .shared

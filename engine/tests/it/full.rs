@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::attack::{on, threaded, within};
 use crate::common::{campaign, clock, one_item};
-use jangteo::{Engine, HoldId, HoldRequest, ManualClock, Refusal};
+use jangteo::{Engine, HoldId, HoldOrWait, HoldRequest, ManualClock, Refusal, WaitState};
 use jangteo_bench::faulty::FaultyStorage as Disk;
 
 /// An engine on a disk of `segments` segments, filled with holds until it refuses more.
@@ -103,4 +103,39 @@ fn every_hold_can_be_confirmed_after_a_start_on_a_disk_without_a_free_byte() {
         }
     });
     assert!(done.is_some(), "{all} confirms hang");
+}
+
+#[test]
+fn units_that_the_line_cannot_have_for_want_of_disk_are_counted_as_idle() {
+    let (disk, clock, engine, holds) = full(6);
+    let sale = engine.sale("t-1").unwrap();
+    let free = sale.view().0.items.unwrap()[0].available.unwrap();
+    disk.faults(|faults| faults.capacity = Some(1 << 30));
+    clock.advance(1_000);
+    engine.tick();
+    sale.set_stock("a", 100_000 - free, None).unwrap().wait().unwrap();
+    let wait = match sale.hold_or_wait(&HoldRequest::new("w").line("a", 1)).unwrap().wait() {
+        Ok(HoldOrWait::Wait(wait)) => wait,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(sale.idle_unit_seconds(), 0);
+    let used = disk.used();
+    disk.faults(|faults| faults.capacity = Some(used));
+    clock.advance(1_000);
+    engine.tick();
+    assert!(matches!(sale.hold(&HoldRequest::new("n").line("a", 1)), Err(Refusal::Unavailable)));
+    sale.release(&holds[0]).unwrap().wait().unwrap();
+    engine.tick();
+    clock.advance(7_000);
+    engine.tick();
+    assert_eq!(sale.idle_unit_seconds(), 7);
+    disk.faults(|faults| faults.capacity = Some(1 << 30));
+    clock.advance(1_000);
+    engine.tick();
+    clock.advance(60_000);
+    engine.tick();
+    let seen = sale.wait(&wait.id).unwrap().wait().unwrap();
+    assert_eq!(seen.state, WaitState::Granted);
+    let idle = sale.idle_unit_seconds();
+    assert!((7..=9).contains(&idle), "{idle}");
 }

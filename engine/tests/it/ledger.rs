@@ -326,3 +326,28 @@ fn a_refund_reverses_exactly_and_after_a_settlement_is_an_adjustment() {
     let audit = audit_directory(directory.path()).unwrap();
     assert!(audit.ok, "{:?}", audit.violations);
 }
+
+#[test]
+fn the_report_of_a_deleted_campaign_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let (engine, clock) = start(directory.path(), DONATION);
+    let sale = engine.sale("t-1").unwrap();
+    buy(&sale, "c-1", &[("a", 3)]);
+    assert!(matches!(engine.delete("t"), Err(Refusal::WrongState)), "it goes on");
+    clock.advance(8 * DAY_MS);
+    engine.tick();
+    let settled = engine.settle("t", &[("hope", 1_999)]).unwrap().wait().unwrap();
+    engine.delete("t").unwrap().wait().unwrap();
+    assert!(engine.sale("t-1").is_none());
+    let kept = engine.report("t").unwrap().wait().unwrap();
+    assert_eq!((kept.total.orders, &kept), (1, &settled));
+    drop((engine, sale));
+    let engine = open(directory.path(), &clock);
+    assert_eq!(engine.report("t").unwrap().wait().unwrap(), settled);
+    assert_eq!(report_directory(directory.path(), "t").unwrap(), Some(settled.clone()));
+    engine.put(campaign("")).unwrap();
+    let fresh = engine.report("t").unwrap().wait().unwrap();
+    assert_eq!(fresh.total.orders, 0, "another campaign took the id");
+    drop(engine);
+    assert!(audit_directory(directory.path()).unwrap().ok);
+}

@@ -132,6 +132,11 @@ fn units(sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {
             }
         }
     }
+    let help = "Seconds that units were free while somebody waited for them, summed over units";
+    let mut metric = page.metric("jangteo_idle_unit_seconds", help, MetricType::Counter);
+    for sale in sales.iter().rev().filter(shown).take(DROPS_MEASURED_MAX) {
+        metric.counter(&[("drop", sale.id())], sale.idle_unit_seconds())?;
+    }
     let help = "Units of a gift that are left, of the drops that opened last";
     let mut metric = page.metric("jangteo_gift_units_available", help, MetricType::Gauge);
     for view in &views {

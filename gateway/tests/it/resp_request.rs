@@ -238,7 +238,6 @@ fn an_unknown_command_is_named_with_the_beginning_of_its_arguments() {
     let table = [
         ("GET", "'GET', with args beginning with: ".to_owned()),
         ("set a 'b c'", "'set', with args beginning with: 'a' 'b c' ".to_owned()),
-        ("DROP.REFUND h-1", "'DROP.REFUND', with args beginning with: 'h-1' ".to_owned()),
         ("DROP.WAITING w", "'DROP.WAITING', with args beginning with: 'w' ".to_owned()),
         ("DROP.LEAVE w", "'DROP.LEAVE', with args beginning with: 'w' ".to_owned()),
         ("PSUBSCRIBE d", "'PSUBSCRIBE', with args beginning with: 'd' ".to_owned()),

@@ -30,7 +30,7 @@ const SKUS: [&str; 4] = ["a", "b", "g", "z"];
 
 /// Route, request line, body.
 #[rustfmt::skip]
-const HTTP: [(&str, &str, &str); 34] = [
+const HTTP: [(&str, &str, &str); 36] = [
     ("/v1/drops",                "GET /v1/drops",                            ""),
     ("/v1/drops",                "GET /v1/drops?after=t-1",                  ""),
     ("/v1/drops",                "GET /v1/drops?phase=scheduled&campaign=t", ""),
@@ -60,6 +60,8 @@ const HTTP: [(&str, &str, &str); 34] = [
     ("/v1/campaigns",            "GET /v1/campaigns",                        ""),
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                      ""),
     ("/v1/campaigns/{id}",       "PUT /v1/campaigns/t",                      "{"),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/t/report",               ""),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",              ""),
     ("/metrics",                 "GET /metrics",                             ""),
     ("/openapi.json",            "GET /openapi.json",                        ""),
     ("/livez",                   "GET /livez",                               ""),

@@ -112,6 +112,14 @@ impl Shop {
     }
 
     /// Units of an item of the first drop: available, held, sold.
+    /// Takes the units that are left off sale: a late payment finds none.
+    pub(crate) fn sell_out(&self, sku: &str) {
+        let (_, held, sold) = self.units(sku);
+        let total = u32::try_from(held + sold).unwrap();
+        let sale = self.engine.sale("t-1").unwrap();
+        sale.set_stock(sku, total, None).unwrap().wait().unwrap();
+    }
+
     pub(crate) fn units(&self, sku: &str) -> (u32, u64, u64) {
         let view = self.engine.sale("t-1").unwrap().view().0;
         let item = view.items.unwrap().into_iter().find(|item| item.sku == sku).unwrap();
