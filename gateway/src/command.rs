@@ -2,7 +2,8 @@
 
 use jangteo::audit::Audit;
 use jangteo::{
-    Hold, HoldRequest, Pending, Phase, Refusal, SaleView, check_customer, check_payment,
+    Hold, HoldOrWait, HoldRequest, Pending, Phase, Refusal, SaleView, Wait, check_customer,
+    check_payment,
 };
 use smallvec::SmallVec;
 
@@ -31,6 +32,12 @@ pub(crate) enum Command<'a> {
         drop: &'a str,
         customer: Option<&'a str>,
     },
+    Wait {
+        wait: &'a str,
+    },
+    Leave {
+        wait: &'a str,
+    },
     Drop {
         drop: &'a str,
     },
@@ -48,6 +55,8 @@ pub(crate) struct HoldAsk<'a> {
     pub(crate) lines: Asked<'a>,
     pub(crate) key: Option<&'a str>,
     pub(crate) area: Option<&'a str>,
+    /// Rather wait than hear that too few units are there.
+    pub(crate) wait: bool,
 }
 
 /// Items and how many units of each.
@@ -67,8 +76,12 @@ pub(crate) struct Filter<'a> {
 /// What the engine answers.
 #[derive(Debug)]
 pub(crate) enum Answer {
+    /// To a request for a hold.
+    HoldOrWait(Pending<HoldOrWait>),
     Hold(Pending<Hold>),
-    Holds(Pending<Vec<Hold>>),
+    /// What a customer has, and waits for.
+    Found(Pending<Vec<Hold>>, Pending<Vec<Wait>>),
+    Wait(Pending<Wait>),
     Drop(Box<SaleView>),
     /// The drops, and whether there are more behind the last.
     Drops(Vec<SaleView>, bool),

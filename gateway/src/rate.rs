@@ -80,7 +80,10 @@ impl Rates {
             buckets.take(name.as_bytes(), now).map_err(too_often(Reason::RateLimitedCustomer))?;
         }
         // INVARIANT(F1): a shop that asks for too many holds can still end those it has.
-        let ends = matches!(command, Command::Confirm { .. } | Command::Release { .. });
+        let ends = matches!(
+            command,
+            Command::Confirm { .. } | Command::Release { .. } | Command::Leave { .. }
+        );
         if let (Some(buckets), Caller::Key(_, tag), false) = (&self.key, caller, ends) {
             buckets.take(&tag.bytes(), now).map_err(too_often(Reason::RateLimitedCredential))?;
         }

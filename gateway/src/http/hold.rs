@@ -90,7 +90,8 @@ pub(super) async fn extend(
     answer(&app, &caller, Command::Extend { hold: &hold }).await
 }
 
-async fn no_body(request: Request) -> Result<(), Problem> {
+/// Of a call that takes none, or `{}`.
+pub(super) async fn no_body(request: Request) -> Result<(), Problem> {
     let (head, body) = request.into_parts();
     let bytes = read(&head.headers, body).await?;
     parse_or_default::<NoBody>(&bytes).map(drop)

@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::common::{Common, check};
-use super::{audit, campaigns, drops, events, health, hold, holds, metrics, openapi, watch};
+use super::{audit, campaigns, drops, events, health, hold, holds, metrics, openapi, waits, watch};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -46,6 +46,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(hold::confirm))
         .routes(routes!(hold::release))
         .routes(routes!(hold::extend))
+        .routes(routes!(waits::get, waits::leave))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::one, campaigns::put))
         .routes(routes!(metrics::get))

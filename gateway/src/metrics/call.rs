@@ -11,6 +11,8 @@ pub(crate) enum Call {
     Extend,
     Get,
     Find,
+    Wait,
+    Leave,
     Drop,
     Drops,
     Audit,
@@ -23,13 +25,15 @@ pub(crate) enum Call {
 pub(crate) const CALLS: usize = Call::ALL.len();
 
 impl Call {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Hold,
         Self::Confirm,
         Self::Release,
         Self::Extend,
         Self::Get,
         Self::Find,
+        Self::Wait,
+        Self::Leave,
         Self::Drop,
         Self::Drops,
         Self::Audit,
@@ -45,6 +49,8 @@ impl Call {
             Self::Extend => "extend",
             Self::Get => "get",
             Self::Find => "find",
+            Self::Wait => "wait",
+            Self::Leave => "leave",
             Self::Drop => "drop",
             Self::Drops => "drops",
             Self::Audit => "audit",
@@ -69,6 +75,8 @@ impl Call {
             ["v1", "holds", _, "confirm"] => Self::Confirm,
             ["v1", "holds", _, "release"] => Self::Release,
             ["v1", "holds", _, "extend"] => Self::Extend,
+            ["v1", "waits", _, ""] if *method == Method::DELETE => Self::Leave,
+            ["v1", "waits", _, ""] => Self::Wait,
             _ => Self::Other,
         }
     }
@@ -92,6 +100,8 @@ mod tests {
             ("POST", "/v1/holds/h/confirm", Call::Confirm),
             ("POST", "/v1/holds/h/release", Call::Release),
             ("POST", "/v1/holds/h/extend", Call::Extend),
+            ("GET", "/v1/waits/w", Call::Wait),
+            ("DELETE", "/v1/waits/w", Call::Leave),
             ("GET", "/readyz", Call::Other),
             ("GET", "/", Call::Other),
             ("GET", "*", Call::Other),

@@ -2,31 +2,33 @@
 
 use std::io::{Read, Write};
 
-use jangteo::{Engine, Hold, HoldRequest};
+use jangteo::{Engine, Hold, HoldOrWait, HoldRequest, Wait, WaitState};
 use jangteo_gateway::access::{Key, Keyring, Scope};
 
 use crate::clients::{Resp, connect, http, read_to_end};
 use crate::openapi;
 use crate::tokens::{Guarded, bearer, claims, token};
 
-/// An item that costs something and one that does not.
+/// An item that costs something, one that does not, and one that is soon sold out.
 const ITEMS: &str = "[[items]]\nsku = \"a\"\ntitle = \"a\"\nprice = 1000\nstock = \"unlimited\"\n\
-    [[items]]\nsku = \"free\"\ntitle = \"free\"\nprice = 0\nstock = \"unlimited\"\n";
+    [[items]]\nsku = \"free\"\ntitle = \"free\"\nprice = 0\nstock = \"unlimited\"\n\
+    [[items]]\nsku = \"few\"\ntitle = \"few\"\nprice = 1000\nstock = 1\n";
 
-/// Who calls, in the order of the columns below. The holds are `c-1`'s.
+/// Who calls, in the order of the columns below. Holds and waits are `c-1`'s.
 const CALLERS: [&str; 6] = ["nobody", "a liar", "c-1", "c-2", "sell", "operate"];
 
 /// What a call is made of: `{hold}` is a priced hold of `c-1`'s, `{free}` one that costs nothing,
-/// each new for every cell.
+/// `{wait}` a wait, each new for every cell.
 type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 
 const GOOD: &str = r#"{"lines":[{"sku":"a","quantity":1}]}"#;
 const FOR_C1: &str = r#"{"customer":"c-1","lines":[{"sku":"a","quantity":1}]}"#;
+const WAITS: &str = r#"{"customer":"c-1","lines":[{"sku":"few","quantity":1}],"wait":true}"#;
 const PAID: &str = r#"{"payment":"p"}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 29] = [
+const HTTP: [Row; 33] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
@@ -36,6 +38,7 @@ const HTTP: [Row; 29] = [
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t%2d1/holds",              FOR_C1, [401, 401, 201, 403, 201, 201]),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/none/holds",               FOR_C1, [401, 401, 404, 403, 404, 404]),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-1/holds",                "{",    [400, 400, 400, 400, 400, 400]),
+    ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-1/holds",                WAITS,  [401, 401, 202, 403, 202, 202]),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-1/holds?customer=c-1",    "",     [401, 401, 200, 403, 200, 200]),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-1/holds",                 "",     [401, 401, 200, 200, 400, 400]),
     ("/v1/drops/{drop}/audit",   "GET /v1/drops/t-1/audit",                 "",     [401, 401, 403, 403, 403, 200]),
@@ -48,6 +51,9 @@ const HTTP: [Row; 29] = [
     ("/v1/holds/{hold}/confirm", "POST /v1/holds/{hold}/confirm",           "{",    [400, 400, 400, 400, 400, 400]),
     ("/v1/holds/{hold}/release", "POST /v1/holds/{hold}/release",           "",     [401, 401, 200, 404, 200, 200]),
     ("/v1/holds/{hold}/extend",  "POST /v1/holds/{hold}/extend",            "",     [401, 401, 200, 404, 200, 200]),
+    ("/v1/waits/{wait}",         "GET /v1/waits/{wait}",                    "",     [401, 401, 200, 404, 200, 200]),
+    ("/v1/waits/{wait}",         "DELETE /v1/waits/{wait}",                 "",     [401, 401, 204, 404, 204, 204]),
+    ("/v1/waits/{wait}",         "DELETE /v1/waits/none",                   "",     [401, 401, 404, 404, 404, 404]),
     ("/v1/campaigns",            "GET /v1/campaigns",                       "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                     "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "PUT /v1/campaigns/t",                     "{",    [401, 401, 403, 403, 403, 422]),
@@ -60,7 +66,7 @@ const HTTP: [Row; 29] = [
 
 /// The same over RESP: the beginning of the reply. A stranger is told so first, as Redis does.
 #[rustfmt::skip]
-const RESP: [(&str, [&str; 6]); 37] = [
+const RESP: [(&str, [&str; 6]); 40] = [
     ("HELLO 3",                           [HELLO_FIRST, HELLO_FIRST, "%7", "%7", "%7", "%7"]),
     ("AUTH jt_2",                         [WRONGPASS; 6]),
     ("QUIT",                              ["+OK"; 6]),
@@ -91,6 +97,7 @@ const RESP: [(&str, [&str; 6]); 37] = [
     ("DROP.STOCK t-1",                    [NOAUTH, NOAUTH, "*", "*", "*", "*"]),
     ("DROP.HOLD t-1 c-1 1 a 1",           [NOAUTH, NOAUTH, "*", NOT_YOURS, "*", "*"]),
     ("DROP.HOLD t-1 c-1 1 a 1 BRIEF",     [NOAUTH, NOAUTH, "$26", NOT_YOURS, "$26", "$26"]),
+    ("DROP.HOLD t-1 c-1 1 few 1 WAIT",   [NOAUTH, NOAUTH, "*6", NOT_YOURS, "*6", "*6"]),
     ("DROP.HOLD none c-1 1 a 1",          [NOAUTH, NOAUTH, "-NODROP", NOT_YOURS, "-NODROP", "-NODROP"]),
     ("DROP.FIND t-1 c-1",                 [NOAUTH, NOAUTH, "*", NOT_YOURS, "*", "*"]),
     ("DROP.GET {hold}",                   [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
@@ -98,6 +105,8 @@ const RESP: [(&str, [&str; 6]); 37] = [
     ("DROP.CONFIRM {free}",               [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
     ("DROP.RELEASE {hold}",               [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
     ("DROP.EXTEND {hold}",                [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
+    ("DROP.WAITING {wait}",               [NOAUTH, NOAUTH, "*6", "-NOWAIT", "*6", "*6"]),
+    ("DROP.LEAVE {wait}",                 [NOAUTH, NOAUTH, "+OK", "-NOWAIT", "+OK", "+OK"]),
 ];
 
 const NOAUTH: &str = "-NOAUTH Authentication required.";
@@ -111,6 +120,22 @@ const NO_CONFIRM: &str = "-NOPERM this user has no permissions to run the 'drop.
 fn hold(guarded: &Guarded, sku: &str) -> Hold {
     let sale = guarded.shop.engine.sale("t-1").unwrap();
     sale.hold(&HoldRequest::new("c-1").line(sku, 1)).unwrap().wait().unwrap()
+}
+
+fn wait(guarded: &Guarded) -> Wait {
+    let sale = guarded.shop.engine.sale("t-1").unwrap();
+    loop {
+        let asked = sale.hold_or_wait(&HoldRequest::new("c-1").line("few", 1)).unwrap();
+        // The first asks while there is one.
+        if let HoldOrWait::Wait(wait) = asked.wait().unwrap() {
+            return wait;
+        }
+    }
+}
+
+fn still_waits(guarded: &Guarded, wait: &Wait) -> bool {
+    let sale = guarded.shop.engine.sale("t-1").unwrap();
+    sale.wait(&wait.id).unwrap().wait().unwrap().state == WaitState::Waiting
 }
 
 fn state(guarded: &Guarded, hold: &Hold) -> &'static str {
@@ -133,9 +158,11 @@ fn every_caller_may_over_http_what_the_table_says_and_nothing_else() {
     for (_, line, body, statuses) in HTTP {
         for ((caller, credential), status) in CALLERS.iter().zip(&credentials).zip(statuses) {
             let (priced, free) = (hold(&guarded, "a"), hold(&guarded, "free"));
+            let wait = wait(&guarded);
             let line = line
                 .replace("{hold}", &priced.id.to_string())
-                .replace("{free}", &free.id.to_string());
+                .replace("{free}", &free.id.to_string())
+                .replace("{wait}", &wait.id.to_string());
             let header = credential.as_deref().map(bearer);
             let headers: Vec<&str> = header.iter().map(String::as_str).collect();
             let answer = http(guarded.shop.service.http(), &line, &headers, body);
@@ -153,6 +180,7 @@ fn every_caller_may_over_http_what_the_table_says_and_nothing_else() {
             if status >= 400 {
                 let states = (state(&guarded, &priced), state(&guarded, &free));
                 assert_eq!(states, ("held", "held"), "{line} by {caller}");
+                assert!(still_waits(&guarded, &wait), "{line} by {caller}");
             }
         }
     }
@@ -192,9 +220,11 @@ fn every_caller_may_over_resp_what_the_table_says_and_nothing_else() {
     for (command, replies) in RESP {
         for ((caller, credential), expected) in CALLERS.iter().zip(&credentials).zip(replies) {
             let (priced, free) = (hold(&guarded, "a"), hold(&guarded, "free"));
+            let wait = wait(&guarded);
             let command = command
                 .replace("{hold}", &priced.id.to_string())
-                .replace("{free}", &free.id.to_string());
+                .replace("{free}", &free.id.to_string())
+                .replace("{wait}", &wait.id.to_string());
             // A stranger's ECHO, by which the client sees the end, would be refused as well.
             let mut client = Resp::connect(guarded.shop.service.resp());
             let auth = credential.as_ref().map(|credential| format!("AUTH {credential}"));
@@ -209,6 +239,7 @@ fn every_caller_may_over_resp_what_the_table_says_and_nothing_else() {
             if expected.starts_with('-') {
                 let states = (state(&guarded, &priced), state(&guarded, &free));
                 assert_eq!(states, ("held", "held"), "{command} by {caller}");
+                assert!(still_waits(&guarded, &wait), "{command} by {caller}");
             }
         }
     }

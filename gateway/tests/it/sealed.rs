@@ -30,7 +30,7 @@ const SKUS: [&str; 4] = ["a", "b", "g", "z"];
 
 /// Route, request line, body.
 #[rustfmt::skip]
-const HTTP: [(&str, &str, &str); 28] = [
+const HTTP: [(&str, &str, &str); 31] = [
     ("/v1/drops",                "GET /v1/drops",                            ""),
     ("/v1/drops",                "GET /v1/drops?after=t-1",                  ""),
     ("/v1/drops",                "GET /v1/drops?phase=scheduled&campaign=t", ""),
@@ -43,6 +43,7 @@ const HTTP: [(&str, &str, &str); 28] = [
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":1000}],"area":"seoul"}"#),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":1001}]}"#),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":1},{"sku":"z","quantity":1}]}"#),
+    ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":2}],"wait":true}"#),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-2/holds?customer=c-1",     ""),
     ("/v1/drops/{drop}/audit",   "GET /v1/drops/t-2/audit",                  ""),
     ("/v1/events",               "GET /v1/events",                           ""),
@@ -50,6 +51,8 @@ const HTTP: [(&str, &str, &str); 28] = [
     ("/v1/holds/{hold}/confirm", "POST /v1/holds/{sku}/confirm",             r#"{"payment":"p"}"#),
     ("/v1/holds/{hold}/release", "POST /v1/holds/{sku}/release",             ""),
     ("/v1/holds/{hold}/extend",  "POST /v1/holds/{sku}/extend",              ""),
+    ("/v1/waits/{wait}",         "GET /v1/waits/{sku}",                      ""),
+    ("/v1/waits/{wait}",         "DELETE /v1/waits/{sku}",                   ""),
     ("/v1/drops/{drop}/events",  "GET /v1/drops/{sku}/events",               ""),
     ("/v1/campaigns",            "GET /v1/campaigns",                        ""),
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                      ""),
@@ -62,7 +65,7 @@ const HTTP: [(&str, &str, &str); 28] = [
 ];
 
 /// Every command that can be about a drop; those of the connection know nothing of any.
-const RESP: [&str; 16] = [
+const RESP: [&str; 19] = [
     "DROP.LIST",
     "DROP.LIST PHASE scheduled",
     "DROP.LIST AFTER t-1",
@@ -70,6 +73,7 @@ const RESP: [&str; 16] = [
     "DROP.STOCK t-2 {sku}",
     "DROP.HOLD t-2 c-1 1 {sku} 1",
     "DROP.HOLD t-2 c-1 1 {sku} 1 BRIEF",
+    "DROP.HOLD t-2 c-1 1 {sku} 2 WAIT",
     "DROP.HOLD t-2 c-1 1 {sku} 1000 KEY k AREA seoul",
     "DROP.HOLD t-2 c-1 1 {sku} 1001",
     "DROP.HOLD t-2 c-1 2 {sku} 1 z 1",
@@ -78,6 +82,8 @@ const RESP: [&str; 16] = [
     "DROP.CONFIRM {sku} p",
     "DROP.RELEASE {sku}",
     "DROP.EXTEND {sku}",
+    "DROP.WAITING {sku}",
+    "DROP.LEAVE {sku}",
     "COMMAND GETKEYS DROP.STOCK t-2 {sku}",
 ];
 

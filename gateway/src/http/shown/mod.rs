@@ -9,6 +9,7 @@ mod event;
 mod hold;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod words;
 
 pub(super) use audit::Audit;
@@ -16,4 +17,5 @@ pub(super) use campaign::{Campaign, CampaignFault};
 pub(super) use drop::{DropPage, DropView};
 pub(super) use event::EventView;
 pub(super) use hold::{HoldView, Holds};
+pub(super) use wait::{HoldOrWaitView, WaitView};
 pub(super) use words::{PhaseWord, ascii, states, times, words};

@@ -3,7 +3,7 @@
 use jangteo::{Campaign, Durability, Engine, HoldRequest, ManualClock, Timestamp};
 use serde_json::{Value, to_value};
 
-use super::{Audit, Campaign as Described, DropView, EventView, HoldView};
+use super::{Audit, Campaign as Described, DropView, EventView, HoldView, WaitView};
 
 const FILE: &str = r#"
 [campaign]
@@ -46,6 +46,8 @@ fn engine(directory: &std::path::Path) -> Engine {
     let hold = sale.hold(&ask).unwrap().wait().unwrap();
     sale.confirm(&hold.id, Some("p")).unwrap().wait().unwrap();
     sale.hold(&HoldRequest::new("c-2").line("b", 3)).unwrap().wait().unwrap();
+    let too_many = HoldRequest::new("c-3").line("a", 8).line("b", 1);
+    sale.hold_or_wait(&too_many).unwrap().wait().unwrap();
     engine
 }
 
@@ -66,12 +68,15 @@ fn what_is_shown_is_what_the_engine_shows() {
         assert_eq!(holds.len(), 1);
         assert_eq!(text(&HoldView::from(&holds[0])), text(&holds[0]));
     }
+    let waits = sale.waits_of("c-3").wait().unwrap();
+    assert_eq!(waits.len(), 1);
+    assert_eq!(text(&WaitView::from(&waits[0])), text(&waits[0]));
     let audit = sale.audit().wait().unwrap();
     // One engine's struct is flattened, so the members' order differs and nothing else.
     let shown = to_value(Audit::from(audit.clone())).unwrap();
     assert_eq!(shown, to_value(&audit).unwrap());
     let events = engine.events(None, 100).unwrap().list;
-    assert!(events.len() >= 5);
+    assert!(events.len() >= 6);
     for event in &events {
         assert_eq!(text(&EventView::from(event)), text(event));
     }

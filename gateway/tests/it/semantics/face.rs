@@ -5,6 +5,7 @@ use jangteo::{Engine, HoldId, HoldRequest, Phase, Refusal, check_customer, check
 use redis::{Connection, ErrorKind, ProtocolVersion, RedisConnectionInfo, Value, cmd};
 use serde_json::{Value as Json, json};
 
+use super::line;
 use super::operation::{HoldName, Operation};
 use super::outcome::{Ids, Outcome, Shown, stock};
 use crate::clients::http;
@@ -61,16 +62,20 @@ impl Face {
             self.shop.engine.tick();
             return Outcome::default();
         }
-        let named = |name: &HoldName| match name {
+        let named = |name: &HoldName, ids: &[String]| match name {
             HoldName::Text(text) => (*text).to_owned(),
-            HoldName::Granted(_) if self.ids.all().is_empty() => "none-yet".to_owned(),
-            HoldName::Granted(index) => index.get(self.ids.all()).clone(),
+            HoldName::Granted(_) if ids.is_empty() => "none-yet".to_owned(),
+            HoldName::Granted(index) => index.get(ids).clone(),
         };
+        if let Operation::Waiting(name) | Operation::Leave(name) = operation {
+            let wait = named(name, self.ids.waits());
+            return self.run_in_line(operation, &wait, caller);
+        }
         let hold = match operation {
             Operation::Confirm(name, _)
             | Operation::Release(name)
             | Operation::Extend(name)
-            | Operation::Get(name) => named(name),
+            | Operation::Get(name) => named(name, self.ids.all()),
             _ => String::new(),
         };
         let ids = &mut self.ids;
@@ -84,6 +89,21 @@ impl Face {
             Wire::Resp(connections) => {
                 let reply = over_resp(&mut connections[caller], operation, &hold);
                 from_resp(operation, reply, ids)
+            }
+        }
+    }
+
+    fn run_in_line(&mut self, operation: &Operation, wait: &str, caller: usize) -> Outcome {
+        let ids = &mut self.ids;
+        match &mut self.wire {
+            Wire::Library => line::by_library(&self.shop.engine, operation, wait, ids)
+                .unwrap_or_else(|refusal| refused(refusal, ids)),
+            Wire::Http(credentials) => {
+                let header = credentials[caller].as_deref().map(bearer);
+                line::over_http(&self.shop, operation, wait, header.as_deref(), ids)
+            }
+            Wire::Resp(connections) => {
+                line::over_resp(&mut connections[caller], operation, wait, ids)
             }
         }
     }
@@ -101,7 +121,7 @@ fn library(
     };
     let sale = |drop: &str| engine.sale(drop).ok_or(Refusal::UnknownDrop);
     let pending = match operation {
-        Operation::Hold { drop, customer, lines, key, area } => {
+        Operation::Hold { drop, customer, lines, key, area, wait } => {
             let mut request = HoldRequest::new(customer);
             for (sku, quantity) in lines {
                 request = request.line(sku, *quantity);
@@ -113,7 +133,7 @@ fn library(
                 request = request.area(area);
             }
             request.check()?;
-            sale(drop)?.hold(&request)?
+            return line::hold(&sale(drop)?, &request, *wait, ids);
         }
         Operation::Confirm(_, payment) => {
             check_payment(payment.as_deref())?;
@@ -134,7 +154,7 @@ fn library(
             return Ok(Outcome { stock, ..Outcome::default() });
         }
         Operation::Drops { phase, limit, after } => return listed(engine, *phase, *limit, *after),
-        Operation::Wait { .. } => unreachable!("it was waited before"),
+        other => unreachable!("{other:?} is done elsewhere"),
     };
     let hold = pending.wait().unwrap();
     Ok(Outcome { holds: vec![Shown::of(&hold, ids)], ..Outcome::default() })
@@ -194,11 +214,11 @@ fn over_http(
 ) -> Outcome {
     let mut headers: Vec<String> = credential.map(str::to_owned).into_iter().collect();
     let (line, body) = match operation {
-        Operation::Hold { drop, customer, lines, key, area } => {
+        Operation::Hold { drop, customer, lines, key, area, wait } => {
             headers.extend(key.as_ref().map(|key| format!("Idempotency-Key: {key}")));
             let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity});
             let lines: Vec<Json> = lines.iter().map(line).collect();
-            let body = json!({"customer": customer, "lines": lines, "area": area});
+            let body = json!({"customer": customer, "lines": lines, "area": area, "wait": wait});
             (format!("POST /v1/drops/{drop}/holds"), body.to_string())
         }
         Operation::Confirm(_, payment) => {
@@ -220,7 +240,7 @@ fn over_http(
             query.extend(after.map(|after| format!("after={after}")));
             (format!("GET /v1/drops?{}", query.join("&")), String::new())
         }
-        Operation::Wait { .. } => unreachable!("it was waited before"),
+        other => unreachable!("{other:?} is done elsewhere"),
     };
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
     let answer = http(shop.service.http(), &line, &headers, &body);
@@ -233,6 +253,11 @@ fn over_http(
             counting: json["holds"].as_array().into_iter().flatten().map(of).collect(),
             ..Outcome::refused(answer.code())
         };
+    }
+    if matches!(operation, Operation::Hold { .. })
+        && let Some(waits) = line::in_answer(&answer, ids)
+    {
+        return waits;
     }
     let replayed = answer.header("idempotent-replayed") == Some("true");
     assert_eq!(answer.status == 201, matches!(operation, Operation::Hold { .. }) && !replayed);
@@ -298,12 +323,15 @@ fn over_resp(
 ) -> Result<Value, redis::RedisError> {
     let mut command = redis::Cmd::new();
     match operation {
-        Operation::Hold { drop, customer, lines, key, area } => {
+        Operation::Hold { drop, customer, lines, key, area, wait } => {
             command = cmd("DROP.HOLD");
             command.arg(drop).arg(customer).arg(lines.len());
             lines.iter().for_each(|(sku, quantity)| _ = command.arg(*sku).arg(*quantity));
             key.iter().for_each(|key| _ = command.arg("KEY").arg(key));
             area.iter().for_each(|area| _ = command.arg("AREA").arg(*area));
+            if *wait {
+                command.arg("WAIT");
+            }
         }
         Operation::Confirm(_, payment) => {
             command = cmd("DROP.CONFIRM");
@@ -323,19 +351,20 @@ fn over_resp(
             limit.iter().for_each(|limit| _ = command.arg("LIMIT").arg(*limit));
             after.iter().for_each(|after| _ = command.arg("AFTER").arg(*after));
         }
-        Operation::Wait { .. } => unreachable!("it was waited before"),
+        other => unreachable!("{other:?} is done elsewhere"),
     }
     command.query(connection)
 }
 
 /// The code of each word.
-const WORDS: [(&str, &str); 14] = [
+const WORDS: [(&str, &str); 15] = [
     ("ERR", "malformed"),
     ("NOPERM", "forbidden"),
     ("NOAREA", "area_not_served"),
     ("NODROP", "unknown_drop"),
     ("NOSKU", "unknown_sku"),
     ("NOHOLD", "unknown_hold"),
+    ("NOWAIT", "unknown_wait"),
     ("SOLDOUT", "sold_out"),
     ("LIMIT", "limit_reached"),
     ("CONFLICT", "conflict"),
@@ -353,23 +382,7 @@ fn from_resp(
 ) -> Outcome {
     let reply = match reply {
         Ok(reply) => reply,
-        Err(error) => {
-            assert_ne!(error.kind(), ErrorKind::Io, "{error}");
-            let word = error.code().unwrap_or_else(|| panic!("{error}"));
-            let found = WORDS.iter().find(|(one, _)| *one == word);
-            let code = found.unwrap_or_else(|| panic!("{error}")).1;
-            let pairs = error.detail().unwrap_or_default().split(' ');
-            let mut outcome = Outcome::refused(code);
-            for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
-                match name {
-                    "available" => outcome.available = Some(value.parse().unwrap()),
-                    "opens_at_ms" => outcome.opens_at_ms = Some(value.parse().unwrap()),
-                    "hold" => outcome.counting.push(ids.place(value)),
-                    other => panic!("{other} in {error}"),
-                }
-            }
-            return outcome;
-        }
+        Err(error) => return refused_by_resp(&error, ids),
     };
     let rows = |reply: Value| reply.into_sequence().unwrap().into_iter();
     let mut outcome = Outcome::default();
@@ -392,13 +405,34 @@ fn from_resp(
         Operation::Find { .. } => {
             outcome.holds = rows(reply).map(|hold| hold_of(&hold, ids)).collect();
         }
-        _ => outcome.holds = vec![hold_of(&reply, ids)],
+        _ => match line::in_reply(&reply, ids) {
+            Some(waits) => outcome = waits,
+            None => outcome.holds = vec![hold_of(&reply, ids)],
+        },
+    }
+    outcome
+}
+
+pub(super) fn refused_by_resp(error: &redis::RedisError, ids: &mut Ids) -> Outcome {
+    assert_ne!(error.kind(), ErrorKind::Io, "{error}");
+    let word = error.code().unwrap_or_else(|| panic!("{error}"));
+    let found = WORDS.iter().find(|(one, _)| *one == word);
+    let code = found.unwrap_or_else(|| panic!("{error}")).1;
+    let pairs = error.detail().unwrap_or_default().split(' ');
+    let mut outcome = Outcome::refused(code);
+    for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
+        match name {
+            "available" => outcome.available = Some(value.parse().unwrap()),
+            "opens_at_ms" => outcome.opens_at_ms = Some(value.parse().unwrap()),
+            "hold" => outcome.counting.push(ids.place(value)),
+            other => panic!("{other} in {error}"),
+        }
     }
     outcome
 }
 
 /// A field of a map, or of its flat form.
-fn field(row: &Value, name: &str) -> Value {
+pub(super) fn field(row: &Value, name: &str) -> Value {
     let (_, value) = row
         .as_map_iter()
         .unwrap_or_else(|| panic!("{row:?}"))
@@ -407,14 +441,14 @@ fn field(row: &Value, name: &str) -> Value {
     value.clone()
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     match value {
         Value::BulkString(bytes) => String::from_utf8(bytes.clone()).unwrap(),
         other => panic!("{other:?} is no text"),
     }
 }
 
-fn integer(value: &Value) -> i64 {
+pub(super) fn integer(value: &Value) -> i64 {
     match value {
         Value::Int(integer) => *integer,
         other => panic!("{other:?} is no integer"),

@@ -12,6 +12,7 @@ pub(super) enum Operation {
         lines: Vec<(&'static str, u32)>,
         key: Option<String>,
         area: Option<&'static str>,
+        wait: bool,
     },
     Confirm(HoldName, Option<String>),
     Release(HoldName),
@@ -21,6 +22,9 @@ pub(super) enum Operation {
         drop: &'static str,
         customer: String,
     },
+    /// Shows a wait; the name is one of a wait, here and in the next.
+    Waiting(HoldName),
+    Leave(HoldName),
     Stock {
         drop: &'static str,
     },
@@ -94,13 +98,15 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(None),
         1 => select(vec!["busan", "a b", ""]).prop_map(Some),
     ];
-    let hold = (drops(), customers(), lines(), prop::option::of(keys()), areas);
-    let hold = hold.prop_map(|(drop, customer, lines, key, area)| Operation::Hold {
+    let wait = prop::bool::weighted(0.4);
+    let hold = (drops(), customers(), lines(), prop::option::of(keys()), areas, wait);
+    let hold = hold.prop_map(|(drop, customer, lines, key, area, wait)| Operation::Hold {
         drop,
         customer,
         lines,
         key,
         area,
+        wait,
     });
     let phase =
         prop::option::of(mostly(vec!["scheduled", "open", "closed"], vec!["ajar", "settled"]));
@@ -115,6 +121,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         4 => names().prop_map(Operation::Release),
         4 => names().prop_map(Operation::Extend),
         3 => names().prop_map(Operation::Get),
+        3 => names().prop_map(Operation::Waiting),
+        2 => names().prop_map(Operation::Leave),
         3 => (drops(), customers()).prop_map(|(drop, customer)| Operation::Find { drop, customer }),
         3 => drops().prop_map(|drop| Operation::Stock { drop }),
         2 => list,
