@@ -31,6 +31,7 @@ pub fn judge(shadow: &mut Shadow, exchange: &Exchange) -> Judged {
         }
         Command::Confirm { hold, payment } => confirm(shadow, exchange, *hold, *payment),
         Command::Release { hold } => release(shadow, exchange, *hold),
+        Command::Refund { hold } => refund(shadow, exchange, *hold),
         Command::Extend { hold } => extend(shadow, exchange, *hold),
         Command::Get { hold } => match &exchange.reply {
             Reply::Hold(answer) => seen(shadow, exchange, *hold, answer),
@@ -135,7 +136,8 @@ impl Holding<'_> {
         }
         for answer in holds {
             let known = self.shadow.by_id(answer.id);
-            let its = known.is_some_and(|known| known.customer == self.customer && known.keeps());
+            let its =
+                known.is_some_and(|known| known.customer == self.customer && known.may_keep());
             let counts = matches!(answer.state, HoldState::Held | HoldState::Confirmed);
             let heard = its || !self.shadow.is_settled(self.customer);
             require(heard && counts, "C1", || format!("{answer:?} counts for no limit here"))?;
@@ -228,7 +230,7 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
     let same = answer.id == id
         && answer.number == known.number
         && answer.lines == known.lines
-        && answer.gifts == known.gifts
+        && (answer.gifts == known.gifts || was_paid(known, answer))
         && (known.created_ms.0..=known.created_ms.1).contains(&answer.created_ms);
     require(same, "K1", || format!("{known:?} was shown as {answer:?}"))?;
     let expected = (answer.state == known.state && !known.is_gone)
@@ -256,11 +258,18 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
             shadow.extend(id, expires_ms);
         }
         shadow.turn(id, answer.state, payment);
+        shadow.given(id, &answer.gifts);
     }
     if let (HoldState::Held, Some(expires_ms)) = (answer.state, answer.expires_ms) {
         shadow.saw(id, answer.created_ms, expires_ms);
     }
     Ok(())
+}
+
+/// Whether a payment without an answer was taken, perhaps late and with other gifts.
+fn was_paid(known: &Known, answer: &Answer) -> bool {
+    answer.state == HoldState::Confirmed
+        && known.perhaps.is_some_and(|(state, _)| state == HoldState::Confirmed)
 }
 
 /// What a change of a hold may find it to be: its state, or expired, or what was left open.
@@ -278,35 +287,59 @@ fn of<'s>(shadow: &'s Shadow, exchange: &Exchange, id: HoldId) -> Result<&'s Kno
 fn confirm(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, payment: Payment) -> Judged {
     let known = of(shadow, exchange, id)?;
     let may = |state| may_be(known, state, exchange.answered_ms);
-    let held = may(HoldState::Held);
+    let (held, late) = (may(HoldState::Held), may(HoldState::Expired));
     let paid = known.payment;
     match &exchange.reply {
         Reply::Hold(answer) => {
             let again = may(HoldState::Confirmed) && paid.is_none_or(|paid| paid == payment);
-            require(held || again, "answer", || format!("{known:?} was confirmed: {answer:?}"))?;
+            require(held || again || late, "answer", || {
+                format!("{known:?} was confirmed: {answer:?}")
+            })?;
+            if known.state == HoldState::Expired && known.perhaps.is_none() {
+                paid_late(shadow, exchange, known)?;
+            }
             let shown = answer.id == id
+                && (answer.number, &answer.lines) == (known.number, &known.lines)
+                && (answer.gifts == known.gifts || late || was_paid(known, answer))
                 && answer.state == HoldState::Confirmed
                 && answer.payment.as_deref() == Some(payment.to_string().as_str());
             require(shown, "answer", || format!("confirmed {known:?}, got {answer:?}"))?;
-            let changes = u64::from(known.state == HoldState::Held);
+            let changes = u64::from(known.state != HoldState::Confirmed);
             shadow.changes += changes;
             shadow.turn(id, HoldState::Confirmed, Some(payment));
+            shadow.given(id, &answer.gifts);
             Ok(())
         }
         Reply::No(No::Conflict) if may(HoldState::Confirmed) && paid != Some(payment) => Ok(()),
-        Reply::No(No::WrongState) if may(HoldState::Released) => Ok(()),
+        Reply::No(No::WrongState) if may(HoldState::Released) || may(HoldState::Refunded) => Ok(()),
         Reply::No(No::Expired) if may(HoldState::Expired) => {
             shadow.turn(id, HoldState::Expired, None);
             Ok(())
         }
         Reply::Unknown => {
-            if known.state == HoldState::Held {
+            if matches!(known.state, HoldState::Held | HoldState::Expired) {
                 shadow.doubt(id, HoldState::Confirmed, Some(payment));
             }
             Ok(())
         }
         _ => Err(strange(exchange, &format!("what becomes of {known:?}"))),
     }
+}
+
+/// A hold that had surely expired was paid for: within the limit, and before the closing.
+fn paid_late(shadow: &Shadow, exchange: &Exchange, known: &Known) -> Judged {
+    let plan = shadow.plan();
+    let (surely, _) = shadow.units(known.customer, exchange.answered_ms);
+    let units = surely + known.units();
+    // INVARIANT(C1): what it is paid for counts again.
+    require(plan.limit == 0 || units <= plan.limit, "C1", || {
+        format!("{known:?} was paid for late: {units} units of at most {}", plan.limit)
+    })?;
+    let closes_ms = plan.closes_ms().unwrap_or(u64::MAX);
+    // INVARIANT(T1): nothing new is sold once the drop is closed.
+    require(exchange.sent_ms.max(exchange.reached_ms) < closes_ms, "T1", || {
+        format!("{known:?} was paid for after the closing")
+    })
 }
 
 fn release(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
@@ -326,7 +359,9 @@ fn release(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
             shadow.turn(id, answer.state, None);
             Ok(())
         }
-        Reply::No(No::WrongState) if may(HoldState::Confirmed) => Ok(()),
+        Reply::No(No::WrongState) if may(HoldState::Confirmed) || may(HoldState::Refunded) => {
+            Ok(())
+        }
         Reply::Unknown => {
             if known.state == HoldState::Held {
                 shadow.gave_back_ns = exchange.answered_ns;
@@ -337,6 +372,42 @@ fn release(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
         _ => Err(strange(exchange, &format!("what becomes of {known:?}"))),
     }
 }
+
+fn refund(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
+    let known = of(shadow, exchange, id)?;
+    let may = |state| may_be(known, state, exchange.answered_ms);
+    let order = known.state == HoldState::Confirmed;
+    match &exchange.reply {
+        Reply::Hold(answer) => {
+            let fair = (may(HoldState::Confirmed) || may(HoldState::Refunded))
+                && (answer.id, answer.state) == (id, HoldState::Refunded)
+                && (&answer.lines, &answer.gifts) == (&known.lines, &known.gifts);
+            require(fair, "answer", || format!("{known:?} was refunded: {answer:?}"))?;
+            if order {
+                shadow.changes += 1;
+                shadow.gave_back_ns = exchange.answered_ns;
+            }
+            shadow.turn(id, HoldState::Refunded, None);
+            Ok(())
+        }
+        Reply::No(No::WrongState) if may(HoldState::Held) || may(HoldState::Released) => Ok(()),
+        Reply::No(No::Expired) if may(HoldState::Expired) => {
+            shadow.turn(id, HoldState::Expired, None);
+            Ok(())
+        }
+        Reply::Unknown => {
+            if order {
+                shadow.gave_back_ns = exchange.answered_ns;
+                shadow.doubt(id, HoldState::Refunded, None);
+            }
+            Ok(())
+        }
+        _ => Err(strange(exchange, &format!("what becomes of {known:?}"))),
+    }
+}
+
+/// What a hold may be that was confirmed or given up.
+const OVER: [HoldState; 3] = [HoldState::Confirmed, HoldState::Released, HoldState::Refunded];
 
 fn extend(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
     let known = of(shadow, exchange, id)?;
@@ -365,9 +436,7 @@ fn extend(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
             shadow.extend(id, expires_ms);
             Ok(())
         }
-        Reply::No(No::WrongState) if may(HoldState::Confirmed) || may(HoldState::Released) => {
-            Ok(())
-        }
+        Reply::No(No::WrongState) if OVER.into_iter().any(may) => Ok(()),
         Reply::No(No::Closed) if exchange.answered_ms.max(exchange.reached_ms) >= closes_ms => {
             Ok(())
         }

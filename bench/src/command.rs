@@ -90,6 +90,11 @@ pub enum Command {
         /// Which.
         hold: HoldId,
     },
+    /// Take all that is left of an order back.
+    Refund {
+        /// Which.
+        hold: HoldId,
+    },
     /// Read a hold.
     Get {
         /// Which.

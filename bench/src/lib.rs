@@ -10,6 +10,7 @@
 
 pub mod auditor;
 pub mod bit_flips;
+pub mod charity;
 pub mod command;
 pub mod crash;
 pub mod crash_states;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jangteo::{
-    Clock, Engine, Hold, HoldRequest, ManualClock, OutcomeUnknown, Pending, Refusal, Sale, Ticket,
+    Clock, Engine, Hold, HoldRequest, ManualClock, OutcomeUnknown, Pending, Refund, Refusal, Sale,
+    Ticket,
 };
 
 use crate::command::{Answer, Command, Customer, Exchange, Key, No, Reply, Units};
@@ -143,6 +144,10 @@ impl Local {
             }
             Command::Extend { hold } => {
                 let answer = self.sale.extend(hold);
+                self.hold_reply(answer)
+            }
+            Command::Refund { hold } => {
+                let answer = self.sale.refund(hold, &Refund::all());
                 self.hold_reply(answer)
             }
             Command::Get { hold } => {

@@ -50,6 +50,8 @@ pub struct Mix {
     pub release: u32,
     /// Extensions.
     pub extend: u32,
+    /// Refunds.
+    pub refund: u32,
     /// Reads.
     pub get: u32,
 }
@@ -174,8 +176,17 @@ fn with_gift(sku: &'static str, units: u32, good: u16, quantity: u32, required: 
     Good { sku, units: Some(units), gift: Some(Gift { good, quantity, required }) }
 }
 
-const BUSY: Mix =
-    Mix { hold: 40, again: 8, reuse: 2, more: 6, confirm: 4, release: 33, extend: 3, get: 3 };
+const BUSY: Mix = Mix {
+    hold: 40,
+    again: 8,
+    reuse: 2,
+    more: 6,
+    confirm: 4,
+    release: 33,
+    extend: 3,
+    refund: 0,
+    get: 3,
+};
 
 impl Plan {
     /// The plan of `profile` for so many clients, of so many commands each.
@@ -200,7 +211,7 @@ impl Plan {
             Profile::LastUnit => plan.mix = Mix { hold: 44, more: 2, ..BUSY },
             Profile::OneHotItem => {
                 (plan.limit, plan.orders_last) = (1, false);
-                plan.mix = Mix { hold: 58, confirm: 14, release: 4, ..BUSY };
+                plan.mix = Mix { hold: 58, confirm: 14, release: 4, refund: 1, ..BUSY };
             }
             Profile::SharedBaskets => (plan.lines, plan.quantity) = (3, 2),
             Profile::RetryStorm => plan.limit = 1,
@@ -216,7 +227,8 @@ impl Plan {
                 (plan.limit, plan.lines, plan.quantity) = (6, 3, 2);
                 (plan.ttl_ms, plan.closes_after_ms) = (TTL_MS, Some(MARKET_MS));
                 plan.orders_last = false;
-                plan.mix = Mix { hold: 36, more: 12, confirm: 3, release: 24, extend: 6, ..BUSY };
+                plan.mix = Mix { hold: 36, more: 12, confirm: 4, release: 22, ..BUSY };
+                (plan.mix.extend, plan.mix.refund) = (6, 2);
             }
             Profile::DoomedBaskets => {}
         }
@@ -359,8 +371,8 @@ mod tests {
             let plan = Plan::of(profile, 4, 1_000);
             assert_eq!(plan.campaign().occurrences()[0].opens_at.as_ms(), OPENS_MS);
             assert_eq!(profile.name().parse(), Ok(profile));
-            let Mix { hold, again, reuse, more, confirm, release, extend, get } = plan.mix;
-            let sum = hold + again + reuse + more + confirm + release + extend + get;
+            let Mix { hold, again, reuse, more, confirm, release, extend, refund, get } = plan.mix;
+            let sum = hold + again + reuse + more + confirm + release + extend + refund + get;
             assert!(sum <= 100, "{}: {sum}", profile.name());
         }
     }

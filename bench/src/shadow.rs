@@ -69,6 +69,12 @@ impl Known {
         matches!(self.state, HoldState::Held | HoldState::Confirmed)
     }
 
+    /// Whether it may keep its units: it does, or a late payment was not answered.
+    #[must_use]
+    pub fn may_keep(&self) -> bool {
+        self.keeps() || self.perhaps.is_some_and(|(state, _)| state == HoldState::Confirmed)
+    }
+
     /// Its units of items.
     #[must_use]
     pub fn units(&self) -> u32 {
@@ -195,10 +201,12 @@ impl Shadow {
     #[must_use]
     pub fn units(&self, customer: Customer, ms: u64) -> (u32, u32) {
         let mut units = (0, 0);
-        for known in self.of(customer).filter(|known| known.keeps()) {
+        for known in self.of(customer).filter(|known| known.may_keep()) {
             units.1 += known.units();
-            let may_be_free = known.perhaps.is_some_and(|(state, _)| state == HoldState::Released);
-            if !known.may_expire(ms) && !may_be_free {
+            let may_be_free = known.perhaps.is_some_and(|(state, _)| {
+                matches!(state, HoldState::Released | HoldState::Refunded)
+            });
+            if known.keeps() && !known.may_expire(ms) && !may_be_free {
                 units.0 += known.units();
             }
         }
@@ -276,6 +284,13 @@ impl Shadow {
         }
     }
 
+    /// A hold was heard to have these gifts: a late payment may get others.
+    pub fn given(&mut self, id: HoldId, gifts: &Units) {
+        if let Some(&place) = self.by_id.get(&id) {
+            self.at_mut(place).gifts.clone_from(gifts);
+        }
+    }
+
     /// A hold was heard to expire at `ms`.
     pub fn extend(&mut self, id: HoldId, ms: u64) {
         if let Some(&place) = self.by_id.get(&id) {
@@ -350,6 +365,24 @@ impl Shadow {
                 *span = if over { (span.0.min(moved.0), span.1.max(moved.1)) } else { moved };
             }
         });
+    }
+
+    /// The drop was paused for so long: what was left of live holds is left of them still.
+    pub fn paused(&mut self, ms: u64) {
+        self.each_live(|known| {
+            if known.is_gone {
+                return;
+            }
+            // One that is over does not move.
+            let over = known.was_due || known.perhaps.is_some();
+            known.expires_ms.0 += if over { 0 } else { ms };
+            known.expires_ms.1 += ms;
+        });
+    }
+
+    /// Likewise, if it was paused at all and the pause has ended.
+    pub fn may_have_paused(&mut self, ms: u64) {
+        self.each_live(|known| known.expires_ms.1 += ms);
     }
 
     /// The process is gone, and some of these steps of its clock, from the last one backwards, may

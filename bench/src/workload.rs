@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use jangteo::HoldState;
+use smallvec::SmallVec;
+
 use crate::command::{Command, Customer, Key, Payment, Units};
 use crate::plan::{Plan, Profile, WINDOW_STEP_MS};
 use crate::rng::Rng;
@@ -9,6 +12,8 @@ use crate::shadow::{Known, Shadow};
 
 /// How often each client asks for the same shared customer before it goes on to the next.
 const STORM_REPEATS: u32 = 8;
+/// So many holds are looked at for an order.
+const ORDER_DRAWS: usize = 6;
 /// Time passes once in so many commands of the first client, where it does.
 const PASS_EVERY: u32 = 64;
 
@@ -91,7 +96,7 @@ impl Workload {
                 None => self.hold_fresh(),
             }
         } else if chosen(mix.confirm) {
-            let hold = self.live(shadow).map(|known| known.id);
+            let hold = self.mostly_live(shadow).map(|known| known.id);
             let payment = Payment(self.rng.below(2));
             hold.map_or_else(|| self.hold_fresh(), |hold| Command::Confirm { hold, payment })
         } else if chosen(mix.release) {
@@ -100,6 +105,9 @@ impl Workload {
         } else if chosen(mix.extend) {
             let hold = self.mostly_live(shadow).map(|known| known.id);
             hold.map_or_else(|| self.hold_fresh(), |hold| Command::Extend { hold })
+        } else if chosen(mix.refund) {
+            let hold = self.mostly_order(shadow).map(|known| known.id);
+            hold.map_or_else(|| self.hold_fresh(), |hold| Command::Refund { hold })
         } else if chosen(mix.get) {
             let hold = self.known(shadow).map(|known| known.id);
             hold.map_or_else(|| self.hold_fresh(), |hold| Command::Get { hold })
@@ -186,6 +194,16 @@ impl Workload {
     /// A live hold, or now and then one that may be over.
     fn mostly_live<'s>(&mut self, shadow: &'s Shadow) -> Option<&'s Known> {
         if self.rng.chance(95) { self.live(shadow) } else { self.known(shadow) }
+    }
+
+    /// An order, or now and then a hold that is none. Not one of which a change was left open:
+    /// after a second one it could be too much.
+    fn mostly_order<'s>(&mut self, shadow: &'s Shadow) -> Option<&'s Known> {
+        let drawn = (0..ORDER_DRAWS).filter_map(|_| self.known(shadow));
+        let drawn: SmallVec<[&Known; ORDER_DRAWS]> =
+            drawn.filter(|known| known.perhaps.is_none()).collect();
+        let order = drawn.iter().find(|known| known.state == HoldState::Confirmed);
+        order.or(drawn.first()).copied()
     }
 
     fn reuse(&mut self, shadow: &Shadow) -> Command {

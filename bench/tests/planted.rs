@@ -12,7 +12,7 @@ use jangteo_bench::faulty::Trouble;
 use jangteo_bench::hammer::{Round, play};
 use jangteo_bench::plan::Profile;
 use jangteo_bench::violation::Violation;
-use jangteo_bench::{crash_states, full_disk, io_faults, simulation};
+use jangteo_bench::{charity, crash_states, full_disk, io_faults, simulation};
 
 #[cfg(test)]
 #[path = "it/model/mod.rs"]
@@ -35,12 +35,14 @@ enum Hunt {
     BitFlips,
     /// A disk that fills up.
     FullDisk,
+    /// A campaign that is settled.
+    Charity,
     /// Sequences beside the sequential model.
     Model,
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 42] = [
+const TABLE: [(Fault, Hunt, &[&str]); 56] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -71,6 +73,8 @@ const TABLE: [(Fault, Hunt, &[&str]); 42] = [
     (Fault::StepNotRecorded, Hunt::Simulation, &["answer", "K1", "audit"]),
     (Fault::NoGraceAfterRestart, Hunt::Simulation, &["answer", "audit"]),
     (Fault::ReserveForgotten, Hunt::FullDisk, &["F1"]),
+    (Fault::RoundedByLine, Hunt::Charity, &["L1"]),
+    (Fault::RefundKept, Hunt::Charity, &["L1"]),
     (Fault::LostGiveBack, Hunt::Model, &["model"]),
     (Fault::LimitOffByOne, Hunt::Model, &["model"]),
     (Fault::KeyForgotten, Hunt::Model, &["model"]),
@@ -83,6 +87,18 @@ const TABLE: [(Fault, Hunt, &[&str]); 42] = [
     (Fault::AcknowledgeBeforeFlush, Hunt::Model, &["model"]),
     (Fault::ReplayBeforeFlush, Hunt::Model, &["model"]),
     (Fault::SkipFlush, Hunt::Model, &["model"]),
+    (Fault::RefundNotFreed, Hunt::Model, &["model"]),
+    (Fault::RefundNotFreed, Hunt::Simulation, &["C1"]),
+    (Fault::RefundForgotten, Hunt::Model, &["model"]),
+    (Fault::PauseIgnored, Hunt::Model, &["model"]),
+    (Fault::PauseIgnored, Hunt::Simulation, &["answer"]),
+    (Fault::PauseNotGivenBack, Hunt::Model, &["model"]),
+    (Fault::PauseNotGivenBack, Hunt::Simulation, &["answer"]),
+    (Fault::LatePaymentOversells, Hunt::Model, &["model"]),
+    (Fault::LatePaymentOversells, Hunt::Simulation, &["S1", "engine"]),
+    (Fault::LatePaymentUnlimited, Hunt::Model, &["model"]),
+    (Fault::LatePaymentUnlimited, Hunt::Simulation, &["C1", "audit"]),
+    (Fault::LoweredStockOnSale, Hunt::Model, &["model"]),
 ];
 
 const SEEDS: u64 = 20;
@@ -114,6 +130,7 @@ fn run(hunt: Hunt, seed: u64) -> Result<(), Violation> {
             bits.map(|bit| journal.flip(bit)).try_for_each(|flips| flips.map(|_| ()))
         }
         Hunt::FullDisk => full_disk::fill(seed).map(|_| ()),
+        Hunt::Charity => charity::settle(seed).map(|_| ()),
         Hunt::Model => model::play(&model::draw(seed), &mut model::Exercised::default())
             .map_err(|text| Violation::of("model", text)),
     }

@@ -1,9 +1,12 @@
 //! The book: what is reported. Phases, numbers and unit counts of every sale, moved only inside an
 //! append, so that every answer agrees with a prefix of the journal.
 
+use std::collections::BTreeMap;
+
 use smallvec::SmallVec;
 
 use crate::Timestamp;
+use crate::journal::settlement::{Settled, Settlement};
 use crate::phase::Phase;
 
 /// Units of goods (items, then gifts) that one change moves.
@@ -59,6 +62,27 @@ pub(crate) struct Pause {
     pub(crate) from: Phase,
 }
 
+impl Page {
+    /// Seconds that units were free while somebody was refused them or waited for no more than
+    /// that many, summed over units.
+    ///
+    /// NOTE: 0 by construction, and not measured yet: whoever asks for what is free gets it, and a
+    /// unit that comes back goes to the line in the same step.
+    pub(crate) const fn idle_unit_seconds(&self) -> u64 {
+        0
+    }
+
+    /// Whether nothing can be sold any more: closed, and no hold is live.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase >= Phase::Closed && self.holds_live == 0
+    }
+
+    /// Units sold of the first `items` goods.
+    pub(crate) fn sold(&self, items: usize) -> u64 {
+        self.goods.iter().take(items).map(|count| count.sold).sum()
+    }
+}
+
 /// All pages, by index of the sale.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
@@ -66,6 +90,8 @@ pub(crate) struct Book {
     holds_live: u64,
     /// Steps of the wall clock that live holds followed: sequence, and milliseconds.
     steps: Vec<(u64, i64)>,
+    /// What was settled of each sale that has a settlement, by index.
+    settled: BTreeMap<u32, Settled>,
 }
 
 /// What happened to a hold, as the book sees it.
@@ -98,6 +124,12 @@ impl Page {
         from == Phase::Scheduled
     }
 
+    /// The drop is over; nothing was granted, or everything is settled.
+    pub(crate) fn end(&mut self) {
+        self.pause = None;
+        self.phase = self.phase.max(Phase::Closed);
+    }
+
     /// Stops the time of the drop's holds.
     pub(crate) fn pause(&mut self, at: Timestamp) {
         self.pause = Some(Pause { at, from: self.phase });
@@ -124,6 +156,14 @@ impl Book {
 
     pub(crate) fn add(&mut self, page: Page) {
         self.pages.push(page);
+    }
+
+    /// Adds the page of a drop that takes the place of another: it is paused if that one is.
+    pub(crate) fn add_in_place_of(&mut self, mut page: Page, other: Option<u32>) {
+        if let Some(pause) = other.and_then(|other| self.page(other).pause) {
+            page.pause(pause.at);
+        }
+        self.add(page);
     }
 
     /// Puts a page in the place of one on which nothing had happened yet.
@@ -153,6 +193,27 @@ impl Book {
     pub(crate) fn stepped(&self, after: u64, until: u64) -> i64 {
         let between = self.steps.iter().filter(|(at, _)| (after + 1..=until).contains(at));
         between.fold(0, |sum, (_, step_ms)| sum.saturating_add(*step_ms))
+    }
+
+    /// Some rules of a campaign were settled; `whole`: that was all of them.
+    pub(crate) fn settle(&mut self, settlement: &Settlement, whole: bool) {
+        for (sale, sums) in &settlement.drops {
+            let (rules, sums) = (settlement.rules.clone(), sums.clone());
+            self.settled.insert(*sale, Settled { rules, sums });
+            if whole {
+                self.page_mut(*sale).phase = Phase::Settled;
+            }
+        }
+    }
+
+    /// What was settled of a sale.
+    pub(crate) fn settled(&self, sale: u32) -> Option<&Settled> {
+        self.settled.get(&sale)
+    }
+
+    /// Likewise of all sales, by index.
+    pub(crate) const fn all_settled(&self) -> &BTreeMap<u32, Settled> {
+        &self.settled
     }
 
     /// The sales with such holds, by index.

@@ -11,17 +11,14 @@ use siphasher::sip::SipHasher13;
 
 use crate::Timestamp;
 use crate::book::Book;
-use crate::campaign::Campaign;
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::Catalogue;
 use crate::error::Error;
 use crate::housekeeping::{self, Stop};
 use crate::ids::HoldId;
-use crate::journal::record::{CAMPAIGN_RECORD_MAX, Record};
+use crate::journal::record::Record;
 use crate::journal::recover::{Extent, recover};
-use crate::journal::{Class, Journal, Look, Opened, Room, Storage, snapshots};
-use crate::limits::SALES_MAX;
+use crate::journal::{Class, Journal, Look, Opened, Storage, snapshots};
 use crate::options::Options;
-use crate::phase::Phase;
 use crate::refusal::Refusal;
 use crate::replay::{Replay, Replayed};
 use crate::sale::{Sale, Shared};
@@ -48,13 +45,15 @@ pub(crate) struct EngineCore {
     pub(crate) sales: RwLock<Vec<Sale>>,
     /// The drops that are current, by name: looked up by every command on every thread, changed
     /// when a campaign is put.
-    by_id: DashMap<Box<str>, Sale>,
-    /// Campaigns with their first sale; locked while one is put.
-    pub(crate) campaigns: Mutex<Vec<(u32, CampaignRecord)>>,
+    pub(crate) by_id: DashMap<Box<str>, Sale>,
+    /// Locked while a campaign is put.
+    pub(crate) catalogue: Mutex<Catalogue>,
     /// Ends the time-keeping thread.
     pub(crate) stop: Stop,
     /// Held by whoever does what is due.
     pub(crate) ticking: Mutex<()>,
+    /// Held by whoever settles a campaign.
+    pub(crate) settling: Mutex<()>,
     /// Where keys of hashes come from, if not from chance.
     seed: Option<[u64; 2]>,
     torn: Option<String>,
@@ -159,17 +158,18 @@ impl Engine {
             shared,
             sales: RwLock::new(Vec::new()),
             by_id: DashMap::new(),
-            campaigns: Mutex::new(replay.campaigns),
+            catalogue: Mutex::new(replay.catalogue),
             stop: Stop::default(),
             ticking: Mutex::new(()),
+            settling: Mutex::new(()),
             seed: options.id_seed,
             torn,
             passed_over,
             snapshot_after: options.snapshot_after,
         });
         core.adopt(replay.sales);
-        for (first, old) in core.campaigns.lock().iter() {
-            core.list(old.indices(*first));
+        for put in core.catalogue.lock().current() {
+            core.list(put.indices());
         }
         core.tick();
         // Whichever thread cannot be made, those that run are ended by the drop of this.
@@ -178,23 +178,12 @@ impl Engine {
         core.shared.journal.start(threads)?;
         if options.background {
             threads.push(housekeeping::start(core)?);
+            threads.push(housekeeping::start_settling(core)?);
             if replayed >= options.snapshot_after {
                 threads.push(core.start_snapshot()?);
             }
         }
         Ok(Self(Arc::new(running)))
-    }
-
-    /// Puts a campaign: its drops exist from now on. Putting the same one again changes nothing.
-    ///
-    /// # Durability
-    /// When this returns, the campaign is as durable as a hold would be.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] if a campaign of this id has a drop that is revealed or has opened;
-    /// [`Error::Unavailable`], [`Error::TooMany`], [`Error::OutcomeUnknown`].
-    pub fn put(&self, campaign: Campaign) -> Result<(), Error> {
-        self.0.core.put(campaign)
     }
 
     /// The drop of that id, `<campaign>-<occurrence>`.
@@ -231,10 +220,12 @@ impl Engine {
     }
 
     /// Does what is due: opens and closes drops, expires holds, follows a stepped clock, watches
-    /// the disk. Returns how many holds expired. The engine's own thread calls this every few
-    /// milliseconds; call it yourself only with [`Options::background`] off.
+    /// the disk, settles credits. Returns how many holds expired. The engine's own threads do this
+    /// every few milliseconds; call it yourself only with [`Options::background`] off.
     pub fn tick(&self) -> u64 {
-        self.0.core.tick()
+        let expired = self.0.core.tick();
+        self.0.core.settle_due();
+        expired
     }
 
     /// Flushes the journal on this thread, up to everything appended so far by any thread.
@@ -266,6 +257,10 @@ impl Engine {
     pub fn health(&self) -> Health {
         let journal = &self.0.core.shared.journal;
         Health { latched: journal.failure(), disk_short: journal.is_short() }
+    }
+
+    pub(crate) fn core(&self) -> &EngineCore {
+        &self.0.core
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -306,79 +301,8 @@ impl Engine {
 }
 
 impl EngineCore {
-    fn put(&self, campaign: Campaign) -> Result<(), Error> {
-        let mut campaigns = self.campaigns.lock();
-        let old = campaigns.iter().position(|(_, old)| old.campaign.id == campaign.id);
-        let old_place = old.and_then(|place| campaigns.get(place));
-        if old_place.is_some_and(|(_, old)| old.campaign == campaign) {
-            return self.made_durable();
-        }
-        let old_indices: Vec<u32> =
-            old_place.map(|(first, old)| old.indices(*first).collect()).unwrap_or_default();
-        let occurrences = campaign.occurrences();
-        let first = u32::try_from(self.sales.read().len()).map_err(|_| Error::TooMany("drops"))?;
-        let put = CampaignRecord { campaign, occurrences, hash_key: self.hash_key(first)? };
-        let json = put.to_json();
-        if json.len() > CAMPAIGN_RECORD_MAX {
-            return Err(Error::TooMany("bytes in a campaign"));
-        }
-        let ticking = self.ticking.lock(); // no clock step falls between record and drops
-        let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
-        let drops = Replayed::drops_of(&put, first);
-        let after = put.indices(first).last().map_or(first, |last| last + 1);
-        if after > SALES_MAX {
-            return Err(Error::TooMany("drops"));
-        }
-        let now = self.shared.clock.now();
-        self.shared.journal.append(now, Room::Own, |book: &mut Book, _| {
-            self.supersede(book, &old_indices)?;
-            drops.iter().for_each(|drop| book.add(drop.page.clone()));
-            Ok::<_, Error>(Record::Campaign { first_sale: first, json: &json })
-        })?;
-        self.adopt(drops);
-        self.list(put.indices(first));
-        drop(ticking);
-        if let Some(place) = old {
-            // A drop of the same name has been replaced by now; these have none.
-            self.by_id.retain(|_, sale| !old_indices.contains(&sale.0.index));
-            campaigns.remove(place);
-        }
-        self.warm_near(put.indices(first));
-        campaigns.push((first, put));
-        let units: u64 = self.current().iter().map(Sale::units_to_come).sum();
-        self.shared.journal.expect(units.saturating_mul(256));
-        self.tick();
-        self.made_durable()
-    }
-
-    /// Waits until everything appended so far is durable.
-    fn made_durable(&self) -> Result<(), Error> {
-        match self.shared.journal.wait(self.shared.journal.last_sequence()) {
-            Look::Durable => Ok(()),
-            _ => Err(Error::OutcomeUnknown),
-        }
-    }
-
-    /// Closes the drops that a campaign put again replaces; refuses if one of them is fixed.
-    fn supersede(&self, book: &mut Book, indices: &[u32]) -> Result<(), Error> {
-        let sales = self.sales.read();
-        let old = || indices.iter().filter_map(|&index| sales.get(index as usize));
-        for sale in old() {
-            if book.page(sale.0.index).phase != Phase::Scheduled || !sale.is_sealed() {
-                let key = "the campaign file".to_owned();
-                return Err(Error::Conflict { drop: sale.id().to_owned(), key });
-            }
-        }
-        for sale in old() {
-            let page = book.page_mut(sale.0.index);
-            page.phase = Phase::Closed;
-            sale.0.phase.set(page);
-        }
-        Ok(())
-    }
-
     /// Makes sales of replayed drops, at the indices they were made for.
-    fn adopt(&self, drops: Vec<Replayed>) {
+    pub(crate) fn adopt(&self, drops: Vec<Replayed>) {
         let mut sales = self.sales.write();
         for drop in drops {
             assert_eq!(drop.index as usize, sales.len(), "sales are numbered as they come");
@@ -387,7 +311,7 @@ impl EngineCore {
     }
 
     /// Lists sales under their names.
-    fn list(&self, indices: impl Iterator<Item = u32>) {
+    pub(crate) fn list(&self, indices: impl Iterator<Item = u32>) {
         let sales = self.sales.read();
         for sale in indices.filter_map(|index| sales.get(index as usize)) {
             self.by_id.insert(sale.id().into(), sale.clone());
@@ -395,7 +319,7 @@ impl EngineCore {
     }
 
     /// Makes the rows of those drops among these ready that open soon.
-    fn warm_near(&self, indices: impl Iterator<Item = u32>) {
+    pub(crate) fn warm_near(&self, indices: impl Iterator<Item = u32>) {
         let now = self.shared.clock.now();
         let sales: Vec<Sale> = {
             let sales = self.sales.read();
@@ -415,7 +339,7 @@ impl EngineCore {
     }
 
     /// The key that spreads the customers of a campaign whose first drop is `first`.
-    fn hash_key(&self, first: u32) -> Result<[u64; 2], Error> {
+    pub(crate) fn hash_key(&self, first: u32) -> Result<[u64; 2], Error> {
         let Some([a, b]) = self.seed else { return secret() };
         let words = [0_u8, 1].map(|word| {
             let [c, d, e, f] = first.to_le_bytes();

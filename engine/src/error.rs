@@ -20,6 +20,8 @@ pub enum Error {
         /// What of it cannot change.
         key: String,
     },
+    /// What is recorded is not what the caller expects; nothing was changed.
+    PreconditionFailed,
     /// The journal failed or the disk is short; nothing was changed.
     Unavailable,
     /// A bound of [`limits`](crate::limits) is reached.
@@ -67,6 +69,7 @@ impl fmt::Display for Error {
             }
             Self::InUse => f.write_str("the directory is in use by another process"),
             Self::Conflict { drop, key } => write!(f, "{drop} is fixed: {key} cannot change"),
+            Self::PreconditionFailed => f.write_str("something else is recorded, or nothing"),
             Self::Unavailable => f.write_str("unavailable: the disk is short or failed"),
             Self::TooMany(what) => write!(f, "too many {what}"),
             Self::OutcomeUnknown => OutcomeUnknown.fmt(f),

@@ -84,6 +84,24 @@ pub enum Fault {
     NoGraceAfterRestart,
     /// No journal room is kept back for the end of live holds.
     ReserveForgotten,
+    /// Refunded units go on counting for their customer's limit.
+    RefundNotFreed,
+    /// A refund's name is not looked up.
+    RefundForgotten,
+    /// Holds expire in a pause.
+    PauseIgnored,
+    /// The end of a pause moves no deadline.
+    PauseNotGivenBack,
+    /// Units that are paid for late stay on sale.
+    LatePaymentOversells,
+    /// A late payment is taken whatever the customer's limit.
+    LatePaymentUnlimited,
+    /// Units that leave the total stay on sale.
+    LoweredStockOnSale,
+    /// An order's amount for the ledger is rounded line by line.
+    RoundedByLine,
+    /// A refund does not take back what its order gave to the ledger.
+    RefundKept,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -1,4 +1,5 @@
-//! What a drop sells: its items and gifts, fixed when the campaign is put.
+//! What a drop sells: its items and gifts, as the campaign had them when the drop was made. Only
+//! their titles can change, and are not here.
 
 use crate::book::{Count, Moves};
 use crate::campaign::{Campaign, Stock};
@@ -11,7 +12,6 @@ use crossbeam::utils::CachePadded;
 #[derive(Debug)]
 pub(crate) struct Good {
     pub(crate) sku: Box<str>,
-    pub(crate) title: Box<str>,
     pub(crate) seller: Option<Box<str>>,
     pub(crate) price: u64,
     pub(crate) list_price: Option<u64>,
@@ -55,11 +55,11 @@ impl Goods {
             // A limit of its own that the drop's limit implies needs no counting.
             let implied = drop_limit != 0 && drop_limit <= item.limit_per_customer;
             let limit = if implied { 0 } else { item.limit_per_customer };
-            let mut good = Good::new(&item.sku, &item.title, item.stock);
+            let mut good = Good::new(&item.sku, item.stock);
             good.seller = item.seller.as_deref().map(Into::into);
             all.push(Good { price: item.price, list_price: item.list_price, limit, gift, ..good });
         }
-        all.extend(campaign.gifts.iter().map(|gift| Good::new(&gift.sku, &gift.title, gift.stock)));
+        all.extend(campaign.gifts.iter().map(|gift| Good::new(&gift.sku, gift.stock)));
         let mut by_sku: Vec<u16> = (0..items.len()).map(index).collect();
         by_sku.sort_by_key(|&place| items.get(usize::from(place)).map(|item| &item.sku));
         Self { all, items: items.len(), by_sku }
@@ -211,14 +211,13 @@ impl Goods {
 }
 
 impl Good {
-    fn new(sku: &str, title: &str, stock: Stock) -> Self {
+    fn new(sku: &str, stock: Stock) -> Self {
         let units = match stock {
             Stock::Units(units) => Some(units),
             Stock::Unlimited => None,
         };
         Self {
             sku: sku.into(),
-            title: title.into(),
             seller: None,
             price: 0,
             list_price: None,

@@ -219,7 +219,7 @@ impl SaleCore {
         basket: bool,
     ) -> Result<Stamp, (Refusal, Moves)> {
         let sale = self;
-        let rules = &sale.campaign().rules;
+        let rules = sale.rules();
         let now = sale.shared.clock.now();
         let lines = &ask.lines;
         let moves = sale.goods.moves(lines, gifts);
@@ -324,8 +324,9 @@ impl SaleCore {
         if ask.unknown_sku {
             return Err(Refusal::UnknownSku.into());
         }
-        if let Some(areas) = &self.campaign().rules.areas
+        if let Some(areas) = &self.rules().areas
             && !areas.iter().any(|area| area == ask.area)
+            && !self.terms.serve(ask.area)
         {
             return Err(Refusal::AreaNotServed.into());
         }
@@ -344,9 +345,9 @@ impl SaleCore {
         self.turn_phase(self.shared.clock.now());
         match self.phase.get() {
             Phase::Open => Ok(()),
-            Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at }),
+            Phase::Scheduled => Err(Refusal::NotOpen { opens_at: self.opens_at() }),
             Phase::Paused if self.opens_later() => {
-                Err(Refusal::NotOpen { opens_at: self.occurrence().opens_at })
+                Err(Refusal::NotOpen { opens_at: self.opens_at() })
             }
             Phase::Paused => Err(Refusal::Paused),
             Phase::Closed | Phase::Settled => Err(Refusal::Closed),
@@ -355,7 +356,7 @@ impl SaleCore {
 
     /// Whether its instant has not come: until then a pause shows nothing of itself.
     fn opens_later(&self) -> bool {
-        self.phase.awaits_opening() && self.shared.clock.now() < self.occurrence().opens_at
+        self.phase.awaits_opening() && self.shared.clock.now() < self.opens_at()
     }
 
     /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the
@@ -365,7 +366,7 @@ impl SaleCore {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
             limit == 0 || has + u64::from(more) <= u64::from(limit)
         };
-        let limit = self.campaign().rules.limit_per_customer;
+        let limit = self.rules().limit_per_customer;
         let asked: u32 = lines.iter().map(|line| u32::from(line.quantity)).sum();
         let own = |line: &Line| {
             let limit = self.goods.get(line.item).limit;

@@ -51,6 +51,9 @@ pub struct Hold {
 pub struct HoldLine<'a> {
     /// The item.
     pub sku: &'a str,
+    /// Who sells it.
+    #[serde(skip)]
+    pub seller: Option<&'a str>,
     /// How many units.
     pub quantity: u32,
     /// Price of one, in minor units.
@@ -66,6 +69,9 @@ pub struct HoldGift<'a> {
     pub sku: &'a str,
     /// How many units.
     pub quantity: u32,
+    /// How many of them came back: all do with the last unit of their line.
+    #[serde(skip)]
+    pub refunded: u32,
 }
 
 /// An amount of money.
@@ -119,7 +125,7 @@ impl Hold {
 
     /// The hold as its grant made it.
     pub(crate) fn of_grant(sale: &Sale, grant: &Grant<'_>) -> Self {
-        let created_at = grant.expires_at.minus_ms(sale.campaign().rules.hold_ttl_ms);
+        let created_at = grant.expires_at.minus_ms(sale.0.rules().hold_ttl_ms);
         let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
         Self {
             id: HoldId::new(sale.0.index, grant.slot, grant.random),
@@ -194,16 +200,19 @@ impl Hold {
             let item = self.sale.goods().get(line.item);
             let quantity = u32::from(line.quantity);
             let refunded = self.refunded.get(place).copied().unwrap_or(0).into();
-            HoldLine { sku: &item.sku, quantity, unit_price: item.price, refunded }
+            let seller = item.seller.as_deref();
+            HoldLine { sku: &item.sku, seller, quantity, unit_price: item.price, refunded }
         })
     }
 
     /// The gifts that come with it, one for each line that got one.
     pub fn gifts(&self) -> impl Iterator<Item = HoldGift<'_>> {
         let with_gift = |(place, _): &(usize, _)| self.gifts & (1 << place) != 0;
-        self.lines.iter().enumerate().filter(with_gift).filter_map(|(_, line)| {
+        self.lines.iter().enumerate().filter(with_gift).filter_map(|(place, line)| {
             let gift = self.sale.goods().get(line.item).gift?;
-            Some(HoldGift { sku: &self.sale.goods().get(gift.good).sku, quantity: gift.quantity })
+            let (sku, quantity) = (&self.sale.goods().get(gift.good).sku, gift.quantity);
+            let all = self.refunded.get(place) == Some(&line.quantity);
+            Some(HoldGift { sku, quantity, refunded: if all { quantity } else { 0 } })
         })
     }
 

@@ -12,7 +12,7 @@ use crate::engine::EngineCore;
 use crate::fault::{Fault, planted};
 use crate::journal::Room;
 use crate::journal::record::Record;
-use crate::limits::{EXPIRY_LAG_MS, SHARDS};
+use crate::limits::{EXPIRY_LAG_MS, SETTLE_LOOK_MS, SHARDS};
 use crate::phase::Phase;
 use crate::sale::Sale;
 
@@ -62,6 +62,17 @@ pub(crate) fn start(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
     })
 }
 
+/// Starts the thread that settles what is due: counting orders takes longer than whoever keeps the
+/// time may.
+pub(crate) fn start_settling(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
+    let engine = Arc::clone(engine);
+    std::thread::Builder::new().name("jangteo-settle".to_owned()).spawn(move || {
+        while !engine.stop.wait(Duration::from_millis(SETTLE_LOOK_MS)) {
+            engine.settle_due();
+        }
+    })
+}
+
 impl EngineCore {
     /// See [`Engine::tick`](crate::Engine::tick).
     pub(crate) fn tick(&self) -> u64 {
@@ -77,7 +88,8 @@ impl EngineCore {
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
             sale.0.serve_line();
-            if live.contains(&sale.0.index) && sale.phase() != Phase::Paused {
+            let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
+            if live.contains(&sale.0.index) && !paused {
                 expired += sale.0.expire_due(now);
             }
             if sale.is_near(now) {

@@ -48,6 +48,7 @@ mod buyers;
 mod campaign;
 mod catalogue;
 mod clock;
+mod delete;
 mod engine;
 mod error;
 mod events;
@@ -59,15 +60,18 @@ mod hold;
 mod housekeeping;
 mod ids;
 mod journal;
+mod ledger;
 mod lifecycle;
 pub mod limits;
 mod line;
 #[cfg(all(test, jangteo_loom))]
 mod loom_models;
 mod options;
+mod orders;
 mod pending;
 mod phase;
 mod places;
+mod put;
 mod refund;
 mod refusal;
 mod replay;
@@ -80,6 +84,7 @@ mod shuttle_models;
 mod snapshot;
 mod stock;
 mod sync;
+mod terms;
 mod view;
 mod wait;
 
@@ -100,9 +105,12 @@ pub use ids::{BadHoldId, HoldId, Slot};
 pub use journal::{
     BATCH_BOUNDS, Directory, Durability, FLUSH_BOUNDS_US, FileName, Flushes, Storage, StorageFile,
 };
+pub use ledger::{DropReport, LedgerFigures, LedgerRow, Report, report_directory};
 pub use options::Options;
+pub use orders::Orders;
 pub use pending::{Pending, Ticket};
 pub use phase::Phase;
+pub use put::{Change, ChangeKind};
 pub use refund::Refund;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};

@@ -7,6 +7,7 @@
 use crate::Timestamp;
 use crate::book::Page;
 use crate::buyers::Shard;
+use crate::fault::{Fault, planted};
 use crate::journal::record::Record;
 use crate::journal::{Class, Room};
 use crate::pending::Pending;
@@ -90,7 +91,7 @@ impl SaleCore {
     /// closed by [`SaleCore::close_if_due`] alone: here a shard may be locked.
     pub(crate) fn turn_phase(&self, now: Timestamp) {
         let due = |phase| match phase {
-            Phase::Scheduled => self.occurrence().opens_at <= now,
+            Phase::Scheduled => self.opens_at() <= now,
             Phase::Open => self.is_over(now),
             Phase::Paused | Phase::Closed | Phase::Settled => false,
         };
@@ -120,7 +121,7 @@ impl SaleCore {
 
     /// Whether the drop's closing instant has come.
     pub(crate) fn is_over(&self, now: Timestamp) -> bool {
-        self.occurrence().closes_at.is_some_and(|closes_at| closes_at <= now)
+        self.terms.closes_at().is_some_and(|closes_at| closes_at <= now)
     }
 
     fn close(&self) -> Result<(), Option<Refusal>> {
@@ -165,7 +166,7 @@ impl SaleCore {
             paused_ms = pause_ms;
             Ok::<_, Option<Refusal>>(record)
         })?;
-        if paused_ms > 0 {
+        if paused_ms > 0 && !planted(Fault::PauseNotGivenBack) {
             shards.iter_mut().for_each(|shard| Shard::unpaused(shard, paused_ms));
         }
         drop((shards, no_step));

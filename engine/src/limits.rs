@@ -33,6 +33,22 @@ pub const ITEMS_MAX: usize = 1_000;
 /// Most occurrences of one schedule.
 pub const OCCURRENCES_MAX: usize = 1_000;
 
+/// Most amounts of one campaign's ledger: one for each drop and each beneficiary of each rule. All
+/// of them are in the record that settles it, and in every report.
+pub const LEDGER_AMOUNTS_MAX: usize = 20_000;
+const _: () = assert!(LEDGER_AMOUNTS_MAX <= u16::MAX as usize, "a record counts them in two bytes");
+
+/// Rows of a shard that a report reads under one lock: a few tenths of a millisecond for whoever
+/// wants to buy meanwhile.
+pub const REPORT_ROWS: usize = 4_096;
+
+/// How often a settlement counts a campaign anew because something was refunded meanwhile, before
+/// it is answered `overloaded`.
+pub const SETTLE_TRIES_MAX: u32 = 8;
+
+/// How often to look whether a credit settles by itself, in milliseconds.
+pub const SETTLE_LOOK_MS: u64 = 1_000;
+
 /// Longest campaign file, in bytes.
 pub const CAMPAIGN_BYTES_MAX: usize = 1 << 20;
 
@@ -121,6 +137,10 @@ pub const LINE_MAX: usize = 1 << 22;
 
 /// Most holds listed for one customer, newest first.
 pub const HOLDS_LISTED_MAX: usize = 100;
+
+/// Numbers that one page of a drop's orders looks at, at most: what is shown of them is in memory
+/// at once.
+pub const ORDERS_PAGE_MAX: u32 = 1_000;
 
 /// Most faults reported for one campaign file; one more says how many there are beyond. Without it
 /// a small file of nothing but faults would be answered by a hundred times its size.

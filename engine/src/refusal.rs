@@ -18,6 +18,8 @@ pub enum Refusal {
     Malformed(&'static str),
     /// No drop of that name.
     UnknownDrop,
+    /// No campaign of that name.
+    UnknownCampaign,
     /// No hold of that name in this drop.
     UnknownHold,
     /// No place in the line of that name in this drop.
@@ -48,11 +50,12 @@ pub enum Refusal {
     Waiting(Box<Pending<Wait>>),
     /// The idempotency key was used for another request.
     KeyReused,
-    /// The hold was confirmed with another payment.
+    /// What was asked for before, or is expected, is something else: the hold was confirmed with
+    /// another payment, a settlement comes to another amount.
     Conflict,
     /// The hold has expired.
     Expired,
-    /// The hold's state does not allow it.
+    /// The hold's state does not allow it, or the campaign's.
     WrongState,
     /// Too much is under way; the same request may succeed in a moment.
     Overloaded,
@@ -67,6 +70,7 @@ impl Refusal {
         match self {
             Self::Malformed(_) => "malformed",
             Self::UnknownDrop => "unknown_drop",
+            Self::UnknownCampaign => "unknown_campaign",
             Self::UnknownHold => "unknown_hold",
             Self::UnknownWait => "unknown_wait",
             Self::Waiting(_) => "waiting",

@@ -1,6 +1,7 @@
 //! Records applied to plain state, in order: how the engine comes back after a start, and how a
 //! campaign comes to be in the first place.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use siphasher::sip::SipHasher13;
@@ -9,15 +10,17 @@ use crate::Timestamp;
 use crate::book::{Book, Page, Turn};
 use crate::buyers::{Shard, WaitRow, WaitRowState};
 use crate::campaign::{Campaign, Occurrence};
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::{CampaignRecord, Catalogue, DeletedRecord, Put, PutDrop};
 use crate::fault::{Fault, planted};
 use crate::goods::Goods;
 use crate::hold::HoldState;
 use crate::ids::Slot;
 use crate::journal::Stamp;
 use crate::journal::record::{Grant, Join, Line, Record, Refund};
+use crate::journal::settlement::Settlement;
 use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
 use crate::phase::Phase;
+use crate::terms::{History, Terms};
 
 /// A drop as its records so far made it.
 #[derive(Debug)]
@@ -26,12 +29,15 @@ pub(crate) struct Replayed {
     pub(crate) id: Box<str>,
     pub(crate) campaign: Arc<Campaign>,
     pub(crate) occurrence: Occurrence,
+    pub(crate) terms: History,
     pub(crate) names: SipHasher13,
     pub(crate) goods: Goods,
     /// For each item, whether units of it count for a limit of its own.
     pub(crate) limited: Arc<[bool]>,
     /// None before the first grant.
     pub(crate) shards: Vec<Shard>,
+    /// Its campaign is deleted.
+    pub(crate) forgotten: bool,
     /// As of the end of the replay.
     pub(crate) page: Page,
 }
@@ -41,8 +47,7 @@ pub(crate) struct Replayed {
 pub(crate) struct Replay {
     pub(crate) book: Book,
     pub(crate) sales: Vec<Replayed>,
-    /// Campaigns in the order they were put, with their first sale.
-    pub(crate) campaigns: Vec<(u32, CampaignRecord)>,
+    pub(crate) catalogue: Catalogue,
 }
 
 /// Why a record cannot be: the journal is not one this engine wrote.
@@ -51,22 +56,24 @@ pub(crate) type Impossible = &'static str;
 const NO_SHARD: Impossible = "a shard that does not exist";
 
 impl Replayed {
-    /// The drops of a campaign, the first of them at index `first`.
+    /// The drops that a campaign makes, the first of them at index `first`.
     pub(crate) fn drops_of(put: &CampaignRecord, first: u32) -> Vec<Self> {
-        let campaign = Arc::new(put.campaign.clone());
-        let drops = put.occurrences.iter().zip(first..);
-        let drop = |(occurrence, index): (&Occurrence, u32)| {
-            let goods = Goods::of(&campaign, occurrence.number);
+        let campaign = &put.campaign;
+        let drops = put.drops(first).filter(|drop| !drop.kept);
+        let drop = |PutDrop { index, occurrence, .. }| {
+            let goods = Goods::of(campaign, occurrence.number);
             let page = Page::new(goods.counts());
             Self {
                 index,
                 id: campaign.drop_id(occurrence.number).into(),
-                campaign: Arc::clone(&campaign),
-                occurrence: *occurrence,
+                campaign: Arc::clone(campaign),
+                occurrence,
+                terms: History::new(occurrence.number, Arc::clone(campaign), occurrence.closes_at),
                 names: SipHasher13::new_with_keys(put.hash_key[0], put.hash_key[1]),
                 limited: goods.items().iter().map(|item| item.limit != 0).collect(),
                 goods,
                 shards: Vec::new(),
+                forgotten: false,
                 page,
             }
         };
@@ -155,7 +162,8 @@ impl Replay {
                 self.book.step(sequence, *step_ms);
                 Ok(())
             }
-            Record::Campaign { first_sale, json } => self.put(*first_sale, json),
+            Record::Campaign { first_sale, json } => self.put(sequence, *first_sale, json),
+            Record::Deleted { json, .. } => self.delete(json),
             Record::Opened { sale, .. } => self.phase(*sale, Phase::Open),
             Record::Closed { sale, pause_ms, .. } => {
                 self.unpaused(*sale, *pause_ms)?;
@@ -191,6 +199,7 @@ impl Replay {
                 self.sale(*sale)?.held(*slot)?.extended(slot.row, *expires_at, stamp);
                 Ok(())
             }
+            Record::Settled { settlement, .. } => self.settled(settlement),
         }
     }
 
@@ -205,29 +214,97 @@ impl Replay {
         self.sales.get_mut(index as usize).ok_or("a drop that does not exist")
     }
 
-    fn put(&mut self, first_sale: u32, json: &str) -> Result<(), Impossible> {
-        let put = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
-        if first_sale as usize != self.sales.len() {
+    fn put(&mut self, sequence: u64, first_sale: u32, json: &str) -> Result<(), Impossible> {
+        let record = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
+        let old = self.catalogue.get(&record.campaign.id);
+        let there: Vec<u32> = old.into_iter().flat_map(Put::indices).collect();
+        if !record.kept.values().all(|index| there.contains(index)) {
+            return Err("a campaign that keeps what it does not have");
+        }
+        let over: Vec<u32> = there.into_iter().filter(|index| !record.keeps(*index)).collect();
+        let number =
+            |index: &u32| Some((self.sales.get(*index as usize)?.occurrence.number, *index));
+        let places: BTreeMap<u32, u32> = over.iter().filter_map(number).collect();
+        self.adopt(Put::new(sequence, first_sale, record), &places)?;
+        over.into_iter().for_each(|index| self.book.page_mut(index).end());
+        Ok(())
+    }
+
+    /// Makes the drops of a campaign that was put, by number perhaps in the places of others, and
+    /// has others go on with it.
+    pub(crate) fn adopt(
+        &mut self,
+        put: Put,
+        places: &BTreeMap<u32, u32>,
+    ) -> Result<(), Impossible> {
+        if put.first as usize != self.sales.len() {
             return Err("a campaign in the wrong place");
         }
-        for (first, old) in &self.campaigns {
-            if old.campaign.id == put.campaign.id {
-                old.indices(*first)
-                    .for_each(|index| self.book.page_mut(index).phase = Phase::Closed);
+        for drop in put.record.drops(put.first).filter(|drop| drop.kept) {
+            let sale = self.sale(drop.index)?;
+            if *sale.id != *put.record.campaign.drop_id(drop.occurrence.number) {
+                return Err("a drop that goes on as another");
             }
+            let (campaign, since) = (Arc::clone(&put.record.campaign), put.sequence);
+            let closes_at = drop.occurrence.closes_at;
+            let same = sale.terms.show_as(&campaign, closes_at);
+            sale.terms.change(Terms { since, campaign, closes_at }, same);
         }
-        for drop in Replayed::drops_of(&put, first_sale) {
-            self.book.add(drop.page.clone());
+        for drop in Replayed::drops_of(&put.record, put.first) {
+            let other = places.get(&drop.occurrence.number).copied();
+            self.book.add_in_place_of(drop.page.clone(), other);
             self.sales.push(drop);
         }
-        self.campaigns.retain(|(_, old)| old.campaign.id != put.campaign.id);
-        self.campaigns.push((first_sale, put));
+        self.catalogue.add(put);
+        Ok(())
+    }
+
+    fn delete(&mut self, json: &str) -> Result<(), Impossible> {
+        let record = DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
+        let put = self.catalogue.get(&record.campaign).ok_or("a campaign that does not exist")?;
+        let indices: BTreeSet<u32> = put.indices().collect();
+        if !self.book.may_forget(&indices) {
+            return Err("a deletion of a campaign that goes on");
+        }
+        self.book.forget(&indices);
+        self.catalogue.delete(record);
+        self.forget(&indices)
+    }
+
+    /// Nobody ever held anything of these drops.
+    pub(crate) fn forget(&mut self, indices: &BTreeSet<u32>) -> Result<(), Impossible> {
+        for &index in indices {
+            let sale = self.sale(index)?;
+            sale.forgotten = true;
+            sale.shards = Vec::new();
+        }
         Ok(())
     }
 
     fn phase(&mut self, sale: u32, phase: Phase) -> Result<(), Impossible> {
         self.sale(sale)?;
         self.book.page_mut(sale).phase = phase;
+        Ok(())
+    }
+
+    /// A settlement, if its drops are over and its rules are theirs.
+    pub(crate) fn settled(&mut self, settlement: &Settlement) -> Result<(), Impossible> {
+        let mut whole = true;
+        for (sale, sums) in &settlement.drops {
+            let ledger = &self.sale(*sale)?.campaign.ledger;
+            let amounts: usize = ledger.iter().map(|rule| rule.beneficiaries.len()).sum();
+            let last = settlement.rules.last();
+            if amounts != sums.accrued.len()
+                || last.is_some_and(|l| usize::from(*l) >= ledger.len())
+            {
+                return Err("a settlement of rules that do not exist");
+            }
+            whole &= settlement.rules.len() == ledger.len();
+            if !self.book.page(*sale).is_over() {
+                return Err("a settlement of a drop that is not over");
+            }
+        }
+        self.book.settle(settlement, whole);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! The stock of an item or gift is set anew while the drop is announced or on sale.
 
 use crate::book::Count;
+use crate::fault::{Fault, planted};
 use crate::journal::record::Record;
 use crate::journal::{Class, Room};
 use crate::limits::UNITS_MAX;
@@ -87,7 +88,7 @@ impl SaleCore {
             Ok(Record::Stocked { sale: self.index, good, total, shown: (&*page).into() })
         });
         if less > 0 {
-            if appended.is_err() {
+            if appended.is_err() || planted(Fault::LoweredStockOnSale) {
                 cell.put_back(less);
             }
             cell.decide();

@@ -11,7 +11,7 @@ use siphasher::sip::SipHasher13;
 use crate::Timestamp;
 use crate::book::{Book, Page};
 use crate::buyers::{Shard, Sharded};
-use crate::campaign::{Campaign, Occurrence};
+use crate::campaign::{Campaign, Occurrence, Rules};
 use crate::clock::Clock;
 use crate::goods::Goods;
 use crate::hold::Hold;
@@ -23,7 +23,7 @@ use crate::pending::Pending;
 use crate::phase::{Phase, PhaseMirror};
 use crate::refusal::Refusal;
 use crate::replay::Replayed;
-use crate::snapshot;
+use crate::terms::TermsCell;
 
 /// What all sales of an engine share.
 #[derive(Debug)]
@@ -49,8 +49,10 @@ pub(crate) struct SaleCore {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: u32,
     id: Box<str>,
+    /// As the drop was made; what can change since is in the terms.
     campaign: Arc<Campaign>,
     occurrence: Occurrence,
+    pub(crate) terms: TermsCell,
     pub(crate) goods: Goods,
     pub(crate) phase: PhaseMirror,
     /// The waiting line, and the mutex of whoever changes several stock words at once.
@@ -61,12 +63,25 @@ pub(crate) struct SaleCore {
     pub(crate) buyers: OnceLock<Sharded>,
     /// Shards whose rows are ready.
     warmed: Mutex<u8>,
+    /// Set once its campaign is deleted.
+    forgotten: OnceLock<()>,
 }
 
 impl Sale {
     pub(crate) fn new(shared: &Arc<Shared>, replayed: Replayed) -> Self {
-        let Replayed { index, id, campaign, occurrence, names, mut goods, shards, page, .. } =
-            replayed;
+        let Replayed {
+            forgotten,
+            index,
+            id,
+            campaign,
+            occurrence,
+            terms,
+            names,
+            mut goods,
+            shards,
+            page,
+            ..
+        } = replayed;
         goods.restock(&page.goods);
         let over = page.phase >= Phase::Closed;
         let line = if over { Line::default() } else { Line::of(&shards, &goods) };
@@ -77,12 +92,14 @@ impl Sale {
             id,
             campaign,
             occurrence,
+            terms: TermsCell::new(terms),
             goods,
             phase: PhaseMirror::new(&page),
             basket: Mutex::new(line),
             names,
             buyers: made.map_or_else(OnceLock::new, OnceLock::from),
             warmed: Mutex::new(0),
+            forgotten: if forgotten { OnceLock::from(()) } else { OnceLock::new() },
         }))
     }
 
@@ -92,13 +109,15 @@ impl Sale {
         &self.0.id
     }
 
-    /// The campaign it belongs to.
+    /// The campaign it belongs to, as it was put last.
     #[must_use]
-    pub fn campaign(&self) -> &Campaign {
-        &self.0.campaign
+    pub fn campaign(&self) -> Arc<Campaign> {
+        self.0.terms.now().campaign
     }
 
-    pub(crate) fn campaign_id(&self) -> &str {
+    /// Id of the campaign it belongs to.
+    #[must_use]
+    pub fn campaign_id(&self) -> &str {
         &self.0.campaign.id
     }
 
@@ -115,7 +134,7 @@ impl Sale {
     /// When it closes by itself.
     #[must_use]
     pub fn closes_at(&self) -> Option<Timestamp> {
-        self.0.occurrence.closes_at
+        self.0.terms.closes_at()
     }
 
     /// Whether its contents are still secret: before its reveal, and not opened yet.
@@ -214,7 +233,7 @@ impl Sale {
     }
 
     /// The hold in that row, with its refunds up to the record `until`.
-    fn view_row(&self, shard: &Shard, shard_index: u8, row: u32, until: u64) -> Hold {
+    pub(crate) fn view_row(&self, shard: &Shard, shard_index: u8, row: u32, until: u64) -> Hold {
         let slot = Slot { shard: shard_index, row };
         let id = HoldId::new(self.0.index, slot, shard.row(row).random);
         Hold::view(self, shard, id, until)
@@ -264,10 +283,14 @@ impl SaleCore {
         self.buyers.get().into_iter().flat_map(Sharded::shards)
     }
 
-    /// What a snapshot says of the drop besides its page and its buyers.
-    pub(crate) fn stored(&self) -> snapshot::Drop<'_> {
-        let Self { campaign, occurrence, names, .. } = self;
-        snapshot::Drop { campaign, occurrence, names }
+    /// Whether its campaign is deleted.
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.forgotten.get().is_some()
+    }
+
+    /// IMPORTANT: only from inside the append that deletes its campaign.
+    pub(crate) fn forget(&self) {
+        let _ = self.forgotten.set(());
     }
 
     /// Whether an item has a limit of its own to count for.
@@ -287,12 +310,22 @@ impl SaleCore {
         true
     }
 
-    pub(crate) fn campaign(&self) -> &Campaign {
-        &self.campaign
+    /// The rules that no file changes while the drop goes on.
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.campaign.rules
     }
 
-    pub(crate) fn occurrence(&self) -> &Occurrence {
-        &self.occurrence
+    /// Its number in the campaign.
+    pub(crate) fn number(&self) -> u32 {
+        self.occurrence.number
+    }
+
+    pub(crate) fn opens_at(&self) -> Timestamp {
+        self.occurrence.opens_at
+    }
+
+    pub(crate) fn reveals_at(&self) -> Timestamp {
+        self.occurrence.reveals_at
     }
 }
 

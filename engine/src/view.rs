@@ -7,6 +7,7 @@ use crate::book::Count;
 use crate::goods::Good;
 use crate::phase::Phase;
 use crate::sale::Sale;
+use crate::terms::Terms;
 
 /// What is shown of a drop. Before its reveal: neither items nor gifts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -80,37 +81,53 @@ impl Sale {
     /// comes with them.
     #[must_use]
     pub fn view(&self) -> (SaleView, u64) {
-        let (page, sequence) = self.page();
+        let (page, terms, sequence) =
+            self.0.shared.journal.read(|book, sequence| {
+                (book.page(self.0.index).clone(), self.0.terms.now(), sequence)
+            });
         let sealed = self.is_sealed_if(page.awaits_opening());
-        (self.view_of(page.phase, sealed, &page.goods), sequence)
+        (self.view_of(page.phase, sealed, &page.goods, &terms), sequence)
     }
 
-    /// The drop with this phase and these units.
-    pub(crate) fn view_of(&self, phase: Phase, sealed: bool, counts: &[Count]) -> SaleView {
+    /// The drop with this phase, these units and these terms.
+    pub(crate) fn view_of(
+        &self,
+        phase: Phase,
+        sealed: bool,
+        counts: &[Count],
+        terms: &Terms,
+    ) -> SaleView {
         let goods = self.goods();
+        let campaign = &*terms.campaign;
         let (items, gifts) = counts.split_at(goods.items().len());
         let sold_out = !items.is_empty() && items.iter().all(|count| count.available() == Some(0));
         SaleView {
             id: self.id().to_owned(),
             campaign: self.campaign_id().to_owned(),
-            title: self.campaign().title.clone(),
+            title: campaign.title.clone(),
             currency: self.currency().to_owned(),
             phase,
             sealed,
             sold_out: sold_out && !sealed,
             opens_at: self.opens_at(),
-            closes_at: self.closes_at(),
-            shipping: self.campaign().rules.shipping,
-            items: (!sealed).then(|| goods.items().iter().zip(items).map(item).collect()),
-            gifts: (!sealed).then(|| goods.gifts().iter().zip(gifts).map(gift).collect()),
+            closes_at: terms.closes_at,
+            shipping: campaign.rules.shipping,
+            items: (!sealed).then(|| {
+                let titles = campaign.items_in(self.0.number()).map(|item| &item.title);
+                goods.items().iter().zip(items).zip(titles).map(item).collect()
+            }),
+            gifts: (!sealed).then(|| {
+                let titles = campaign.gifts.iter().map(|gift| &gift.title);
+                goods.gifts().iter().zip(gifts).zip(titles).map(gift).collect()
+            }),
         }
     }
 }
 
-fn item((good, count): (&Good, &Count)) -> ItemView {
+fn item(((good, count), title): ((&Good, &Count), &String)) -> ItemView {
     ItemView {
         sku: good.sku.to_string(),
-        title: good.title.to_string(),
+        title: title.clone(),
         seller: good.seller.as_deref().map(str::to_owned),
         price: good.price,
         list_price: good.list_price,
@@ -121,10 +138,10 @@ fn item((good, count): (&Good, &Count)) -> ItemView {
     }
 }
 
-fn gift((good, count): (&Good, &Count)) -> GiftView {
+fn gift(((good, count), title): ((&Good, &Count), &String)) -> GiftView {
     GiftView {
         sku: good.sku.to_string(),
-        title: good.title.to_string(),
+        title: title.clone(),
         total: count.total,
         available: count.available(),
     }

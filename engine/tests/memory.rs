@@ -104,4 +104,37 @@ stock = {HOLDS}
         }
         assert!(journal > 80.0 && journal <= JOURNAL_BYTES_MAX, "{journal}");
     }
+
+    /// Customers of one drop of free titles, and what each may cost.
+    const VIEWERS: u32 = 1_000_000;
+    const VIEWER_BYTES_MAX: f64 = 200.0;
+
+    #[test]
+    fn a_million_reservations_of_free_titles_cost_200_bytes_each_at_most() {
+        let file = include_str!("../../docs/campaigns/performances-2020.toml");
+        let campaign = Campaign::parse(file).unwrap();
+        let opens_at = campaign.occurrences()[0].opens_at;
+        let mut engine = None;
+        let info = allocation_counter::measure(|| {
+            let clock = Arc::new(ManualClock::at(opens_at));
+            let options = Engine::options().durability(Durability::Memory).clock(clock);
+            let made = options.background(false).open().unwrap();
+            made.put(campaign).unwrap();
+            let sale = made.sale("performances-2020-1").unwrap();
+            for viewer in 0..VIEWERS {
+                let (customer, key) = (format!("c-{viewer:010}"), format!("k-{viewer:014}"));
+                let request = HoldRequest::new(&customer).line("opera-1", 1).key(&key);
+                drop(sale.hold(&request).unwrap());
+            }
+            engine = Some(made);
+        });
+        let sale = engine.unwrap().sale("performances-2020-1").unwrap();
+        let items = sale.view().0.items.unwrap();
+        let sold: u64 = items.iter().map(|item| item.sold).sum();
+        assert_eq!(sold, u64::from(VIEWERS), "confirmed at once");
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+        let each = info.bytes_current as f64 / f64::from(VIEWERS);
+        println!("{each:.1} bytes a reservation");
+        assert!(each > 100.0 && each <= VIEWER_BYTES_MAX, "{each}");
+    }
 }

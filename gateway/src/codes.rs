@@ -87,9 +87,9 @@ static TABLE: [Row; 34] = [
     row(Code::UnsupportedMediaType, "unsupported_media_type", 415, "ERR",         false, "The body's type is not understood"),
     row(Code::SoldOut,              "sold_out",               409, "SOLDOUT",     false, "Fewer units are left than asked for"),
     row(Code::LimitReached,         "limit_reached",          409, "LIMIT",       false, "The customer's limit is reached"),
-    row(Code::Conflict,             "conflict",               409, "CONFLICT",    false, "It was done otherwise before"),
+    row(Code::Conflict,             "conflict",               409, "CONFLICT",    false, "It was or would be done otherwise"),
     row(Code::Expired,              "expired",                409, "EXPIRED",     false, "The hold has expired"),
-    row(Code::WrongState,           "wrong_state",            409, "WRONGSTATE",  false, "The hold's state does not allow it"),
+    row(Code::WrongState,           "wrong_state",            409, "WRONGSTATE",  false, "Its state does not allow it"),
     row(Code::NotOpen,              "not_open",               409, "NOTOPEN",     true,  "The drop has not opened yet"),
     row(Code::Paused,               "paused",                 409, "PAUSED",      true,  "The drop is paused"),
     row(Code::Closed,               "closed",                 410, "CLOSED",      false, "The drop is closed"),
@@ -133,6 +133,7 @@ impl Code {
         match refusal {
             Refusal::Malformed(_) => Self::Malformed,
             Refusal::UnknownDrop => Self::UnknownDrop,
+            Refusal::UnknownCampaign => Self::UnknownCampaign,
             Refusal::UnknownHold => Self::UnknownHold,
             Refusal::UnknownWait => Self::UnknownWait,
             Refusal::UnknownSku => Self::UnknownSku,
@@ -218,6 +219,7 @@ mod tests {
         let all = [
             Refusal::Malformed("x"),
             Refusal::UnknownDrop,
+            Refusal::UnknownCampaign,
             Refusal::UnknownHold,
             Refusal::UnknownWait,
             Refusal::UnknownSku,

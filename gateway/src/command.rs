@@ -1,9 +1,10 @@
 //! What both wires ask for, in one form, and what comes back.
 
 use jangteo::audit::Audit;
+use jangteo::limits::UNITS_MAX;
 use jangteo::{
-    Hold, HoldOrWait, HoldRequest, Pending, Phase, Refusal, SaleView, Wait, check_customer,
-    check_payment,
+    Hold, HoldOrWait, HoldRequest, Orders, Pending, Phase, Refund, Refusal, Report, SaleView, Wait,
+    check_customer, check_payment,
 };
 use smallvec::SmallVec;
 
@@ -24,6 +25,7 @@ pub(crate) enum Command<'a> {
     Extend {
         hold: &'a str,
     },
+    Refund(RefundAsk<'a>),
     Get {
         hold: &'a str,
     },
@@ -42,9 +44,35 @@ pub(crate) enum Command<'a> {
         drop: &'a str,
     },
     Drops(Filter<'a>),
+    /// Pauses, resumes or closes a drop.
+    Turn {
+        drop: &'a str,
+        to: Turn,
+    },
+    SetStock(StockAsk<'a>),
     Audit {
         drop: &'a str,
     },
+    Orders {
+        drop: &'a str,
+        after: u32,
+    },
+    Report {
+        campaign: &'a str,
+    },
+    /// Beneficiaries, and what each is expected to get.
+    Settle {
+        campaign: &'a str,
+        expect: &'a [(&'a str, u64)],
+    },
+}
+
+/// What is to become of a drop.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Turn {
+    Pause,
+    Resume,
+    Close,
 }
 
 /// What a customer asks for.
@@ -57,6 +85,27 @@ pub(crate) struct HoldAsk<'a> {
     pub(crate) area: Option<&'a str>,
     /// Rather wait than hear that too few units are there.
     pub(crate) wait: bool,
+}
+
+/// What is to come back of an order: without lines all that is left.
+#[derive(Debug)]
+pub(crate) struct RefundAsk<'a> {
+    pub(crate) hold: &'a str,
+    /// Names the refund.
+    pub(crate) id: Option<&'a str>,
+    pub(crate) lines: Asked<'a>,
+    /// Left out: the drop's rule.
+    pub(crate) restock: Option<bool>,
+}
+
+/// How many units there are to be of an item or gift.
+#[derive(Debug)]
+pub(crate) struct StockAsk<'a> {
+    pub(crate) drop: &'a str,
+    pub(crate) sku: &'a str,
+    pub(crate) total: u32,
+    /// What the caller takes the total for.
+    pub(crate) was: Option<u32>,
 }
 
 /// Items and how many units of each.
@@ -85,7 +134,11 @@ pub(crate) enum Answer {
     Drop(Box<SaleView>),
     /// The drops, and whether there are more behind the last.
     Drops(Vec<SaleView>, bool),
+    /// A drop that was changed.
+    Changed(Pending<SaleView>),
     Audit(Pending<Audit>),
+    Orders(Pending<Orders>),
+    Report(Pending<Report>),
 }
 
 /// Why there is no answer.
@@ -124,6 +177,8 @@ impl Command<'_> {
         match self {
             Self::Hold(ask) => ask.check(),
             Self::Confirm { payment, .. } => check_payment(*payment),
+            Self::Refund(ask) => ask.check(),
+            Self::SetStock(ask) => ask.check(),
             Self::Find { customer: Some(customer), .. } => check_customer(customer),
             _ => Ok(()),
         }
@@ -153,5 +208,40 @@ impl<'a> HoldAsk<'a> {
     /// What a drop would say of the request itself.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         self.request().check()
+    }
+}
+
+impl<'a> RefundAsk<'a> {
+    /// The engine's form of it.
+    pub(crate) fn refund(&self) -> Refund<'a> {
+        let mut refund = Refund::all();
+        for &(sku, quantity) in &self.lines {
+            refund = refund.line(sku, quantity);
+        }
+        if let Some(id) = self.id {
+            refund = refund.id(id);
+        }
+        if let Some(restock) = self.restock {
+            refund = refund.restock(restock);
+        }
+        refund
+    }
+
+    /// What an order would say of the request itself.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        self.refund().check()
+    }
+}
+
+impl StockAsk<'_> {
+    /// What a drop would say of the request itself.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        if self.total > UNITS_MAX {
+            return Err(Refusal::Malformed("total"));
+        }
+        match self.was {
+            Some(was) if was > UNITS_MAX => Err(Refusal::Malformed("was")),
+            _ => Ok(()),
+        }
     }
 }

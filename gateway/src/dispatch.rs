@@ -5,14 +5,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use jangteo::limits::ORDERS_PAGE_MAX;
 use jangteo::{
-    Campaign, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold, HoldId,
-    HoldOrWait, Pending, Phase, Refusal, Sale, SaleView, Timestamp, Wait, WaitId, check_customer,
-    check_payment,
+    Campaign, Change, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold,
+    HoldId, HoldOrWait, Orders, Pending, Refusal, Sale, SaleView, Timestamp, Wait, WaitId,
+    check_customer, check_payment,
 };
 
 use crate::access::{Caller, admit, admit_to_hold, admit_to_wait};
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::command::{Answer, Command, Filter, HoldAsk, Refused, Turn};
 use crate::engine_slot::EngineSlot;
 use crate::in_flight::InFlight;
 use crate::metrics::{HoldCounts, Metrics, Reason};
@@ -96,6 +97,11 @@ impl Dispatcher {
         self.recovered().events_ready(after)
     }
 
+    /// A further page of a drop's orders, for a call that was let in with its first.
+    pub(crate) fn orders(&self, drop: &str, after: u32) -> Result<Pending<Orders>, Refusal> {
+        Ok(Self::sale(self.recovered(), drop)?.orders(after, ORDERS_PAGE_MAX))
+    }
+
     /// Whether an invariant broke: nothing is granted until a restart.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken.load(Ordering::Relaxed)
@@ -133,18 +139,18 @@ impl Dispatcher {
     }
 
     /// The campaign of that id, as it is recorded, once it has recovered.
-    pub(crate) fn campaign(&self, id: &str) -> Option<Campaign> {
+    pub(crate) fn campaign(&self, id: &str) -> Option<Arc<Campaign>> {
         let sales = self.recovered().sales();
-        let sale = sales.iter().find(|sale| sale.campaign().id == id);
-        sale.map(|sale| sale.campaign().clone()) // none is without a drop
+        let sale = sales.iter().find(|sale| sale.campaign_id() == id);
+        sale.map(Sale::campaign) // none is without a drop
     }
 
     /// Likewise all campaigns, by id.
-    pub(crate) fn campaigns(&self) -> Vec<Campaign> {
+    pub(crate) fn campaigns(&self) -> Vec<Arc<Campaign>> {
         let sales = self.recovered().sales();
         let all: BTreeMap<&str, &Sale> =
-            sales.iter().map(|sale| (sale.campaign().id.as_str(), sale)).collect();
-        all.into_values().map(|sale| sale.campaign().clone()).collect()
+            sales.iter().map(|sale| (sale.campaign_id(), sale)).collect();
+        all.into_values().map(Sale::campaign).collect()
     }
 
     /// Puts a campaign, once it has recovered. Waits for the disk.
@@ -152,17 +158,14 @@ impl Dispatcher {
         self.unbroken(|| self.recovered().put(campaign))
     }
 
-    /// Likewise, whether the drops there are would make way for those of this campaign.
-    pub(crate) fn would_put(&self, campaign: &Campaign) -> Result<(), Error> {
-        let sales = self.recovered().sales();
-        let mut old = sales.iter().filter(|sale| sale.campaign().id == campaign.id);
-        match old.find(|sale| sale.phase() != Phase::Scheduled || !sale.is_sealed()) {
-            Some(fixed) => {
-                let key = "the campaign file".to_owned();
-                Err(Error::Conflict { drop: fixed.id().to_owned(), key })
-            }
-            None => Ok(()),
-        }
+    /// Likewise, what that would do to the drops. Waits for nothing, but works.
+    pub(crate) fn would_put(&self, campaign: Campaign) -> Result<Vec<Change>, Error> {
+        self.recovered().would_put(campaign)
+    }
+
+    /// Deletes a campaign, once it has recovered.
+    pub(crate) fn delete(&self, id: &str) -> Result<Pending<()>, Refused> {
+        Ok(self.unbroken(|| self.recovered().delete(id))??)
     }
 
     /// Whether there is room for the command now: it comes before everything that the engine says.
@@ -193,6 +196,11 @@ impl Dispatcher {
             }
             Command::Release { hold } => Self::of(engine, caller, hold, false, Sale::release),
             Command::Extend { hold } => Self::of(engine, caller, hold, false, Sale::extend),
+            Command::Refund(ask) => {
+                ask.check()?;
+                let refund = ask.refund();
+                Self::of(engine, caller, ask.hold, false, |sale, id| sale.refund(id, &refund))
+            }
             Command::Get { hold } => Self::of(engine, caller, hold, false, Sale::get),
             Command::Find { drop, customer } => {
                 let customer = customer.ok_or(NO_CUSTOMER)?;
@@ -208,7 +216,31 @@ impl Dispatcher {
                 Ok(Answer::Drop(Box::new(Self::sale(engine, drop)?.view().0)))
             }
             Command::Drops(filter) => Ok(Self::drops(engine, &filter)?),
+            Command::Turn { drop, to } => {
+                let sale = Self::sale(engine, drop)?;
+                let turned = match to {
+                    Turn::Pause => sale.pause(),
+                    Turn::Resume => sale.resume(),
+                    Turn::Close => sale.close(),
+                };
+                Ok(Answer::Changed(turned?))
+            }
+            Command::SetStock(ask) => {
+                ask.check()?;
+                let sale = Self::sale(engine, ask.drop)?;
+                Ok(Answer::Changed(sale.set_stock(ask.sku, ask.total, ask.was)?))
+            }
+            Command::Orders { drop, after } => {
+                let sale = Self::sale(engine, drop)?;
+                Ok(Answer::Orders(sale.orders(after, ORDERS_PAGE_MAX)))
+            }
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
+            Command::Report { campaign } => {
+                Ok(Answer::Report(engine.report(campaign).ok_or(Refusal::UnknownCampaign)?))
+            }
+            Command::Settle { campaign, expect } => {
+                Ok(Answer::Report(engine.settle(campaign, expect)?))
+            }
         }
     }
 
@@ -292,7 +324,7 @@ impl Dispatcher {
         let sales = engine.sales();
         let mut wanted = sales
             .iter()
-            .filter(|sale| filter.campaign.is_none_or(|id| sale.campaign().id == id))
+            .filter(|sale| filter.campaign.is_none_or(|id| sale.campaign_id() == id))
             .filter(|sale| filter.phases.is_empty() || filter.phases.contains(&sale.phase()))
             .filter(|sale| behind(sale));
         let views: Vec<SaleView> =

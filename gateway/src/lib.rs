@@ -31,9 +31,11 @@ mod stream;
 mod tls;
 mod warnings;
 mod watch;
+pub mod webhooks;
 
 pub use access::Access;
 pub use limits::Limits;
 pub use rate::Rate;
 pub use service::Service;
 pub use tls::{BadTls, Tls};
+pub use webhooks::Webhooks;

@@ -272,3 +272,51 @@ pub const SUBSCRIPTIONS_MAX: usize = 128;
 
 /// Longest request id that is taken over from a client, in bytes.
 pub const REQUEST_ID_MAX: usize = 128;
+
+/// Most endpoints of webhooks. Each reads the feed for itself and keeps a page of it.
+pub const WEBHOOKS_MAX: usize = 16;
+/// Longest address of an endpoint, in bytes.
+pub const WEBHOOK_URL_BYTES_MAX: usize = 2 << 10;
+/// Most patterns of one endpoint; each is looked at for every event.
+pub const WEBHOOK_PATTERNS_MAX: usize = 32;
+/// Most secrets of one endpoint: the old and the new one while they change, and some to spare.
+pub const WEBHOOK_SECRETS_MAX: usize = 4;
+/// Shortest secret of an endpoint, in bytes, as Standard Webhooks has it.
+pub const WEBHOOK_SECRET_BYTES_MIN: usize = 24;
+/// Longest secret of an endpoint, in bytes, likewise.
+pub const WEBHOOK_SECRET_BYTES_MAX: usize = 64;
+/// Longest file of secrets, in bytes: what lies there by mistake is not read whole.
+pub const WEBHOOK_SECRET_FILE_MAX: u64 = 4 << 10;
+
+/// How long connecting to an endpoint may take, in milliseconds.
+pub const WEBHOOK_CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// How long an attempt may take from its beginning to the status that answers it, in milliseconds.
+/// Without it an endpoint that hangs is never tried again.
+pub const WEBHOOK_TIMEOUT_MS: u64 = 15_000;
+const _: () = assert!(WEBHOOK_CONNECT_TIMEOUT_MS < WEBHOOK_TIMEOUT_MS);
+/// Bytes of an answer's body that are read, and thrown away, so that its connection can be used
+/// again; a longer one costs the connection.
+pub const WEBHOOK_ANSWER_BYTES_MAX: usize = 16 << 10;
+/// How long that reading may take, in milliseconds: the answer is known by then.
+pub const WEBHOOK_ANSWER_TIMEOUT_MS: u64 = 1_000;
+
+/// How long an endpoint is left alone after a failure, in milliseconds; doubled with each one more.
+pub const WEBHOOK_BACKOFF_FIRST_MS: u64 = 1_000;
+/// Longest time that an endpoint is left alone, in milliseconds, also if it asks for more: when it
+/// is well again, what waits must not wait much longer.
+pub const WEBHOOK_BACKOFF_MAX_MS: u64 = 300_000;
+const _: () = assert!(WEBHOOK_BACKOFF_FIRST_MS < WEBHOOK_BACKOFF_MAX_MS);
+
+/// Deliveries after which an endpoint's place is stored, so at most so many come twice after a
+/// crash.
+pub const WEBHOOK_UNSAVED_MAX: u32 = 100;
+/// An endpoint's place is stored, too, when nothing has happened for so long, in milliseconds.
+pub const WEBHOOK_SAVE_MS: u64 = 1_000;
+/// An endpoint that has got everything looks again after this time at the earliest, in
+/// milliseconds. Without it every flush would make every endpoint read files.
+pub const WEBHOOK_PACE_MS: u64 = 100;
+const _: () = assert!(WEBHOOK_PACE_MS < WEBHOOK_SAVE_MS);
+/// How long a delivery that is under way may go on when its endpoint's stream is to end, in
+/// milliseconds.
+pub const WEBHOOK_STOP_MS: u64 = 1_000;
+const _: () = assert!(WEBHOOK_STOP_MS < DRAIN_TIMEOUT_MS);

@@ -16,7 +16,9 @@ use crate::drain::{self, Stopper};
 use crate::engine_slot::EngineSlot;
 use crate::flushing::Flushing;
 use crate::limits::{DRAIN_TIMEOUT_MS, Limits};
+use crate::metrics::Metrics;
 use crate::tls::Tls;
+use crate::webhooks::Webhooks;
 use crate::{http, resp};
 
 /// A running service. Dropped, it stops like [`Service::stop`].
@@ -25,6 +27,7 @@ pub struct Service {
     http: SocketAddr,
     resp: SocketAddr,
     engine: EngineSlot,
+    metrics: Arc<Metrics>,
     stopper: Stopper,
     worker: Option<JoinHandle<()>>,
 }
@@ -92,6 +95,11 @@ impl Service {
         self.engine.fill(engine);
     }
 
+    /// Shows in its metrics how these webhooks do. Does nothing to a service that shows others.
+    pub fn measure(&self, webhooks: &Webhooks) {
+        _ = self.metrics.webhooks.set(webhooks.counts());
+    }
+
     fn launch(
         engine: EngineSlot,
         (http, resp): (SocketAddr, SocketAddr),
@@ -104,6 +112,7 @@ impl Service {
         let app = app.encrypted(tls);
         let app = Arc::new(app);
         let on_park = Arc::clone(&app);
+        let metrics = Arc::clone(&app.metrics);
         let runtime = Builder::new_current_thread()
             .enable_all()
             .on_thread_park(move || on_park.flusher.park())
@@ -117,7 +126,7 @@ impl Service {
                 app.flusher.park();
             })?;
         let worker = Some(worker);
-        Ok(Self { http: http_address, resp: resp_address, engine, stopper, worker })
+        Ok(Self { http: http_address, resp: resp_address, engine, metrics, stopper, worker })
     }
 
     /// Where HTTP is served.

@@ -1,10 +1,12 @@
 //! What one step can tell: on one thread nothing happens between two looks at the counts, so every
 //! reply can be foretold from the counts before it and must move them exactly.
 
+use jangteo::HoldState;
+
 use crate::command::{Answer, Command, No, Reply, Units};
 use crate::invariants::Count;
 use crate::plan::Plan;
-use crate::shadow::Shadow;
+use crate::shadow::{Known, Shadow};
 use crate::violation::{Violation, require};
 
 type Checked = Result<(), Violation>;
@@ -46,7 +48,11 @@ fn add(units: &mut Units, good: u16, more: u32) {
 enum Move {
     Taken,
     Sold,
+    /// Of an expired hold that is paid for.
+    Bought,
     Freed,
+    /// Of an order that is refunded.
+    Back,
 }
 
 fn moved(counts: &[Count], lines: &Units, gifts: &Units, way: Move) -> Vec<Count> {
@@ -60,9 +66,17 @@ fn moved(counts: &[Count], lines: &Units, gifts: &Units, way: Move) -> Vec<Count
                 count.available = count.available.map(|left| left.wrapping_sub(units));
                 held.into_iter().for_each(|held| *held += wide);
             }
+            Move::Bought => {
+                count.available = count.available.map(|left| left.wrapping_sub(units));
+                sold.into_iter().for_each(|sold| *sold += wide);
+            }
             Move::Sold => {
                 held.into_iter().for_each(|held| *held = held.wrapping_sub(wide));
                 sold.into_iter().for_each(|sold| *sold += wide);
+            }
+            Move::Back => {
+                count.available = count.available.map(|left| left + units);
+                sold.into_iter().for_each(|sold| *sold = sold.wrapping_sub(wide));
             }
             Move::Freed => {
                 count.available = count.available.map(|left| left + units);
@@ -108,6 +122,10 @@ pub(super) struct Around<'a> {
     pub(super) after: &'a [Count],
     /// The last number given.
     pub(super) last_number: u32,
+    /// The engine's clock.
+    pub(super) now_ms: u64,
+    /// Whether nothing is sold any more.
+    pub(super) closed: bool,
 }
 
 impl Around<'_> {
@@ -116,6 +134,10 @@ impl Around<'_> {
         match (command, reply) {
             (_, Reply::No(No::SoldOut { available })) => {
                 self.sold_out(command, *available)?;
+                self.unmoved(command, reply)
+            }
+            (Command::Confirm { hold, .. }, Reply::No(No::Expired)) => {
+                self.expired(*hold)?;
                 self.unmoved(command, reply)
             }
             (_, Reply::No(_)) | (Command::Get { .. } | Command::Find { .. }, _) => {
@@ -129,7 +151,9 @@ impl Around<'_> {
                 }
                 self.granted(lines, reply)
             }
+            (Command::Confirm { hold, .. }, _) if self.is_bought(*hold) => Ok(false),
             (Command::Confirm { hold, .. }, _) => self.settled(*hold, Move::Sold, reply),
+            (Command::Refund { hold }, _) => self.settled(*hold, Move::Back, reply),
             (Command::Release { hold }, _) => self.settled(*hold, Move::Freed, reply),
             _ => self.unmoved(command, reply),
         }
@@ -182,7 +206,33 @@ impl Around<'_> {
         Ok(true)
     }
 
-    /// A confirm or release moves what the hold has, or nothing where it was over.
+    /// Whether the counts moved as if an expired hold had been paid for.
+    fn is_bought(&self, hold: jangteo::HoldId) -> bool {
+        let known = self.shadow.by_id(hold).filter(|known| self.may_be_over(known));
+        known.is_some_and(|known| {
+            let gifts = admission(self.plan, self.before, &known.lines);
+            let bought = |gifts| moved(self.before, &known.lines, &gifts, Move::Bought);
+            gifts.is_ok_and(|gifts| bought(gifts) == self.after)
+        })
+    }
+
+    fn may_be_over(&self, known: &Known) -> bool {
+        known.state == HoldState::Expired || known.may_expire(self.now_ms)
+    }
+
+    /// INVARIANT(S2): a late payment is refused only without units, over the limit or once closed.
+    fn expired(&self, hold: jangteo::HoldId) -> Checked {
+        let Some(known) = self.shadow.by_id(hold) else { return Ok(()) };
+        let (_, at_most) = self.shadow.units(known.customer, self.now_ms);
+        let others = at_most - if known.may_keep() { known.units() } else { 0 };
+        let over = self.plan.limit != 0 && others + known.units() > self.plan.limit;
+        let short = admission(self.plan, self.before, &known.lines).is_err();
+        require(over || short || self.closed, "S2", || {
+            format!("{known:?} could not be paid for, where there is {:?}", self.before)
+        })
+    }
+
+    /// A confirm, release or refund moves what the hold has, or nothing where it was over.
     fn settled(&self, hold: jangteo::HoldId, way: Move, reply: &Reply) -> Result<bool, Violation> {
         let Some(known) = self.shadow.by_id(hold) else { return Ok(false) };
         let after = moved(self.before, &known.lines, &known.gifts, way);

@@ -1,11 +1,12 @@
 //! The whole engine with its journal, on one thread, from one seed: workload, clock, disk, crashes.
 //!
 //! `step` draws what happens next; `stage` is the engine on its faulty disk, its deaths and its
-//! starts; `ledger` checks after every step what one step can tell; `run` plays a seed,
-//! and `shrink` finds the steps that a failure needs. What is checked when is in
-//! `docs/verification.md`.
+//! starts; `pause` stops and resumes its drop; `ledger` checks after every step what one step can
+//! tell; `run` plays a seed, and `shrink` finds the steps that a failure needs. What is checked when
+//! is in `docs/verification.md`.
 
 mod ledger;
+mod pause;
 mod run;
 mod shrink;
 mod stage;

@@ -61,6 +61,7 @@ impl Played {
                 failed_starts: a.failed_starts + b.failed_starts,
                 latched: a.latched + b.latched,
                 short: a.short + b.short,
+                pauses: a.pauses + b.pauses,
                 shown: a.shown + b.shown,
             },
             digest: self.digest ^ other.digest,
@@ -153,6 +154,7 @@ impl Run {
                     self.tick(&life, None)?;
                 }
             }
+            Step::Pause { ms } => self.stage.pause(&life, ms)?,
             Step::Clock { step_ms } => self.clock(&life, step_ms)?,
             Step::Put { units: Some(units) } => self.stage.put_side(&life, units)?,
             Step::Put { units: None } => self.put_again(&life)?,
@@ -186,7 +188,9 @@ impl Run {
         let power = match step {
             Step::Crash { power } => Some(power),
             Step::Restart => None,
-            _ if died || replaced => Some(!number.is_multiple_of(3)),
+            _ if died || replaced || self.stage.pausing.is_some() => {
+                Some(!number.is_multiple_of(3))
+            }
             _ => {
                 if number.is_multiple_of(AUDIT_EVERY) && !latched {
                     self.stage.audit(&life)?;
@@ -251,7 +255,9 @@ impl Run {
         // It was sealed before, and nothing was sold.
         let whole = if before.is_empty() && !after.is_empty() { whole(plan) } else { Vec::new() };
         let before = if whole.is_empty() { before } else { &whole };
-        let around = Around { plan, shadow, before, after: &after, last_number: *last_number };
+        let (now_ms, last_number) = (self.stage.now_ms(), *last_number);
+        let closed = self.stage.is_closed(life);
+        let around = Around { plan, shadow, before, after: &after, last_number, now_ms, closed };
         let granted = around.check(&exchange.command, &exchange.reply)?;
         self.stage.last_number += u32::from(granted);
         Ok(())

@@ -57,6 +57,8 @@ pub struct Happened {
     pub latched: u64,
     /// Times the disk ran short for holds.
     pub short: u64,
+    /// Pauses that began and ended.
+    pub pauses: u64,
     /// Holds that were shown.
     pub shown: u64,
 }
@@ -79,6 +81,8 @@ pub(super) struct Stage {
     pub(super) steps_ms: Vec<i64>,
     /// Units of the other campaign, as they may have been put; 0: never put.
     pub(super) side: BTreeSet<u32>,
+    /// When a pause began of which it is not known whether it ended.
+    pub(super) pausing: Option<u64>,
     /// Whether the disk has a bound just now.
     pub(super) bounded: bool,
     lives: u64,
@@ -105,6 +109,7 @@ impl Stage {
             last_number: 0,
             steps_ms: Vec::new(),
             side: BTreeSet::from([0]),
+            pausing: None,
             bounded: false,
             lives: 0,
             chance,
@@ -195,6 +200,9 @@ impl Stage {
         self.put = true;
         let local = Local::counting(&engine, &self.clock, &self.plan, self.counted);
         let mut life = Life { engine, local, sale, troubles };
+        if !self.end_pause(&life)? {
+            return Ok(None);
+        }
         self.phase(&life)?;
         self.audit(&life)?;
         self.side_is(&life)?;
@@ -318,6 +326,12 @@ impl Stage {
             Phase::Open => OPENS_MS,
             _ => self.plan.closes_ms().unwrap_or(u64::MAX),
         }
+    }
+
+    /// Whether nothing is sold any more.
+    pub(super) fn is_closed(&self, life: &Life) -> bool {
+        self.plan.closes_ms().is_some_and(|at| at <= self.now_ms())
+            || life.sale.phase() >= Phase::Closed
     }
 
     pub(super) fn counts(&self, life: &Life) -> Vec<Count> {

@@ -19,6 +19,11 @@ pub enum Step {
         /// Whether the engine then does what is due.
         tick: bool,
     },
+    /// The drop is paused, and resumed again.
+    Pause {
+        /// Milliseconds in between.
+        ms: u64,
+    },
     /// The wall clock is put forward or back, and the engine follows.
     Clock {
         /// Milliseconds.
@@ -90,6 +95,7 @@ impl Step {
             101..103 => Self::Restart,
             103..106 => Self::Room { bytes: Some(u64::from(rng.below(24)) << 10) },
             106..124 => Self::Room { bytes: None },
+            124..129 => Self::Pause { ms: u64::from(1 + rng.below(20_000)) },
             _ => Self::Ask { waits: rng.chance(50) },
         }
     }

@@ -1,6 +1,7 @@
 //! The rungs of the ladder, each a few steps up: the long way is `ladder`'s own.
 
 use jangteo_bench::bit_flips::{Flips, Journal};
+use jangteo_bench::charity;
 use jangteo_bench::crash_states::try_all;
 use jangteo_bench::faulty::Trouble;
 use jangteo_bench::full_disk::fill;
@@ -89,5 +90,13 @@ fn flipped_bits_are_found_or_lie_where_nothing_is() {
         }
         assert!(sum.found > sum.bits / 4, "{sum:?}");
         assert_eq!(sum.found + sum.harmless + sum.torn, sum.bits);
+    }
+}
+
+#[test]
+fn a_settlement_is_what_a_second_implementation_counts() {
+    for seed in 1..=20 {
+        let report = charity::settle(seed).unwrap_or_else(|found| panic!("seed {seed}: {found}"));
+        assert!(report.total.ledger.iter().all(|row| row.settled > 0 && row.adjustment == 0));
     }
 }

@@ -11,12 +11,19 @@ use crate::model::operation::Sequence;
 use crate::model::{Exercised, draw, play};
 
 /// What must have happened in any run worth its name, so many times in 1,000 sequences.
-const LEAST: [(&str, u64); 31] = [
+const LEAST: [(&str, u64); 39] = [
     ("granted", 5_000),
     ("replayed", 500),
     ("gifts", 500),
     ("confirmed as granted", 100),
     ("confirmed", 500),
+    ("paid late", 100),
+    ("refunded whole", 100),
+    ("refunded in part", 100),
+    ("paused by hand", 500),
+    ("resumed", 500),
+    ("closed by hand", 50),
+    ("stock set", 500),
     ("released", 500),
     ("extended", 200),
     ("expired by itself", 500),
@@ -33,6 +40,7 @@ const LEAST: [(&str, u64); 31] = [
     ("key_reused", 500),
     ("closed", 100),
     ("not_open", 500),
+    ("paused", 200),
     ("unknown_sku", 200),
     ("area_not_served", 200),
     ("limit_reached", 500),

@@ -19,7 +19,7 @@ pub(super) struct DropBook {
     index: u32,
     id: String,
     campaign: String,
-    /// Whether a later put of the campaign took this drop's place.
+    /// Whether a later put of the campaign took this drop's place, or deleted it.
     replaced: bool,
     pub(super) terms: Terms,
     pub(super) phase: Phase,
@@ -113,12 +113,65 @@ impl DropBook {
         self.campaign == campaign && !self.replaced
     }
 
+    pub(super) fn is_settled(&self) -> bool {
+        self.phase == Phase::Settled
+    }
+
+    /// Whether nothing was ever granted.
+    pub(super) const fn is_untouched(&self) -> bool {
+        self.holds.is_empty()
+    }
+
+    /// The drop is deleted, with everything that is known of its customers.
+    pub(super) fn forget(&mut self) {
+        (self.replaced, self.phase) = (true, Phase::Closed);
+        self.holds = Vec::new();
+        self.by_slot.clear();
+        self.customers.clear();
+        self.keys.clear();
+    }
+
+    pub(super) fn campaign(&self) -> &str {
+        &self.campaign
+    }
+
     pub(super) fn replaced(&mut self, found: &mut Found) {
-        if self.phase != Phase::Scheduled {
+        let from = self.pause.map_or(self.phase, |(_, from)| from);
+        if from != Phase::Scheduled {
             self.wrong(found, "drop", format!("replaced while {}", self.phase.name()));
         }
+        self.pause = None;
         self.replaced = true;
         self.phase = Phase::Closed;
+    }
+
+    /// Whether it is this drop, by its name.
+    pub(super) fn is_as(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+
+    /// It takes the place of a drop that was paused, or not.
+    pub(super) fn pause_like(&mut self, other: &Self) {
+        (self.pause, self.phase) = (other.pause, other.phase);
+    }
+
+    /// The drop goes on under the campaign as it was put again.
+    pub(super) fn goes_on(
+        &mut self,
+        campaign: &Campaign,
+        occurrence: &Occurrence,
+        found: &mut Found,
+    ) {
+        let (terms, goods) = Terms::of(campaign, occurrence);
+        let same_goods = goods.iter().map(|(sku, _)| sku).eq(self.goods.iter().map(|one| &one.sku));
+        let broken = self.terms.broken_by(&terms, self.phase == Phase::Closed);
+        if let Some(what) = broken.or_else(|| (!same_goods).then_some("goods")) {
+            self.wrong(found, "terms", format!("put again with another {what}"));
+        }
+        if self.replaced || self.id != format!("{}-{}", campaign.id, occurrence.number) {
+            self.wrong(found, "drop", format!("goes on as {}", occurrence.number));
+        }
+        self.terms = terms;
     }
 
     pub(super) fn opened(&mut self, at: Timestamp, found: &mut Found) {
@@ -319,7 +372,7 @@ impl DropBook {
         due_at: Timestamp,
         found: &mut Found,
     ) {
-        if self.phase == Phase::Closed {
+        if self.phase >= Phase::Closed {
             self.wrong(found, "phase", "extended after the drop was closed".to_owned());
         }
         let ttl_ms = self.terms.hold_ttl_ms;

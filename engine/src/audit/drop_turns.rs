@@ -2,12 +2,14 @@
 //! to holds after they were over.
 
 use super::drop_book::DropBook;
+use super::ledger::Ledger;
 use super::report::Found;
 use super::terms::Taken;
 use crate::Timestamp;
 use crate::hold::HoldState;
 use crate::ids::Slot;
 use crate::journal::record::{Line, Refund, Shown};
+use crate::journal::settlement::Sums;
 use crate::phase::Phase;
 
 impl DropBook {
@@ -55,10 +57,32 @@ impl DropBook {
         if self.pause.is_some() {
             self.unpaused(at, pause_ms, found);
         }
-        if self.phase == Phase::Closed {
+        if self.phase >= Phase::Closed {
             self.wrong(found, "phase", "closed twice".to_owned());
         }
         self.phase = Phase::Closed;
+    }
+
+    /// L1: a settlement says what the orders come to, after the last of them.
+    pub(super) fn settled(&mut self, rules: &[u16], said: &Sums, found: &mut Found) {
+        if self.phase < Phase::Closed {
+            self.wrong(found, "L1", format!("settled while {}", self.phase.name()));
+        }
+        let live = self.holds.iter().filter(|hold| hold.state == HoldState::Held).count();
+        if live > 0 {
+            self.wrong(found, "L1", format!("settled with {live} live holds"));
+        }
+        let mut ledger = Ledger::new(&self.terms);
+        let ordered = |state| matches!(state, HoldState::Confirmed | HoldState::Refunded);
+        for hold in self.holds.iter().filter(|hold| ordered(hold.state)) {
+            ledger.order(&hold.taken);
+        }
+        for what in ledger.differences(said) {
+            self.wrong(found, "L1", what);
+        }
+        if rules.len() == self.terms.ledger.len() {
+            self.phase = Phase::Settled;
+        }
     }
 
     pub(super) fn stocked(&mut self, good: usize, total: u32, found: &mut Found) {

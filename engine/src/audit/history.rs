@@ -116,11 +116,13 @@ fn about(record: &Record<'_>, id: HoldId, changed: bool) -> Option<&'static str>
         Record::Resumed { .. } => (changed, "resumed"),
         Record::Stepped { .. } => (changed, "stepped"),
         Record::Campaign { .. }
+        | Record::Deleted { .. }
         | Record::Opened { .. }
         | Record::Paused { .. }
         | Record::Stocked { .. }
         | Record::Waited { .. }
-        | Record::Left { .. } => (false, ""),
+        | Record::Left { .. }
+        | Record::Settled { .. } => (false, ""),
     };
     its.then_some(what)
 }

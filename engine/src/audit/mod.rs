@@ -10,8 +10,8 @@
 //!
 //! No text of an audit names a customer, a key or a payment: holds are named by their number.
 //!
-//! `directory -> witness -> drop_book, drop_turns, drop_line -> report`, and `layout` for the files; `history`: one hold,
-//! record by record; `online`.
+//! `directory -> witness -> drop_book, drop_turns, drop_line -> report`, and `layout` for the files;
+//! `history`: one hold, record by record; `ledger`: what orders come to; `online`.
 
 mod directory;
 mod drop_book;
@@ -19,10 +19,14 @@ mod drop_line;
 mod drop_turns;
 mod history;
 mod layout;
+mod ledger;
 mod online;
 #[cfg(test)]
 #[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
 mod planted;
+#[cfg(test)]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
+mod planted_ledger;
 mod report;
 mod terms;
 mod witness;

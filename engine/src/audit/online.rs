@@ -200,7 +200,7 @@ impl<'s> Recount<'s> {
                 *by_item.entry((wait.buyer, line.item)).or_default() += units;
             }
         }
-        let limit = u64::from(self.sale.campaign().rules.limit_per_customer);
+        let limit = u64::from(self.sale.0.rules().limit_per_customer);
         for (buyer, units) in by_buyer {
             let counted = shard.units(buyer);
             if counted != units {

@@ -14,7 +14,7 @@ use crate::phase::Phase;
 use crate::{HoldId, Timestamp};
 
 /// 2020-04-29 10:00 in Seoul.
-const OPENS_MS: u64 = 1_588_122_000_000;
+pub(super) const OPENS_MS: u64 = 1_588_122_000_000;
 const MINUTE_MS: u64 = 60_000;
 
 fn campaign(rules: &str) -> String {
@@ -57,18 +57,19 @@ stock = 9
     );
     let campaign = Campaign::parse(&text).unwrap_or_else(|faults| panic!("{faults}"));
     let occurrences = campaign.occurrences();
-    CampaignRecord { campaign, occurrences, hash_key: [1, 2] }.to_json()
+    let (campaign, kept) = (campaign.into(), std::collections::BTreeMap::new());
+    CampaignRecord { campaign, occurrences, kept, hash_key: [1, 2] }.to_json()
 }
 
 fn opened(sale: u32) -> Record<'static> {
     Record::Opened { sale, shown: Shown::unknown(Phase::Open) }
 }
 
-fn closed(sale: u32) -> Record<'static> {
+pub(super) fn closed(sale: u32) -> Record<'static> {
     Record::Closed { sale, pause_ms: 0, shown: Shown::unknown(Phase::Closed) }
 }
 
-type Timed<'a> = (u64, Record<'a>);
+pub(super) type Timed<'a> = (u64, Record<'a>);
 
 /// One start, the campaign, the opening: records 1 to 3.
 fn begin(json: &str) -> Vec<Timed<'_>> {
@@ -80,7 +81,7 @@ fn begin(json: &str) -> Vec<Timed<'_>> {
 }
 
 /// Hold `number`, in row `number - 1` of shard 0: one unit of `a` for a customer of its own.
-fn grant<'a>(number: u32, customer: &'a str, key: &'a str) -> Grant<'a> {
+pub(super) fn grant<'a>(number: u32, customer: &'a str, key: &'a str) -> Grant<'a> {
     Grant {
         slot: slot(number),
         number,
@@ -96,11 +97,11 @@ fn grant<'a>(number: u32, customer: &'a str, key: &'a str) -> Grant<'a> {
     }
 }
 
-fn slot(number: u32) -> Slot {
+pub(super) fn slot(number: u32) -> Slot {
     Slot { shard: 0, row: number - 1 }
 }
 
-fn granted(grant: Grant<'_>) -> Timed<'_> {
+pub(super) fn granted(grant: Grant<'_>) -> Timed<'_> {
     (OPENS_MS, Record::Granted { sale: 0, grant })
 }
 
@@ -140,7 +141,7 @@ fn audit(records: &[Timed<'_>]) -> DirectoryAudit {
 }
 
 /// Audits `more` after the beginning; the violations as (sequence, rule).
-fn planted(rules: &str, more: Vec<Timed<'_>>) -> Vec<(u64, &'static str)> {
+pub(super) fn planted(rules: &str, more: Vec<Timed<'_>>) -> Vec<(u64, &'static str)> {
     let json = campaign(rules);
     let mut records = begin(&json);
     records.extend(more);

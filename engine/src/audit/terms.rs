@@ -1,7 +1,7 @@
 //! What a drop promises, read from the campaign anew: what it sells, to whom, how long.
 
 use crate::Timestamp;
-use crate::campaign::{Campaign, Occurrence, Stock};
+use crate::campaign::{Campaign, LedgerRule, Occurrence, Stock};
 use crate::journal::record::{Grant, Line};
 use crate::limits::QUANTITY_MAX;
 
@@ -16,18 +16,21 @@ pub(super) struct Terms {
     areas: Option<Vec<String>>,
     auto_confirm: bool,
     pub(super) items: Vec<ItemTerms>,
+    pub(super) ledger: Vec<LedgerRule>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(super) struct ItemTerms {
-    price: u64,
+    pub(super) price: u64,
+    /// Tags that ledger rules ask for.
+    pub(super) eligible: Vec<String>,
     /// Units one customer may have; 0: no limit.
     pub(super) limit: u64,
     gift: Option<GiftTerms>,
 }
 
 /// A gift that joins each line of an item.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct GiftTerms {
     /// Its place among the drop's goods: items, then gifts.
     good: usize,
@@ -76,7 +79,8 @@ impl Terms {
                     required: rule.required,
                 })
             });
-            ItemTerms { price: item.price, limit: u64::from(item.limit_per_customer), gift }
+            let (price, eligible) = (item.price, item.eligible.clone());
+            ItemTerms { price, eligible, limit: u64::from(item.limit_per_customer), gift }
         });
         let terms = Self {
             opens_at: occurrence.opens_at,
@@ -86,8 +90,32 @@ impl Terms {
             areas: campaign.rules.areas.clone(),
             auto_confirm: campaign.rules.auto_confirm,
             items: items.collect(),
+            ledger: campaign.ledger.clone(),
         };
         (terms, goods)
+    }
+
+    /// What of a drop that goes on a file may not change, and would.
+    pub(super) fn broken_by(&self, after: &Self, closed: bool) -> Option<&'static str> {
+        let later = match (self.closes_at, after.closes_at) {
+            (Some(before), Some(after)) => before <= after,
+            (before, after) => after.is_none() || before.is_some(),
+        };
+        let lost = |after: &Vec<String>| match &self.areas {
+            Some(areas) => areas.iter().any(|area| !after.contains(area)),
+            None => true,
+        };
+        [
+            (self.opens_at != after.opens_at, "opening"),
+            (!later || (closed && self.closes_at != after.closes_at), "closing"),
+            (self.hold_ttl_ms != after.hold_ttl_ms, "time to live"),
+            (self.limit != after.limit, "limit"),
+            (self.auto_confirm != after.auto_confirm, "rule of confirming"),
+            (after.areas.as_ref().is_some_and(lost), "areas"),
+            (self.items != after.items, "items"),
+        ]
+        .into_iter()
+        .find_map(|(broken, what)| broken.then_some(what))
     }
 
     /// Which units lines take, bit n of `gifts` telling whether line n got its gift.

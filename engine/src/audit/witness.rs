@@ -1,16 +1,17 @@
 //! The second implementation: campaigns and drops, as their records tell. Time never runs
 //! backwards, campaigns come in their places, every record names a drop that exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::drop_book::{DropBook, End};
 use super::history::HoldHistory;
 use super::report::{DropAudit, Found, Violation};
 use crate::Timestamp;
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::{CampaignRecord, DeletedRecord, PutDrop};
 use crate::hold::HoldState;
 use crate::ids::HoldId;
 use crate::journal::record::Record;
+use crate::journal::settlement::Settlement;
 
 #[derive(Debug, Default)]
 pub(super) struct Witness {
@@ -47,6 +48,11 @@ impl Witness {
                 let put =
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
                 self.put(*first_sale, &put);
+            }
+            Record::Deleted { json, .. } => {
+                let record =
+                    DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
+                self.delete(&record.campaign);
             }
             Record::Opened { sale, shown } => self.of(*sale, |drop, found| {
                 drop.opened(at, found);
@@ -95,6 +101,7 @@ impl Witness {
             Record::Extended { sale, slot, expires_at } => {
                 self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));
             }
+            Record::Settled { first_sale, settlement } => self.settled(*first_sale, settlement),
         }
         Ok(())
     }
@@ -107,19 +114,63 @@ impl Witness {
         }
     }
 
-    /// A campaign takes the place of an earlier one of its id, none of whose drops has opened.
+    /// A settlement settles all drops of one campaign, each once.
+    fn settled(&mut self, first_sale: u32, settlement: &Settlement) {
+        for (sale, sums) in &settlement.drops {
+            self.of(*sale, |drop, found| drop.settled(&settlement.rules, sums, found));
+        }
+        let named: BTreeSet<u32> = settlement.drops.iter().map(|(sale, _)| *sale).collect();
+        let campaign = self.drops.get(&first_sale).map(DropBook::campaign).unwrap_or_default();
+        let current = self.drops.iter().filter(|(_, drop)| drop.is_current_of(campaign));
+        if !current.map(|(sale, _)| sale).eq(&named) || named.len() != settlement.drops.len() {
+            let what = "a settlement of other drops than a campaign has".to_owned();
+            self.found.add(None, "L1", what);
+        }
+    }
+
+    /// A campaign takes the place of an earlier one of its id. Drops of that one that have opened go
+    /// on, and perhaps others.
     fn put(&mut self, first_sale: u32, put: &CampaignRecord) {
         let next = self.drops.last_key_value().map_or(0, |(last, _)| last + 1);
         if first_sale != next {
             let what = format!("a campaign's drops begin at {first_sale}, not at {next}");
             self.found.add(None, "drop", what);
         }
-        for drop in self.drops.values_mut().filter(|drop| drop.is_current_of(&put.campaign.id)) {
-            drop.replaced(&mut self.found);
+        let mut over = Vec::new();
+        for (index, drop) in &self.drops {
+            if drop.is_current_of(&put.campaign.id) && !put.keeps(*index) {
+                over.push(*index);
+            }
         }
-        for (occurrence, index) in put.occurrences.iter().zip(first_sale..) {
-            self.drops.insert(index, DropBook::new(index, &put.campaign, occurrence));
+        for PutDrop { index, occurrence, kept } in put.drops(first_sale) {
+            let found = &mut self.found;
+            match self.drops.get_mut(&index) {
+                Some(drop) if kept => drop.goes_on(&put.campaign, &occurrence, found),
+                None if kept => found.add(None, "drop", format!("drop {index} was never put")),
+                _ => {
+                    let mut drop = DropBook::new(index, &put.campaign, &occurrence);
+                    let mut others = over.iter().filter_map(|other| self.drops.get(other));
+                    if let Some(other) = others.find(|other| other.is_as(&drop)) {
+                        drop.pause_like(other);
+                    }
+                    self.drops.insert(index, drop);
+                }
+            }
         }
+        for index in over {
+            self.drops.entry(index).and_modify(|drop| drop.replaced(&mut self.found));
+        }
+    }
+
+    /// A campaign is deleted before anything was granted, or once it is settled.
+    fn delete(&mut self, campaign: &str) {
+        let its: Vec<&mut DropBook> =
+            self.drops.values_mut().filter(|drop| drop.is_current_of(campaign)).collect();
+        let all = |holds: fn(&DropBook) -> bool| its.iter().all(|drop| holds(drop));
+        if its.is_empty() || !(all(DropBook::is_settled) || all(DropBook::is_untouched)) {
+            self.found.add(None, "drop", "a campaign is deleted that goes on".to_owned());
+        }
+        its.into_iter().for_each(DropBook::forget);
     }
 
     /// State and deadline of a hold, if it was granted.

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::row::HoldState;
 use super::shard::Shard;
 use crate::Timestamp;
+use crate::fault::{Fault, planted};
 use crate::journal::Stamp;
 use crate::journal::record::{Line, Lines, Refund};
 
@@ -91,7 +92,9 @@ impl Shard {
             row.set_state(HoldState::Refunded);
         }
         let buyer = row.buyer;
-        self.uncount(buyer, &refund.lines, limited);
+        if !planted(Fault::RefundNotFreed) {
+            self.uncount(buyer, &refund.lines, limited);
+        }
     }
 
     /// An expired hold was paid for after all.

@@ -1,6 +1,7 @@
 //! One shard: its buyers, their holds, and the two indexes that find them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
@@ -233,6 +234,16 @@ impl Shard {
     /// Holds so far, of any state.
     pub(crate) fn rows(&self) -> usize {
         self.rows.len()
+    }
+
+    /// The rows of the holds numbered from above `after` through `through`: numbers rise from row to
+    /// row.
+    pub(crate) fn numbered(&self, after: u32, through: u32) -> Range<u32> {
+        let end = |number| {
+            let rows = self.rows.partition_point(|row| row.number <= number);
+            u32::try_from(rows).expect("limits.rs bounds the rows of a shard")
+        };
+        end(after)..end(through)
     }
 
     /// The hashes of all buyers' names.

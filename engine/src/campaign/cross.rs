@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use super::model::{Item, Occurrence};
+use super::model::{Item, LedgerRule, Occurrence};
 use super::table::{Field, quoted};
 use crate::Timestamp;
-use crate::limits::ITEMS_MAX;
+use crate::limits::{ITEMS_MAX, LEDGER_AMOUNTS_MAX};
 
 /// What was met so far. Names are taken as written, so that a gift with a wrong price does not
 /// also make its users wrong.
@@ -75,6 +75,22 @@ impl<'a> Cross<'a> {
             }
             _ => Some(settles),
         }
+    }
+
+    /// Bounds what one settlement has to say.
+    pub(super) fn ledger(
+        &self,
+        rules: Vec<LedgerRule>,
+        field: &Field<'_>,
+    ) -> Option<Vec<LedgerRule>> {
+        let drops = self.times.as_ref().map_or(0, |(numbers, _)| numbers.len());
+        let amounts: usize = rules.iter().map(|rule| rule.beneficiaries.len() * drops).sum();
+        if amounts > LEDGER_AMOUNTS_MAX {
+            return field.fault(format!(
+                "must not name more than {LEDGER_AMOUNTS_MAX} beneficiaries over all {drops} drops"
+            ));
+        }
+        Some(rules)
     }
 
     /// What can only be told at the end of the file. `items` are none if one of them is wrong.

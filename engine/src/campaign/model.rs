@@ -213,6 +213,17 @@ pub enum LedgerKind {
     Credit,
 }
 
+impl LedgerKind {
+    /// The word for it in files and on the wires.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Donation => "donation",
+            Self::Credit => "credit",
+        }
+    }
+}
+
 /// One beneficiary's part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Share {

@@ -41,7 +41,8 @@ pub(super) fn campaign(root: &Field<'_>) -> Option<Campaign> {
         Some(gifts)
     });
     let ledger = file.or("ledger", Vec::new(), |field| {
-        field.each(|field| ledger_rule(field, time_zone, &mut cross))
+        let rules = field.each(|field| ledger_rule(field, time_zone, &mut cross))?;
+        cross.ledger(rules, field)
     });
     file.done();
     if !root.is_partial() {

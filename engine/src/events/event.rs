@@ -8,6 +8,7 @@ use serde::ser::{Serialize, SerializeStruct, Serializer};
 use crate::Timestamp;
 use crate::campaign::Campaign;
 use crate::hold::Hold;
+use crate::ledger::Report;
 use crate::view::SaleView;
 use crate::wait::Wait;
 
@@ -97,6 +98,8 @@ pub enum EventKind {
     DropClosed,
     /// A campaign was put, or took the place of an earlier one of its id.
     CampaignPut,
+    /// Rules of a campaign's ledger were settled.
+    CampaignSettled,
 }
 
 impl EventKind {
@@ -118,6 +121,7 @@ impl EventKind {
             Self::DropStock => "jangteo.drop.stock",
             Self::DropClosed => "jangteo.drop.closed",
             Self::CampaignPut => "jangteo.campaign.put",
+            Self::CampaignSettled => "jangteo.campaign.settled",
         }
     }
 }
@@ -135,6 +139,8 @@ pub enum EventData {
     Drop(Box<SaleView>),
     /// The campaign in the shape of its file, every rule written out.
     Campaign(Box<Campaign>),
+    /// The `Report` of the HTTP interface.
+    Report(Box<Report>),
 }
 
 /// One change. Serialises as a CloudEvent (structured JSON).
@@ -162,6 +168,7 @@ impl Event {
             EventData::Wait(wait) => wait.id.to_string(),
             EventData::Drop(drop) => drop.id.clone(),
             EventData::Campaign(campaign) => campaign.id.clone(),
+            EventData::Report(report) => report.campaign.clone(),
         }
     }
 }

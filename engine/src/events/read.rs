@@ -1,9 +1,9 @@
 //! Records to events, one page at a time.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::event::{Event, EventData, EventId, EventKind};
-use crate::Timestamp;
 use crate::catalogue::CampaignRecord;
 use crate::engine::Engine;
 use crate::error::Error;
@@ -11,6 +11,8 @@ use crate::hold::{Hold, HoldState};
 use crate::ids::Slot;
 use crate::journal::feed::{Feed, Located, NoFrame};
 use crate::journal::record::{BadRecord, Record, Shown};
+use crate::journal::settlement::{Settled, Settlement, Sums};
+use crate::ledger::{DropSums, Report};
 use crate::limits::{EVENTS_MAX, EVENTS_PAGE_BYTES};
 use crate::phase::Phase;
 use crate::sale::Sale;
@@ -129,8 +131,13 @@ impl Page<'_> {
     }
 
     fn event(&self, located: &Located<'_>) -> Result<Option<Event>, Impossible> {
-        let &Located { sequence, at, .. } = located;
-        Ok(self.what(located)?.map(|(kind, data)| {
+        let &Located { sequence, at, ref record, .. } = located;
+        let what = self.what(located);
+        // Looked at last, since it may have been deleted meanwhile.
+        if self.is_forgotten(record) {
+            return Ok(None);
+        }
+        Ok(what?.map(|(kind, data)| {
             let id = (self.id)(sequence);
             Event { id, kind, time: at, data }
         }))
@@ -139,24 +146,31 @@ impl Page<'_> {
     fn what(&self, located: &Located<'_>) -> Result<Option<(EventKind, EventData)>, Impossible> {
         let &Located { sequence, at, ref record, .. } = located;
         let what = match record {
-            Record::Resumed { .. } | Record::Stepped { .. } => return Ok(None),
+            Record::Resumed { .. } | Record::Stepped { .. } | Record::Deleted { .. } => {
+                return Ok(None);
+            }
             Record::Campaign { json, .. } => {
                 let put =
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
-                (EventKind::CampaignPut, EventData::Campaign(Box::new(put.campaign)))
+                (
+                    EventKind::CampaignPut,
+                    EventData::Campaign(Box::new(Arc::unwrap_or_clone(put.campaign))),
+                )
             }
-            Record::Opened { sale, shown } => (EventKind::DropOpened, self.drop(*sale, at, shown)?),
+            Record::Opened { sale, shown } => {
+                (EventKind::DropOpened, self.drop(*sale, located, shown)?)
+            }
             Record::Closed { sale, shown, .. } => {
-                (EventKind::DropClosed, self.drop(*sale, at, shown)?)
+                (EventKind::DropClosed, self.drop(*sale, located, shown)?)
             }
             Record::Paused { sale, shown, .. } => {
-                (EventKind::DropPaused, self.drop(*sale, at, shown)?)
+                (EventKind::DropPaused, self.drop(*sale, located, shown)?)
             }
             Record::Unpaused { sale, shown, .. } => {
-                (EventKind::DropResumed, self.drop(*sale, at, shown)?)
+                (EventKind::DropResumed, self.drop(*sale, located, shown)?)
             }
             Record::Stocked { sale, shown, .. } => {
-                (EventKind::DropStock, self.drop(*sale, at, shown)?)
+                (EventKind::DropStock, self.drop(*sale, located, shown)?)
             }
             Record::Granted { sale, grant } => {
                 (EventKind::HoldGranted, hold(Hold::of_grant(&self.sale(*sale)?, grant)))
@@ -191,23 +205,55 @@ impl Page<'_> {
             Record::Left { sale, slot } => {
                 (EventKind::WaitLeft, self.wait(*sale, *slot, WaitState::Left, None)?)
             }
+            Record::Settled { first_sale, settlement } => {
+                let report = self.report(*first_sale, settlement)?;
+                (EventKind::CampaignSettled, EventData::Report(Box::new(report)))
+            }
         };
         Ok(Some(what))
+    }
+
+    /// Whether a record is about a drop whose campaign is deleted. What the campaign was is no
+    /// secret.
+    fn is_forgotten(&self, record: &Record<'_>) -> bool {
+        let sale = match record {
+            Record::Campaign { .. } => None,
+            other => self.engine.sale_at(other.sale()),
+        };
+        sale.is_some_and(|sale| sale.0.is_forgotten())
+    }
+
+    /// The report right after a settlement, from its record alone.
+    fn report(&self, first_sale: u32, settlement: &Settlement) -> Result<Report, Impossible> {
+        let drop = |(index, sums): &(u32, Sums)| {
+            let settled = Settled { rules: settlement.rules.clone(), sums: sums.clone() };
+            let drop = self.sale(*index)?.id().to_owned();
+            Ok(DropSums { drop, sums: sums.clone(), settled: Some(settled) })
+        };
+        let drops = settlement.drops.iter().map(drop).collect::<Result<Vec<_>, Impossible>>()?;
+        Ok(Report::of(&self.sale(first_sale)?.campaign(), &drops))
     }
 
     fn sale(&self, index: u32) -> Result<Sale, Impossible> {
         self.engine.sale_at(index).ok_or("a drop that does not exist")
     }
 
-    /// The drop as it was right after a record of that time. Contents that were secret then are not
-    /// told later.
-    fn drop(&self, sale: u32, at: Timestamp, shown: &Shown) -> Result<EventData, Impossible> {
+    /// The drop as it was right after that record. Contents that were secret then are not told
+    /// later.
+    fn drop(
+        &self,
+        sale: u32,
+        located: &Located<'_>,
+        shown: &Shown,
+    ) -> Result<EventData, Impossible> {
         let sale = self.sale(sale)?;
         let before = matches!(shown.phase, Phase::Scheduled | Phase::Paused);
-        let sealed = before && at < sale.0.occurrence().reveals_at;
+        let sealed = before && located.at < sale.0.reveals_at();
         let known = shown.goods.len() == sale.goods().counts().len();
         let now = if known { None } else { Some(sale.page().0.goods) };
-        let view = sale.view_of(shown.phase, sealed, now.as_deref().unwrap_or(&shown.goods));
+        let terms = sale.0.terms.at(located.sequence);
+        let goods = now.as_deref().unwrap_or(&shown.goods);
+        let view = sale.view_of(shown.phase, sealed, goods, &terms);
         Ok(EventData::Drop(Box::new(view)))
     }
 

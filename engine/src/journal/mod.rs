@@ -37,6 +37,7 @@ pub(crate) mod record;
 pub(crate) mod recover;
 mod scan;
 mod segment;
+pub(crate) mod settlement;
 mod storage;
 pub(crate) mod watermark;
 

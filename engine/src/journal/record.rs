@@ -9,7 +9,7 @@
 //! |---|---|
 //! | 0-2 | length of the whole record |
 //! | 3 | kind |
-//! | 4-6 | index of the sale (of the campaign's first sale for a campaign, else 0) |
+//! | 4-6 | index of the sale (of the campaign's first sale for a campaign, its end or a settlement, else 0) |
 //! | 7 | flags of a grant: bit 0, confirmed at once; bit 1, from the line. Of a refund: bit 0, the units are on sale again; bit 1, of all that was left |
 //! | 8-15 | time, in milliseconds after the epoch; never before the record before it |
 //!
@@ -32,6 +32,8 @@
 //! | 15 | paid late | row `u32`, shard, payment length (a byte each), gifts `u32`, payment: an expired hold is sold |
 //! | 16 | waited | row `u32`, random bits `u64`, place in the line `u32`, shard, lines, customer length, key length, area length (a byte each), then per line item `u16` and quantity `u16`, then customer, key, area |
 //! | 17 | left | row `u32` and shard of the wait |
+//! | 18 | settled | see [`settlement`](super::settlement) |
+//! | 20 | deleted | the campaign's id as JSON |
 //!
 //! *The drop* is what it shows right after the record: its phase (a byte: scheduled, open, paused,
 //! closed, settled, from 0), then of each good, items first, whether it is limited (a byte), total
@@ -42,6 +44,7 @@ use smallvec::SmallVec;
 
 use super::bytes::{Cursor, encode_shown, encode_slot, short};
 pub(crate) use super::carried::{Grant, Join, Refund};
+use super::settlement::Settlement;
 use crate::Timestamp;
 use crate::book::{Count, Page};
 use crate::ids::Slot;
@@ -112,6 +115,8 @@ pub(crate) enum Record<'a> {
     PaidLate { sale: u32, slot: Slot, gifts: u32, payment: &'a str },
     Waited { sale: u32, join: Join<'a> },
     Left { sale: u32, slot: Slot },
+    Deleted { first_sale: u32, json: &'a str },
+    Settled { first_sale: u32, settlement: Settlement },
 }
 
 /// The bytes are not a record of this version.
@@ -138,13 +143,18 @@ impl<'a> Record<'a> {
             Self::PaidLate { .. } => 15,
             Self::Waited { .. } => 16,
             Self::Left { .. } => 17,
+            Self::Settled { .. } => 18,
+            Self::Deleted { .. } => 20,
         }
     }
 
-    const fn sale(&self) -> u32 {
+    /// The sale it is about; 0 if it is about none.
+    pub(crate) const fn sale(&self) -> u32 {
         match self {
             Self::Resumed { .. } | Self::Stepped { .. } => 0,
             Self::Campaign { first_sale: sale, .. }
+            | Self::Deleted { first_sale: sale, .. }
+            | Self::Settled { first_sale: sale, .. }
             | Self::Opened { sale, .. }
             | Self::Closed { sale, .. }
             | Self::Granted { sale, .. }
@@ -212,7 +222,9 @@ impl<'a> Record<'a> {
             }
             Self::Resumed { now } => out.extend_from_slice(&now.as_ms().to_le_bytes()),
             Self::Stepped { step_ms } => out.extend_from_slice(&step_ms.to_le_bytes()),
-            Self::Campaign { json, .. } => out.extend_from_slice(json.as_bytes()),
+            Self::Campaign { json, .. } | Self::Deleted { json, .. } => {
+                out.extend_from_slice(json.as_bytes());
+            }
             Self::Granted { grant, .. } => grant.encode(out),
             Self::Confirmed { slot, payment, .. } => {
                 encode_slot(*slot, out);
@@ -234,6 +246,7 @@ impl<'a> Record<'a> {
                 encode_slot(*slot, out);
                 out.extend_from_slice(&expires_at.as_ms().to_le_bytes());
             }
+            Self::Settled { settlement, .. } => settlement.encode(out),
         }
     }
 
@@ -299,6 +312,8 @@ impl<'a> Record<'a> {
             }
             16 => Self::Waited { sale, join: Join::decode(&mut tail)? },
             17 => Self::Left { sale, slot: tail.slot()? },
+            18 => Self::Settled { first_sale: sale, settlement: Settlement::decode(&mut tail)? },
+            20 => Self::Deleted { first_sale: sale, json: tail.text(tail.0.len())? },
             _ => return Err(BadRecord),
         };
         if tail.0.is_empty() { Ok((at, record, length)) } else { Err(BadRecord) }
@@ -307,8 +322,22 @@ impl<'a> Record<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settlement::Sums;
     use super::*;
     use smallvec::smallvec;
+
+    fn settlement() -> Settlement {
+        let sums = |orders| Sums {
+            orders,
+            units: 2,
+            refunded_units: 1,
+            spend: 10_001,
+            refunds: 5_000,
+            idle_unit_seconds: 0,
+            accrued: vec![2_500, u64::MAX, 0],
+        };
+        Settlement { rules: vec![0, 2], drops: vec![(7, sums(1)), (9, sums(u64::MAX))] }
+    }
 
     fn samples() -> Vec<Record<'static>> {
         let slot = Slot { shard: 63, row: 77 };
@@ -337,6 +366,7 @@ mod tests {
             Record::Resumed { now: Timestamp::from_ms(7) },
             Record::Stepped { step_ms: -3_600_000 },
             Record::Campaign { first_sale: 7, json: "{\"id\":\"\u{c7a5}\u{d130}\"}" },
+            Record::Deleted { first_sale: 7, json: "{}" },
             Record::Opened { sale: 0x00ff_ffff, shown: shown.clone() },
             Record::Closed { sale: 1, pause_ms: 7, shown: shown.clone() },
             Record::Granted { sale: 3, grant },
@@ -353,6 +383,7 @@ mod tests {
             Record::PaidLate { sale: 3, slot, gifts: 1, payment: "toss-10" },
             Record::Waited { sale: 3, join },
             Record::Left { sale: 3, slot },
+            Record::Settled { first_sale: 7, settlement: settlement() },
         ]
     }
 

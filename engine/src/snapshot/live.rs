@@ -1,14 +1,16 @@
 //! An engine that has ended, as something to store: no shard and no page changes any more.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
 
 use super::section::StopAsked;
-use super::write::{Drop, EachShard, State};
+use super::write::{EachShard, State};
 use crate::book::Page;
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::Catalogue;
 use crate::engine::EngineCore;
 use crate::housekeeping::Stop;
+use crate::journal::settlement::Settled;
 use crate::sale::Sale;
 
 /// An engine's drops, as they were when it ended.
@@ -32,16 +34,16 @@ impl State for Ended<'_> {
         self.sales.len()
     }
 
-    fn drop(&self, index: usize) -> Drop<'_> {
-        self.sale(index).0.stored()
-    }
-
     fn page(&self, index: usize) -> Page {
         self.sale(index).page().0
     }
 
     fn steps(&self) -> Vec<(u64, i64)> {
         self.engine.shared.journal.read(|book, _| book.steps().to_vec())
+    }
+
+    fn settled(&self) -> BTreeMap<u32, Settled> {
+        self.engine.shared.journal.read(|book, _| book.all_settled().clone())
     }
 
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {
@@ -53,8 +55,8 @@ impl State for Ended<'_> {
         self.engine.shared.journal.last_sequence() == sequence
     }
 
-    fn current(&self) -> impl Deref<Target = Vec<(u32, CampaignRecord)>> {
-        self.engine.campaigns.lock()
+    fn catalogue(&self) -> impl Deref<Target = Catalogue> {
+        self.engine.catalogue.lock()
     }
 }
 

@@ -1,6 +1,8 @@
 //! A snapshot back to state, or why not. Checksums say that the bytes are those that were written;
 //! everything is nevertheless checked to fit together, so that no later look can miss.
 
+use std::collections::BTreeMap;
+
 use super::head::Head;
 use super::section::{Kind, Reader, Unreadable};
 use crate::Timestamp;
@@ -8,14 +10,14 @@ use crate::book::Pause;
 use crate::buyers::{
     Afterwards, BUYER_BYTES, Buyer, HoldRow, LINE_BYTES, Parts, ROW_BYTES, Shard, WaitRow,
 };
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::{CampaignRecord, DeletedRecord, Put};
 use crate::error::Error;
-use crate::journal::record::Line;
+use crate::journal::record::{Line, Record};
 use crate::journal::recover::Origin;
 use crate::journal::{FileName, Storage, snapshots};
 use crate::limits::SHARDS;
 use crate::phase::Phase;
-use crate::replay::{Replay, Replayed};
+use crate::replay::Replay;
 
 /// What the newest readable snapshot held.
 #[derive(Debug, Default)]
@@ -70,9 +72,13 @@ fn read(
         let wrong = |why| Unreadable::At(at, why);
         let (kind, bytes) = from.next()?;
         match kind {
-            Kind::Campaign => campaign(&mut replay, bytes).map_err(wrong)?,
+            Kind::Campaign | Kind::Change => {
+                campaign(&mut replay, kind, sequence, bytes).map_err(wrong)?;
+            }
+            Kind::Deleted => deleted(&mut replay, bytes).map_err(wrong)?,
             Kind::Page => page_section(&mut replay, bytes, &mut pages).map_err(wrong)?,
             Kind::Steps => steps(&mut replay, sequence, bytes).map_err(wrong)?,
+            Kind::Settled => settled(&mut replay, bytes).map_err(wrong)?,
             Kind::Shard => {
                 let counts = Counts::decode(bytes).ok_or_else(|| wrong("no counts"))?;
                 let parts = counts.parts(&mut from)?;
@@ -100,22 +106,34 @@ fn read(
 
 type Wrong = &'static str;
 
-fn campaign(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+fn campaign(replay: &mut Replay, kind: Kind, last: u64, bytes: &[u8]) -> Result<(), Wrong> {
     let mut rest = bytes;
     let (first, current) = (short(&mut rest)?, short(&mut rest)?);
+    let [sequence] = if kind == Kind::Change { longs(&mut rest)? } else { [0] };
     let json = std::str::from_utf8(rest).map_err(|_| "a campaign that is no text")?;
-    let put = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
-    if first as usize != replay.sales.len() || current > 1 {
+    let record = CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
+    let changes = kind == Kind::Change;
+    if record.kept.is_empty() == changes || (sequence == 0) == changes || sequence > last {
+        return Err("a change of a campaign that is none");
+    }
+    if current > 1 {
         return Err("a campaign in the wrong place");
     }
-    for drop in Replayed::drops_of(&put, first) {
-        replay.book.add(drop.page.clone());
-        replay.sales.push(drop);
-    }
-    if current == 1 {
-        replay.campaigns.push((first, put));
-    }
-    Ok(())
+    let current = current == 1;
+    // Its page tells whether it is paused.
+    replay.adopt(Put { current, ..Put::new(sequence, first, record) }, &BTreeMap::new())
+}
+
+/// The campaign that was read last is deleted.
+fn deleted(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+    let json = std::str::from_utf8(bytes).map_err(|_| "a deletion that is no text")?;
+    let deleted = DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
+    let put = replay.catalogue.last_mut().filter(|put| !put.current && put.deleted.is_none());
+    let its = put.filter(|put| put.record.campaign.id == deleted.campaign);
+    let put = its.ok_or("a deletion of nothing")?;
+    put.deleted = Some(deleted);
+    let indices = put.indices().collect();
+    replay.forget(&indices)
 }
 
 fn page_section(replay: &mut Replay, bytes: &[u8], pages: &mut u32) -> Result<(), Wrong> {
@@ -157,6 +175,24 @@ fn steps(replay: &mut Replay, sequence: u64, bytes: &[u8]) -> Result<(), Wrong> 
             return Err("a step of the clock in the wrong place");
         }
         replay.book.step(at, step_ms.cast_signed());
+    }
+    Ok(())
+}
+
+/// Settlements, each of one drop whose page has been read.
+fn settled(replay: &mut Replay, bytes: &[u8]) -> Result<(), Wrong> {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let (_, record, length) = Record::decode(rest).map_err(|_| "no settlement")?;
+        let Record::Settled { settlement, .. } = record else { return Err("no settlement") };
+        let [(sale, _)] = settlement.drops[..] else { return Err("no settlement of one drop") };
+        let phase = replay.sales.get(sale as usize).map(|_| replay.book.page(sale).phase);
+        replay.settled(&settlement)?;
+        let after = replay.book.page(sale).phase;
+        if phase != Some(after) || replay.book.all_settled().keys().last() != Some(&sale) {
+            return Err("a settlement in the wrong place");
+        }
+        rest = rest.get(length..).unwrap_or_default();
     }
     Ok(())
 }

@@ -1,18 +1,20 @@
 //! Making a snapshot: from the newest one and the journal behind it, in any process; or from the
 //! state of an engine that has just ended. Then it is read back, and older ones are removed.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use super::load::{Loaded, load, newest};
 use super::section::{FileSink, StopAsked};
-use super::write::{Drop, EachShard, State, write};
+use super::write::{EachShard, State, write};
 use crate::Timestamp;
 use crate::book::Page;
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::Catalogue;
 use crate::error::{Corruption, Error};
 use crate::journal::record::Record;
 use crate::journal::recover::{Extent, Origin, patiently, recover, vouched_beside};
+use crate::journal::settlement::Settled;
 use crate::journal::{Directory, FileName, Storage, snapshots};
 use crate::limits::SNAPSHOTS_KEPT;
 use crate::replay::Replay;
@@ -208,17 +210,16 @@ impl State for Replay {
         self.sales.len()
     }
 
-    fn drop(&self, index: usize) -> Drop<'_> {
-        let sale = self.sales.get(index).expect("there are that many drops");
-        Drop { campaign: &sale.campaign, occurrence: &sale.occurrence, names: &sale.names }
-    }
-
     fn page(&self, index: usize) -> Page {
         self.book.page(u32::try_from(index).expect("limits.rs bounds the drops")).clone()
     }
 
     fn steps(&self) -> Vec<(u64, i64)> {
         self.book.steps().to_vec()
+    }
+
+    fn settled(&self) -> BTreeMap<u32, Settled> {
+        self.book.all_settled().clone()
     }
 
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()> {
@@ -230,7 +231,7 @@ impl State for Replay {
         true // nothing moves on its own
     }
 
-    fn current(&self) -> impl std::ops::Deref<Target = Vec<(u32, CampaignRecord)>> {
-        &self.campaigns
+    fn catalogue(&self) -> impl std::ops::Deref<Target = Catalogue> {
+        &self.catalogue
     }
 }

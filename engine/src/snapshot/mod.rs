@@ -29,5 +29,4 @@ pub(crate) use compare::{Compared, compare};
 pub(crate) use live::Ended;
 pub(crate) use load::{Loaded, load, newest};
 pub use make::{SnapshotMade, make_snapshot, snapshot_directory};
-pub(crate) use make::{make, store};
-pub(crate) use write::Drop;
+pub(crate) use make::{make, replay_to, store};

@@ -58,10 +58,16 @@ pub(crate) enum Kind {
     Afterwards = 12,
     /// Places in the line of customers of the shard before.
     Waits = 13,
+    /// What was settled, as records of settlements with one drop each.
+    Settled = 18,
+    /// A campaign as it was put while drops of it went on.
+    Change = 19,
+    /// The campaign before is deleted.
+    Deleted = 20,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Head,
         Self::Campaign,
         Self::Page,
@@ -75,6 +81,9 @@ impl Kind {
         Self::Pauses,
         Self::Afterwards,
         Self::Waits,
+        Self::Settled,
+        Self::Change,
+        Self::Deleted,
     ];
 }
 

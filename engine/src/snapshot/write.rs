@@ -1,45 +1,37 @@
 //! State to bytes. The same state always gives the same bytes, so a snapshot can be compared with
 //! what the journal comes to.
 //!
-//! Head; campaigns in the order they were put; pages by drop; steps of the clock; pauses; for each
-//! shard that granted anything its counts, holds, buyers, texts, lines, and what happened to holds
-//! after they were over, places in the line; end.
+//! Head; campaigns in the order they were put; pages by drop; steps of the clock; pauses;
+//! settlements by drop; for each shard that granted anything its counts, holds, buyers, texts,
+//! lines, what happened to holds after they were over, and places in the line; end.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
-use std::sync::Arc;
-
-use siphasher::sip::SipHasher13;
 
 use super::head::Head;
 use super::section::{Kind, Sink, Writer};
+use crate::Timestamp;
 use crate::book::{Page, Pause};
 use crate::buyers::Shard;
-use crate::campaign::{Campaign, Occurrence};
-use crate::catalogue::CampaignRecord;
+use crate::catalogue::Catalogue;
+use crate::journal::record::Record;
 use crate::journal::recover::Origin;
-
-/// One drop, for as long as it is looked at.
-pub(crate) struct Drop<'a> {
-    pub(crate) campaign: &'a Arc<Campaign>,
-    pub(crate) occurrence: &'a Occurrence,
-    pub(crate) names: &'a SipHasher13,
-}
+use crate::journal::settlement::{Settled, Settlement};
 
 /// Something that can be stored: a replay that has ended, or an engine that has.
 pub(crate) trait State {
     /// How many drops there are.
     fn drops(&self) -> usize;
 
-    /// The one at that place.
-    fn drop(&self, index: usize) -> Drop<'_>;
-
-    /// Its page in the book.
+    /// The page in the book of the one at that place.
     fn page(&self, index: usize) -> Page;
 
     /// The steps of the wall clock that live holds followed: sequence and milliseconds.
     fn steps(&self) -> Vec<(u64, i64)>;
+
+    /// What was settled of each drop that has a settlement, by index.
+    fn settled(&self) -> BTreeMap<u32, Settled>;
 
     /// Hands its shards to `each`, with their places.
     fn shards(&self, index: usize, each: &mut EachShard<'_>) -> io::Result<()>;
@@ -47,8 +39,8 @@ pub(crate) trait State {
     /// Whether nothing was appended after that record.
     fn stands_at(&self, sequence: u64) -> bool;
 
-    /// The campaigns that are current, with their first drops.
-    fn current(&self) -> impl Deref<Target = Vec<(u32, CampaignRecord)>>;
+    /// Every campaign that was put.
+    fn catalogue(&self) -> impl Deref<Target = Catalogue>;
 }
 
 /// Takes one shard.
@@ -60,11 +52,19 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
     let drops = number(state.drops())?;
     Head { origin, drops }.encode(out.bytes());
     out.end(Kind::Head)?;
-    for (first, current, put) in campaigns(state)? {
-        out.bytes().extend_from_slice(&first.to_le_bytes());
-        out.bytes().extend_from_slice(&u32::from(current).to_le_bytes());
-        out.bytes().extend_from_slice(put.to_json().as_bytes());
-        out.end(Kind::Campaign)?;
+    for put in state.catalogue().all() {
+        out.bytes().extend_from_slice(&put.first.to_le_bytes());
+        out.bytes().extend_from_slice(&u32::from(put.current).to_le_bytes());
+        let kind = if put.sequence == 0 { Kind::Campaign } else { Kind::Change };
+        if kind == Kind::Change {
+            out.bytes().extend_from_slice(&put.sequence.to_le_bytes());
+        }
+        out.bytes().extend_from_slice(put.record.to_json().as_bytes());
+        out.end(kind)?;
+        if let Some(deleted) = &put.deleted {
+            out.bytes().extend_from_slice(deleted.to_json().as_bytes());
+            out.end(Kind::Deleted)?;
+        }
     }
     for index in 0..drops {
         page(&mut out, index, &state.page(index as usize))?;
@@ -75,6 +75,13 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
         (u128::from(sequence) | (u128::from(step_ms.cast_unsigned()) << 64)).to_le_bytes()
     })?;
     pauses(&mut out, state)?;
+    for (sale, Settled { rules, sums }) in state.settled() {
+        let settlement = Settlement { rules, drops: vec![(sale, sums)] };
+        let record = Record::Settled { first_sale: sale, settlement };
+        record.encode(Timestamp::default(), out.bytes());
+        out.end_if_full(Kind::Settled)?;
+    }
+    out.end_if_any(Kind::Settled)?;
     for index in 0..drops {
         state.shards(index as usize, &mut |place, one| {
             if one.is_empty() { Ok(()) } else { shard(&mut out, index, number(place)?, one) }
@@ -83,41 +90,6 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
     let sections = out.sections() + 1;
     out.bytes().extend_from_slice(&sections.to_le_bytes());
     out.end(Kind::End)
-}
-
-/// Every campaign that drops were ever made of, in their order: the first drop, whether it is
-/// current, and the campaign as it was put.
-fn campaigns(state: &impl State) -> io::Result<Vec<(u32, bool, CampaignRecord)>> {
-    let current = state.current();
-    let mut all: Vec<(u32, bool, CampaignRecord)> =
-        current.iter().map(|(first, put)| (*first, true, put.clone())).collect();
-    let known: BTreeSet<u32> =
-        current.iter().flat_map(|(first, put)| put.indices(*first)).collect();
-    let mut replaced: Option<(&Arc<Campaign>, u32, CampaignRecord)> = None;
-    for index in 0..state.drops() {
-        let drop = state.drop(index);
-        if let Some((campaign, first, put)) = &mut replaced {
-            if Arc::ptr_eq(campaign, drop.campaign) {
-                put.occurrences.push(*drop.occurrence);
-                continue;
-            }
-            all.push((*first, false, put.clone()));
-            replaced = None;
-        }
-        if !known.contains(&number(index)?) {
-            let (a, b) = drop.names.keys();
-            let (campaign, occurrences) = ((**drop.campaign).clone(), vec![*drop.occurrence]);
-            let put = CampaignRecord { campaign, occurrences, hash_key: [a, b] };
-            replaced = Some((drop.campaign, number(index)?, put));
-        }
-    }
-    all.extend(replaced.map(|(_, first, put)| (first, false, put)));
-    // One without drops stands before the one whose first drop it would have had.
-    all.sort_by(|(a, _, one), (b, _, other)| {
-        let drops = one.occurrences.len().cmp(&other.occurrences.len());
-        a.cmp(b).then(drops).then_with(|| one.campaign.id.cmp(&other.campaign.id))
-    });
-    Ok(all)
 }
 
 /// One drop's page.

@@ -6,7 +6,8 @@
 //! | hold, find | no | own, within the token's drop and area | yes | yes |
 //! | get, release, extend; a wait, leave | no | own | yes | yes |
 //! | confirm | no | own, whose total is 0 | yes | yes |
-//! | audit and everything else | no | no | no | yes |
+//! | refund | no | no | yes | yes |
+//! | pause, resume, close, stock, audit, orders and everything else | no | no | no | yes |
 //!
 //! What is not allowed is decided before anything is looked up, but for whose a hold or a wait is:
 //! another's is answered as one that does not exist.
@@ -25,6 +26,7 @@ const OTHER_DROP: &str = "the token is for another drop";
 pub(crate) enum Need {
     Nothing,
     Customer,
+    Sell,
     Operate,
 }
 
@@ -48,7 +50,9 @@ impl Caller {
             (Self::Unknown, _) => Err(Denied::Unknown),
             (Self::Anyone | Self::Key(Scope::Operate, _), _) | (_, Need::Nothing) => Ok(()),
             (Self::Stranger, _) => Err(Denied::Unauthenticated),
-            (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Customer) => Ok(()),
+            (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Customer)
+            | (Self::Key(Scope::Sell, _), Need::Sell) => Ok(()),
+            (Self::Customer(_), Need::Sell) => Err(Denied::Call("the call needs a key")),
             (Self::Customer(_) | Self::Key(Scope::Sell, _), Need::Operate) => {
                 Err(Denied::Call("the call needs a key of scope operate"))
             }
@@ -68,7 +72,13 @@ impl Command<'_> {
             | Self::Extend { .. }
             | Self::Wait { .. }
             | Self::Leave { .. } => Need::Customer,
-            Self::Audit { .. } => Need::Operate,
+            Self::Refund(_) => Need::Sell,
+            Self::Turn { .. }
+            | Self::SetStock(_)
+            | Self::Audit { .. }
+            | Self::Orders { .. }
+            | Self::Report { .. }
+            | Self::Settle { .. } => Need::Operate,
         }
     }
 }

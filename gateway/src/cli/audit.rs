@@ -181,13 +181,13 @@ fn print_holds(out: &mut impl Write, drops: &[DropAudit]) -> io::Result<()> {
     table(out, &rows, 1)
 }
 
-fn signed(number: i64) -> String {
+pub(super) fn signed(number: i64) -> String {
     let sign = if number < 0 { "-" } else { "" };
     format!("{sign}{}", grouped(number.unsigned_abs().into()))
 }
 
 /// Columns as wide as their widest cell; the first `texts` to the left, numbers to the right.
-fn table<const N: usize>(
+pub(super) fn table<const N: usize>(
     out: &mut impl Write,
     rows: &[[String; N]],
     texts: usize,

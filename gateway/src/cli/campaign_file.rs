@@ -101,7 +101,7 @@ fn put(engine: &Engine, data: &Path, file: &Path, campaign: Campaign) -> Result<
 }
 
 fn is_remembered(engine: &Engine, campaign: &str) -> bool {
-    engine.sales().iter().any(|sale| sale.campaign().id == campaign)
+    engine.sales().iter().any(|sale| sale.campaign_id() == campaign)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod health;
 mod key;
 mod log;
 mod notify;
+mod reload;
+mod report;
 mod serve;
 mod signals;
 mod snapshot;
@@ -41,6 +43,8 @@ enum Command {
     Key(key::NewKey),
     /// Recompute every invariant of a data directory from its journal
     Audit(audit::Audit),
+    /// Print what a campaign came to: orders, money, donations and credits
+    Report(report::Report),
     /// Store what a data directory's journal comes to, so that the next start is short
     Snapshot(snapshot::Snapshot),
     /// Copy a data directory, live or stopped, and audit the copy
@@ -65,6 +69,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Key(key) => key.run(),
         Command::Audit(audit) => audit.run(),
+        Command::Report(report) => report.run(),
         Command::Snapshot(snapshot) => snapshot.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),

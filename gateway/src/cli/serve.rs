@@ -6,16 +6,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jangteo::{Durability, Engine};
-use jangteo_gateway::access::{Access, Keyring, LastKey};
+use jangteo_gateway::access::{Access, Keyring};
 use jangteo_gateway::config::{Config, Flags, LogFormat};
-use jangteo_gateway::{Service, Tls};
+use jangteo_gateway::{Service, Tls, Webhooks};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::campaign_file::put_campaigns;
 use super::health::HealthLog;
 use super::log::log_to_stderr;
 use super::notify::{Stands, notify};
-use super::signals::{on_hangup, stop_signal};
+use super::reload::Reload;
+use super::signals::{Hangups, stop_signal};
 use super::{Exit, Failure};
 
 /// What `serve` is told.
@@ -85,22 +86,14 @@ impl Serve {
         // Before anything is served: a signal that comes early must not be lost.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::io("runtime", &error))?;
-        let reload = {
-            let (access, tls) = (access.clone(), tls.clone());
-            move || {
-                notify(Stands::Reloading);
-                reload(&flags, &access, tls.as_ref());
-                notify(Stands::Ready);
-            }
-        };
-        let signals = runtime.block_on(async { Ok((stop_signal()?, on_hangup(reload)?)) });
-        let (stopped, reloads) =
+        let signals = runtime.block_on(async { Ok((stop_signal()?, Hangups::listen()?)) });
+        let (stopped, hangups) =
             signals.map_err(|error: io::Error| Failure::io("signals", &error))?;
 
         tell_access(&config, &access, tls.is_some());
         // To read a long journal back takes a while, and clients are to hear that it does. What is
         // wrong with the directory is told before what is wrong with the addresses.
-        let listening = listen(&config, access, tls);
+        let listening = listen(&config, access.clone(), tls.clone());
         let opened = Engine::options().data(&config.data).durability(config.durability).open();
         let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
         if let Some(place) = engine.torn_tail() {
@@ -109,22 +102,28 @@ impl Serve {
         for place in engine.snapshots_passed_over() {
             tracing::warn!("a snapshot could not be read and was passed over: {place}");
         }
+        // Before anything happens that an endpoint is to hear of.
+        let webhooks = runtime.block_on(send_webhooks(&engine, &config))?;
         put_campaigns(&engine, &config.data, &self.campaign)?;
         let service = listening?;
+        service.measure(&webhooks);
         service.recovered(engine.clone());
         report(&config, &service).map_err(|error| Failure::io("standard output", &error))?;
         notify(Stands::Ready);
 
+        let reload =
+            Reload { flags: &flags, access: &access, tls: tls.as_ref(), webhooks: &webhooks };
         let mut health = HealthLog::of(&engine);
         runtime.block_on(async {
             tokio::select! {
                 () = stopped => {}
-                () = reloads => {}
+                () = hangups.each(|| reload.run()) => {}
                 () = health.watch() => {}
             }
         });
         tracing::info!("stopping");
         notify(Stands::Stopping);
+        runtime.block_on(webhooks.stop());
         service.stop();
         let flushed = engine.flush();
         health.look();
@@ -147,43 +146,18 @@ fn listen(config: &Config, access: Access, tls: Option<Tls>) -> Result<Service, 
     Ok(service)
 }
 
-fn configuration(flags: &Flags) -> Result<Config, Failure> {
+async fn send_webhooks(engine: &Engine, config: &Config) -> Result<Webhooks, Failure> {
+    let started = Webhooks::start(engine.clone(), &config.data, config.webhooks.clone());
+    started.map_err(|error| Failure::io("webhooks", &error))
+}
+
+pub(super) fn configuration(flags: &Flags) -> Result<Config, Failure> {
     let read = Config::read(flags, |name| std::env::var_os(name));
     read.map_err(|bad| Failure::new(Exit::Config, bad.to_string()))
 }
 
-fn keyring(config: &Config) -> Result<Keyring, Failure> {
+pub(super) fn keyring(config: &Config) -> Result<Keyring, Failure> {
     config.keyring().map_err(|bad| Failure::new(Exit::Config, format!("keys: {bad}")))
-}
-
-/// Takes keys and certificate over from the configuration as it is now. If anything in it is wrong,
-/// all stays as it was.
-fn reload(flags: &Flags, access: &Access, tls: Option<&Tls>) {
-    match try_reload(flags, access, tls) {
-        Ok((keys, token_keys)) => tracing::info!(keys, token_keys, "keys were read again"),
-        Err(why) => {
-            why.lines().for_each(|line| tracing::error!("{line}"));
-            tracing::error!("keys and certificate stay as they were");
-        }
-    }
-}
-
-fn try_reload(flags: &Flags, access: &Access, tls: Option<&Tls>) -> Result<(usize, usize), String> {
-    let config = configuration(flags).map_err(|failure| failure.to_string())?;
-    let keyring = keyring(&config).map_err(|failure| failure.to_string())?;
-    let counts = keyring.counts();
-    if keyring.is_empty() && !access.is_open() {
-        return Err(LastKey.to_string());
-    }
-    match (tls, &config.tls) {
-        (Some(tls), Some(files)) => {
-            tls.replace(&files.cert, &files.key).map_err(|bad| bad.to_string())?;
-        }
-        (None, None) => {}
-        _ => return Err("tls: to begin or end encryption, start the service again".to_owned()),
-    }
-    access.replace(keyring).map_err(|last| last.to_string())?;
-    Ok(counts)
 }
 
 /// Says who may call.

@@ -2,16 +2,23 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens for SIGHUP from now on, and does `reload` each time.
-pub(crate) fn on_hangup(mut reload: impl FnMut()) -> io::Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
+/// Hears SIGHUP, also one that comes before anybody waits for it.
+pub(crate) struct Hangups(Signal);
+
+impl Hangups {
+    /// Listens from now on.
+    pub(crate) fn listen() -> io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Does `reload` each time, for ever.
+    pub(crate) async fn each(mut self, mut reload: impl FnMut()) {
+        while self.0.recv().await.is_some() {
             reload();
         }
-    })
+    }
 }
 
 /// Listens for SIGTERM and SIGINT from now on; the future ends with the first.

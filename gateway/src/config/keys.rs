@@ -27,7 +27,7 @@ const fn row(
 
 /// All keys.
 #[rustfmt::skip]
-pub const KEYS: [KeyRow; 25] = [
+pub const KEYS: [KeyRow; 28] = [
     row("data", Some("JANGTEO_DATA"), Some("--data"), "`./jangteo-data`", "a directory; made if it is not there"),
     row("http", Some("JANGTEO_HTTP"), Some("--http"), "`127.0.0.1:7480`", "IP address and port; port 0 picks one"),
     row("resp", Some("JANGTEO_RESP"), Some("--resp"), "`127.0.0.1:7481`", "IP address and port; port 0 picks one"),
@@ -53,4 +53,7 @@ pub const KEYS: [KeyRow; 25] = [
     row("token_keys[].secret", None, None, "none", "with `HS256` only: at least 32 bytes"),
     row("token_keys[].secret_file", None, None, "none", "instead of `secret`: a file with it; a line end at its end is left out"),
     row("token_keys[].audience", None, None, "none", "1 to 128 characters"),
+    row("webhooks[].url", None, None, "no webhooks", "`https://` to anywhere, or `http://` to this machine; each once; at most 16"),
+    row("webhooks[].secret_file", None, None, "none", "a file that not everybody may read: 1 to 4 secrets, one a line, each `whsec_` and 24 to 64 bytes in base64"),
+    row("webhooks[].events", None, None, "every event", "a list of 1 to 32: an event such as `hold.granted`, all of a kind such as `hold.*`, or `*`"),
 ];

@@ -8,6 +8,7 @@ mod keys;
 mod limits;
 mod read;
 mod reader;
+mod webhooks;
 
 pub use fault::{BadConfig, Fault};
 pub use keys::{KEYS, KeyRow};

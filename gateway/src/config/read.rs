@@ -11,8 +11,10 @@ use tracing_subscriber::EnvFilter;
 use super::fault::{BadConfig, Fault};
 use super::limits::SaidLimits;
 use super::reader::{Faults, Table, out_of, parse};
+use super::webhooks::{kept, webhooks};
 use crate::access::{BadKey, Key, Keyring, TokenKey};
 use crate::limits::Limits;
+use crate::webhooks::Webhook;
 
 /// What the service is told.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub struct Config {
     pub log: String,
     /// What is bounded.
     pub limits: Limits,
+    /// Where events are sent.
+    pub webhooks: Vec<Webhook>,
     keys: Vec<Key>,
     token_keys: Vec<TokenKey>,
 }
@@ -105,6 +109,7 @@ struct Said {
     limits: SaidLimits,
     keys: Option<Vec<Key>>,
     token_keys: Option<Vec<TokenKey>>,
+    webhooks: Option<Vec<Webhook>>,
 }
 
 impl Config {
@@ -153,12 +158,14 @@ impl Config {
                 faults.push(fault);
                 Limits::default()
             }),
+            webhooks: file.webhooks.unwrap_or_default(),
             keys: said.keys.or(file.keys).unwrap_or_default(),
             token_keys: file.token_keys.unwrap_or_default(),
         };
         if let Err(bad) = config.keyring() {
             faults.push(whole("keys", &bad.to_string()));
         }
+        faults.extend(kept(&config.webhooks, config.durability).err());
         if faults.is_empty() { Ok(config) } else { Err(BadConfig { faults }) }
     }
 
@@ -213,6 +220,7 @@ impl<V: Fn(&str) -> Option<OsString>> Environment<V> {
                 text.split(',').map(|key| key.trim_ascii().parse()).collect::<Result<_, BadKey>>()
             }),
             token_keys: None,
+            webhooks: None,
         }
     }
 
@@ -277,6 +285,7 @@ fn root(mut file: Table<'_, '_>) -> Said {
     }
     said.keys = file.find("keys").and_then(|field| field.each(key));
     said.token_keys = file.find("token_keys").and_then(|field| field.each(token_key));
+    said.webhooks = file.find("webhooks").and_then(|field| webhooks(&field));
     file.done();
     said
 }

@@ -117,6 +117,22 @@ impl<'f, 't> Field<'f, 't> {
         }
     }
 
+    /// Every text of a list by `read`; all are read even if some have faults.
+    pub(super) fn texts<T, E: ToString>(
+        &self,
+        read: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let DeValue::Array(list) = self.value.get_ref() else {
+            return self.fault("expected a list of texts");
+        };
+        let fields = list.iter().enumerate().map(|(index, value)| {
+            let path = format!("{}[{index}]", self.path);
+            Field { faults: self.faults, path, value }
+        });
+        let all: Vec<T> = fields.filter_map(|field| field.parsed(&read)).collect();
+        (all.len() == list.len()).then_some(all)
+    }
+
     /// Every table of a list by `read`; all are read even if some have faults.
     pub(super) fn each<T>(
         &self,

@@ -103,10 +103,37 @@ pub(super) struct LineBody<'a> {
     pub(super) quantity: u64,
 }
 
+/// A whole number by itself.
+pub(super) struct Whole(pub(super) u64);
+
+impl Whole {
+    /// What of a value is one.
+    pub(super) fn of(value: &Value) -> Option<u64> {
+        value.as_number().and_then(as_whole)
+    }
+}
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        whole(deserializer).map(Self)
+    }
+}
+
 /// A whole number; in JSON `2.0` is one too.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     let number = Number::deserialize(deserializer)?;
     as_whole(&number).ok_or_else(|| D::Error::custom("not a whole number"))
+}
+
+fn whole_or_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let wrong = || D::Error::custom("not a whole number");
+    let number = Option::<Number>::deserialize(deserializer)?;
+    number.map(|number| as_whole(&number).ok_or_else(wrong)).transpose()
+}
+
+/// What is too much for the engine stays too much.
+pub(super) fn units(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn as_whole(number: &Number) -> Option<u64> {
@@ -131,6 +158,44 @@ pub(super) struct ConfirmBody<'a> {
     #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = "^[!-~]+$",
         example = "toss-9")]
     pub(super) payment: Option<Cow<'a, str>>,
+}
+
+/// `{"refund","lines":[{"sku","quantity"}],"restock"}`
+#[derive(Default, serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Refund)]
+pub(super) struct RefundBody<'a> {
+    /// Under the same name it is done once.
+    #[serde(borrow)]
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 128, pattern = "^[!-~]+$",
+        example = "r-1")]
+    pub(super) refund: Option<Cow<'a, str>>,
+    /// Left out: all that is left.
+    #[serde(borrow)]
+    #[schema(value_type = Option<Vec<LineBody>>, min_items = 1, max_items = 20)]
+    pub(super) lines: Option<Vec<Object<LineBody<'a>>>>,
+    /// Whether the units are on sale again; left out: as the campaign's rules say.
+    pub(super) restock: Option<bool>,
+}
+
+/// `{"sku","total","was"}`
+#[derive(serde::Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = SetStock)]
+pub(super) struct StockBody<'a> {
+    /// An item or a gift.
+    #[serde(borrow)]
+    #[schema(value_type = String, min_length = 1, max_length = 64, pattern = "^[!-~]+$",
+        example = "onion-3kg")]
+    pub(super) sku: Cow<'a, str>,
+    /// Units there are to be in all, those held and sold among them.
+    #[serde(deserialize_with = "whole")]
+    #[schema(maximum = 1_000_000_000, example = 10)]
+    pub(super) total: u64,
+    /// What the total is now, as far as the caller knows: if it is not, nothing is done.
+    #[serde(default, deserialize_with = "whole_or_null")]
+    #[schema(maximum = 1_000_000_000)]
+    pub(super) was: Option<u64>,
 }
 
 /// `{}`
@@ -197,7 +262,7 @@ fn diagnose<'a, T: Members<'a>>(bytes: &[u8]) -> String {
 }
 
 /// Says so if a member is none of `known`.
-fn unknown(members: &Map<String, Value>, known: &[&str], place: &str) -> Option<String> {
+pub(super) fn unknown(members: &Map<String, Value>, known: &[&str], place: &str) -> Option<String> {
     let name = members.keys().find(|name| !known.contains(&name.as_str()))?;
     let mut text = format!("{place}unknown member ");
     for letter in name.chars().take(64) {
@@ -256,6 +321,41 @@ impl<'a> Members<'a> for ConfirmBody<'a> {
             return Some("payment: not a text".to_owned());
         }
         unknown(members, &["payment"], "")
+    }
+}
+
+impl<'a> Members<'a> for RefundBody<'a> {
+    fn wrong(members: &Map<String, Value>) -> Option<String> {
+        let get = |name: &str| members.get(name);
+        let lines = get("lines").filter(|lines| !lines.is_null());
+        if !is_absent(get("refund")) && !is_text(get("refund")) {
+            Some("refund: not a text".to_owned())
+        } else if !is_absent(get("restock")) && !get("restock").is_some_and(Value::is_boolean) {
+            Some("restock: neither true nor false".to_owned())
+        } else if lines.is_some_and(|lines| !lines.is_array()) {
+            Some("lines: not a list".to_owned())
+        } else {
+            let mut lines = lines.and_then(Value::as_array).into_iter().flatten().enumerate();
+            lines
+                .find_map(|(place, line)| wrong_line(place, line))
+                .or_else(|| unknown(members, &["refund", "lines", "restock"], ""))
+        }
+    }
+}
+
+impl<'a> Members<'a> for StockBody<'a> {
+    fn wrong(members: &Map<String, Value>) -> Option<String> {
+        let get = |name: &str| members.get(name);
+        let is_whole = |value: &Value| value.as_number().and_then(as_whole).is_some();
+        if !is_text(get("sku")) {
+            Some("sku: a text is needed".to_owned())
+        } else if !get("total").is_some_and(is_whole) {
+            Some("total: a whole number is needed".to_owned())
+        } else if !is_absent(get("was")) && !get("was").is_some_and(is_whole) {
+            Some("was: not a whole number".to_owned())
+        } else {
+            unknown(members, &["sku", "total", "was"], "")
+        }
     }
 }
 

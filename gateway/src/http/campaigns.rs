@@ -1,4 +1,4 @@
-//! `/v1/campaigns`: what is sold and when, put and shown.
+//! `/v1/campaigns`: what is sold and when, put, shown, deleted.
 //!
 //! Who puts a campaign is looked at before its file is: reading one is work, and done on a thread
 //! for such work.
@@ -10,17 +10,18 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use jangteo::{Campaign, InvalidCampaign};
+use jangteo::{Campaign, ChangeKind, InvalidCampaign};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::Object;
 
 use super::body::read_up_to;
 use super::changes::{Change, changes};
 use super::common::{bytes, json, on_thread, tag};
 use super::head::{content_type, has_already, lists};
-use super::openapi::{CampaignProblems, Problems, PutProblems};
+use super::openapi::{CampaignProblems, DeleteProblems, Problems, PutProblems};
 use super::problem::Problem;
-use super::shown;
+use super::shown::{self, words};
 use crate::access::{Caller, Need};
 use crate::app::App;
 use crate::codes::Code;
@@ -35,6 +36,8 @@ struct Plan {
     outcome: Outcome,
     /// What differs from the campaign that is recorded, by key.
     changes: Vec<Change>,
+    /// What becomes of its drops, by number; nothing of those that nobody could tell apart.
+    drops: Vec<DropChange>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
@@ -44,15 +47,27 @@ enum Outcome {
     Created,
     /// It is what is recorded.
     Unchanged,
-    /// Its drops take the place of those there are.
-    Replaced,
+    /// It is another.
+    Changed,
+}
+
+#[derive(Serialize, ToSchema)]
+struct DropChange {
+    #[schema(example = "try-it-1")]
+    drop: String,
+    #[schema(schema_with = kinds)]
+    what: ChangeKind,
+}
+
+fn kinds() -> Object {
+    words(&["added", "changed", "replaced", "removed"])
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Campaigns)]
-struct CampaignPage {
+struct CampaignPage<'a> {
     #[schema(value_type = Vec<shown::Campaign>)]
-    campaigns: Vec<Campaign>,
+    campaigns: Vec<&'a Campaign>,
     /// The `after` of the next page, if there is one.
     #[schema(required = true)]
     next: Option<String>,
@@ -83,7 +98,6 @@ pub(super) async fn one(
     if app.dispatcher.is_recovering() {
         return Err(Problem::recovering());
     }
-    let unknown = || Problem::new(Code::UnknownCampaign, Code::UnknownCampaign.row().title);
     let text = app.dispatcher.campaign(&id).ok_or_else(unknown)?.to_json();
     let known = has_already(&headers, &tag(text.as_bytes()));
     Ok(answer(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK }, text))
@@ -124,14 +138,17 @@ pub(super) async fn list(
     }
     let limit: usize = limit.unwrap_or(CAMPAIGNS_LISTED);
     let all = app.dispatcher.campaigns();
-    let mut wanted = all.into_iter().filter(|one| after.is_none_or(|after| *one.id > *after));
-    let campaigns: Vec<Campaign> = wanted.by_ref().take(limit).collect();
+    let mut wanted = all.iter().filter(|one| after.is_none_or(|after| *one.id > *after));
+    let campaigns: Vec<&Campaign> = wanted.by_ref().take(limit).map(|one| &**one).collect();
     let more = wanted.next().is_some();
     let next = campaigns.last().filter(|_| more).map(|last| last.id.clone());
     Ok(json(StatusCode::OK, &CampaignPage { campaigns, next }))
 }
 
-/// Makes a campaign's drops exist, or replaces them as long as all are sealed.
+/// Makes a campaign's drops exist, or replaces what is still to come of them.
+///
+/// Of a drop that was revealed or has opened it changes titles, adds areas, or moves the closing
+/// later; anything else is `conflict`, which names drop and key, and nothing takes effect.
 ///
 /// The same campaign again changes nothing. `If-Match` and `If-None-Match: *` say what it is to
 /// replace.
@@ -218,27 +235,23 @@ impl Put {
         // What is looked at stays so until it is put.
         let _one_at_a_time = app.putting.lock();
         let recorded = app.dispatcher.campaign(&campaign.id);
-        self.check_conditions(recorded.as_ref())?;
+        check_conditions(&self.headers, recorded.as_deref())?;
         let text = campaign.to_json();
-        let before = recorded.as_ref().map(Campaign::to_json);
-        let changes = changes(before.as_deref(), &text);
+        let before = recorded.as_ref().map(|recorded| recorded.to_json());
         let outcome = match &before {
             None => Outcome::Created,
             Some(before) if *before == text => Outcome::Unchanged,
-            Some(_) => Outcome::Replaced,
-        };
-        let conflict = |error| {
-            let key = changes.first().map(|change| change.key.as_str());
-            Problem::of_engine(error, key)
+            Some(_) => Outcome::Changed,
         };
         if self.dry_run {
-            if outcome == Outcome::Replaced {
-                app.dispatcher.would_put(&campaign).map_err(conflict)?;
-            }
-            return Ok(json(StatusCode::OK, &Plan { outcome, changes }));
+            let drops = app.dispatcher.would_put(campaign).map_err(Problem::of_engine)?;
+            let drop = |jangteo::Change { drop, what, .. }| DropChange { drop, what };
+            let drops = drops.into_iter().map(drop).collect();
+            let changes = changes(before.as_deref(), &text);
+            return Ok(json(StatusCode::OK, &Plan { outcome, changes, drops }));
         }
         let location = format!("/v1/campaigns/{}", campaign.id);
-        app.dispatcher.put(campaign)?.map_err(conflict)?;
+        app.dispatcher.put(campaign)?.map_err(Problem::of_engine)?;
         if outcome != Outcome::Created {
             return Ok(answer(StatusCode::OK, text));
         }
@@ -261,19 +274,62 @@ impl Put {
             jangteo::CampaignFault { line: 0, column: 0, key: "campaign.id".to_owned(), detail };
         Err(Problem::faults(vec![fault]))
     }
+}
 
-    fn check_conditions(&self, recorded: Option<&Campaign>) -> Result<(), Problem> {
-        let failed = |what| Err(Problem::new(Code::PreconditionFailed, what));
-        let tag = recorded.map(|recorded| tag(recorded.to_json().as_bytes()));
-        let lists = |name, weakly| lists(&self.headers, name, tag.as_deref(), weakly);
-        if self.headers.contains_key(header::IF_MATCH) && !lists(&header::IF_MATCH, false) {
-            return failed("If-Match: something else is recorded, or nothing");
-        }
-        if lists(&header::IF_NONE_MATCH, true) {
-            return failed("If-None-Match: it is recorded already");
-        }
-        Ok(())
+fn check_conditions(headers: &HeaderMap, recorded: Option<&Campaign>) -> Result<(), Problem> {
+    let failed = |what| Err(Problem::new(Code::PreconditionFailed, what));
+    let tag = recorded.map(|recorded| tag(recorded.to_json().as_bytes()));
+    let lists = |name, weakly| lists(headers, name, tag.as_deref(), weakly);
+    if headers.contains_key(header::IF_MATCH) && !lists(&header::IF_MATCH, false) {
+        return failed("If-Match: something else is recorded, or nothing");
     }
+    if lists(&header::IF_NONE_MATCH, true) {
+        return failed("If-None-Match: it is recorded already");
+    }
+    Ok(())
+}
+
+/// Deletes a campaign of which nothing was ever granted, or that is settled.
+///
+/// From then on its drops and holds are unknown, and its id is free.
+#[utoipa::path(
+    delete, path = "/v1/campaigns/{id}", operation_id = "delete_campaign", tag = "campaigns",
+    params(
+        ("id" = String, Path, example = "try-it"),
+        ("If-Match" = Option<String>, Header, description = "Only if this is what is recorded"),
+    ),
+    responses((status = 204, description = "It is deleted"), DeleteProblems),
+    security(("bearer" = [])),
+)]
+pub(super) async fn delete(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    caller.permits(Need::Operate)?;
+    if app.dispatcher.is_recovering() {
+        return Err(Problem::recovering());
+    }
+    let work = Arc::clone(&app);
+    let deleted = on_thread(move || {
+        let _one_at_a_time = work.putting.lock();
+        let recorded = work.dispatcher.campaign(&id).ok_or_else(unknown)?;
+        check_conditions(&headers, Some(&recorded))?;
+        Ok::<_, Problem>(work.dispatcher.delete(&id))
+    });
+    match deleted.await?? {
+        Ok(pending) => {
+            let ((), mut ticket) = pending.into_parts();
+            app.flusher.durable(&mut ticket).await?;
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        Err(refused) => Err(Problem::of(&app, refused).await),
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::new(Code::UnknownCampaign, Code::UnknownCampaign.row().title)
 }
 
 /// A campaign's text, with its tag.

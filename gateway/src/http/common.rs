@@ -12,7 +12,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 use super::head::{REQUEST_ID, check_accept, check_target, request_id};
 use super::problem::{PROBLEM, Problem};
 use super::trace::trace_id;
-use super::{events, watch};
+use super::{events, orders, watch};
 use crate::access::Caller;
 use crate::app::App;
 use crate::codes::Code;
@@ -79,6 +79,7 @@ pub(super) fn check(app: &App, head: &request::Parts) -> Result<Caller, Problem>
     match head.uri.path() {
         events::PATH => check_accept(&head.headers, &events::KINDS)?,
         path if watch::is_path(path) => check_accept(&head.headers, &[events::STREAM])?,
+        path if orders::is_path(path) => check_accept(&head.headers, &orders::KINDS)?,
         path if path.starts_with("/v1/") => check_accept(&head.headers, &["application/json"])?,
         _ => {}
     }

@@ -7,15 +7,15 @@ use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::body::{ConfirmBody, NoBody, parse_or_default, read};
+use super::body::{ConfirmBody, NoBody, Object, RefundBody, parse_or_default, read, units};
 use super::common::json;
 use super::holds::durable_hold;
-use super::openapi::{ChangeProblems, ExtendProblems, HoldProblems};
+use super::openapi::{ChangeProblems, ExtendProblems, HoldProblems, RefundProblems};
 use super::problem::Problem;
 use super::shown::HoldView;
 use crate::access::Caller;
 use crate::app::App;
-use crate::command::Command;
+use crate::command::{Command, RefundAsk};
 
 type Answered = Result<Response, Problem>;
 
@@ -88,6 +88,40 @@ pub(super) async fn extend(
 ) -> Answered {
     no_body(request).await?;
     answer(&app, &caller, Command::Extend { hold: &hold }).await
+}
+
+/// Takes units of an order back: without lines all that is left.
+///
+/// Refunding what is refunded, or again under the same name, gets the same answer.
+#[utoipa::path(
+    post, path = "/v1/holds/{hold}/refund", operation_id = "refund", tag = "holds",
+    params(("hold" = String, Path)),
+    request_body = RefundBody,
+    responses((status = 200, description = "The order", body = HoldView), RefundProblems),
+    security(("bearer" = [])),
+)]
+pub(super) async fn refund(
+    State(app): State<Arc<App>>,
+    Extension(caller): Extension<Caller>,
+    Path(hold): Path<String>,
+    request: Request,
+) -> Answered {
+    let (head, body) = request.into_parts();
+    let bytes = read(&head.headers, body).await?;
+    let body: RefundBody<'_> = parse_or_default(&bytes)?;
+    let lines = body.lines.as_deref();
+    if lines.is_some_and(<[_]>::is_empty) {
+        // Whoever made a list and found nothing to put there does not mean everything.
+        return Err(Problem::malformed("lines: none; left out it means all"));
+    }
+    let lines = lines.unwrap_or_default().iter();
+    let ask = RefundAsk {
+        hold: &hold,
+        id: body.refund.as_deref(),
+        lines: lines.map(|Object(line)| (&*line.sku, units(line.quantity))).collect(),
+        restock: body.restock,
+    };
+    answer(&app, &caller, Command::Refund(ask)).await
 }
 
 /// Of a call that takes none, or `{}`.

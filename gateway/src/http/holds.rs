@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::Body;
 use jangteo::{Hold, HoldOrWait, Pending, WaitState};
 
-use super::body::{HoldBody, Object, parse, read};
+use super::body::{HoldBody, Object, parse, read, units};
 use super::common::json;
 use super::head::idempotency_key;
 use super::openapi::{FindProblems, TakeProblems};
@@ -37,8 +37,7 @@ where
     let bytes = read(headers, body).await?;
     let key = idempotency_key(headers)?;
     let body: HoldBody<'_> = parse(&bytes)?;
-    let quantity = |quantity: u64| u32::try_from(quantity).unwrap_or(u32::MAX);
-    let lines = body.lines.iter().map(|Object(line)| (&*line.sku, quantity(line.quantity)));
+    let lines = body.lines.iter().map(|Object(line)| (&*line.sku, units(line.quantity)));
     let ask = HoldAsk {
         drop,
         customer: body.customer.as_deref(),

@@ -99,10 +99,10 @@ fn finish(path: &str, operation: &mut Operation) {
             never_null(schema);
         }
     }
-    // A call on a hold can be made without a body.
-    if path.starts_with("/v1/holds/")
-        && let Some(RefOr::T(body)) = &mut operation.request_body
-    {
+    // A call on a hold can be made without a body, and so can a turn of a drop and a settlement.
+    let bare = path.starts_with("/v1/holds/")
+        || ["/pause", "/resume", "/close", "/settle"].iter().any(|turn| path.ends_with(turn));
+    if bare && let Some(RefOr::T(body)) = &mut operation.request_body {
         body.required = Some(Required::False);
     }
 }
@@ -221,12 +221,34 @@ problems! {
         UnknownHold, Expired, WrongState, Closed, UnsupportedMediaType, Unavailable,
         OutcomeUnknown
     ];
+    /// Of refunding an order.
+    RefundProblems: [
+        UnknownHold, UnknownSku, Conflict, Expired, WrongState, UnsupportedMediaType, Unavailable,
+        OutcomeUnknown
+    ];
+    /// Of pausing, resuming or closing a drop.
+    TurnProblems: [UnknownDrop, WrongState, UnsupportedMediaType, Unavailable, OutcomeUnknown];
+    /// Of setting the stock of an item.
+    StockProblems: [
+        UnknownDrop, UnknownSku, Conflict, WrongState, UnsupportedMediaType, Unavailable,
+        OutcomeUnknown
+    ];
     /// Of reading a wait.
     WaitProblems: [UnknownWait, OutcomeUnknown];
     /// Of leaving the line.
     LeaveProblems: [UnknownWait, WrongState, UnsupportedMediaType, Unavailable, OutcomeUnknown];
     /// Of reading a campaign.
     CampaignProblems: [UnknownCampaign];
+    /// Of deleting a campaign.
+    DeleteProblems: [
+        UnknownCampaign, WrongState, PreconditionFailed, Unavailable, Overloaded, OutcomeUnknown
+    ];
+    /// Of asking what a campaign came to.
+    ReportProblems: [UnknownCampaign, OutcomeUnknown];
+    /// Of settling a campaign.
+    SettleProblems: [
+        UnknownCampaign, WrongState, Conflict, UnsupportedMediaType, Unavailable, OutcomeUnknown
+    ];
     /// Of putting a campaign.
     PutProblems: [
         Conflict, PreconditionFailed, UnsupportedMediaType, InvalidCampaign, Unavailable,

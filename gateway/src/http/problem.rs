@@ -54,6 +54,14 @@ struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<CampaignFault>, required = false)]
     faults: Option<Box<[CampaignFault]>>,
+    /// `conflict` of a campaign: the drop that is fixed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    drop: Option<String>,
+    /// Likewise: the key that would change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, example = "items[0].price")]
+    key: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -135,17 +143,18 @@ impl Problem {
     }
 
     /// The engine cannot put a campaign; `key` is the first that it would change.
-    pub(super) fn of_engine(error: Error, key: Option<&str>) -> Self {
+    pub(super) fn of_engine(error: Error) -> Self {
+        let detail = error.to_string();
         match error {
-            Error::Conflict { drop, key: file } => {
-                let key = key.unwrap_or(&file);
-                Self::new(Code::Conflict, format!("{drop} is fixed: {key} cannot change"))
+            Error::Conflict { drop, key } => {
+                let members = Members { drop: Some(drop), key: Some(key), ..Members::default() };
+                Self { members, ..Self::new(Code::Conflict, detail) }
             }
             Error::Unavailable => Self::new(Code::Unavailable, Code::Unavailable.row().title),
             Error::OutcomeUnknown => OutcomeUnknown.into(),
-            Error::TooMany(_) => Self::new(Code::TooLarge, error.to_string()),
+            Error::TooMany(_) => Self::new(Code::TooLarge, detail),
             _ => {
-                tracing::error!("a campaign: {error}");
+                tracing::error!("a campaign: {detail}");
                 Self::new(Code::Unavailable, Code::Unavailable.row().title)
             }
         }

@@ -11,7 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::common::{Common, check};
-use super::{audit, campaigns, drops, events, health, hold, holds, metrics, openapi, waits, watch};
+use super::{
+    audit, campaigns, drops, events, health, hold, holds, ledger, lifecycle, metrics, openapi,
+    orders, waits, watch,
+};
 use crate::access::Access;
 use crate::app::App;
 use crate::drain;
@@ -41,14 +44,22 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(holds::find, holds::post))
         .routes(routes!(watch::get))
         .routes(routes!(audit::get))
+        .routes(routes!(orders::get))
         .routes(routes!(events::get))
         .routes(routes!(hold::get))
         .routes(routes!(hold::confirm))
         .routes(routes!(hold::release))
         .routes(routes!(hold::extend))
+        .routes(routes!(hold::refund))
+        .routes(routes!(lifecycle::pause))
+        .routes(routes!(lifecycle::resume))
+        .routes(routes!(lifecycle::close))
+        .routes(routes!(lifecycle::stock))
         .routes(routes!(waits::get, waits::leave))
         .routes(routes!(campaigns::list))
-        .routes(routes!(campaigns::one, campaigns::put))
+        .routes(routes!(campaigns::one, campaigns::put, campaigns::delete))
+        .routes(routes!(ledger::report))
+        .routes(routes!(ledger::settle))
         .routes(routes!(metrics::get))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))

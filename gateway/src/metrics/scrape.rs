@@ -45,6 +45,7 @@ impl Collector for Scrape {
         units(&sales, &mut page)?;
         requests(app, &mut page)?;
         journal(engine, &mut page)?;
+        webhooks(app, engine, &mut page)?;
         service(app, engine, &sales, &mut page)?;
         process(app, &mut page)
     }
@@ -93,7 +94,7 @@ fn holds(app: &App, sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {
     let of_no_drop = counts.seen(None).map(|(outcome, count)| ("", outcome, count));
     let of_drops = sales.iter().flat_map(|sale| {
         let seen = counts.seen(Some(sale.index()));
-        seen.map(|(outcome, count)| (sale.campaign().id.as_str(), outcome, count))
+        seen.map(|(outcome, count)| (sale.campaign_id(), outcome, count))
     });
     for (campaign, outcome, count) in of_no_drop.chain(of_drops) {
         *sums.entry((campaign, outcome)).or_default() += count;
@@ -198,6 +199,24 @@ fn journal(engine: &Engine, page: &mut Page<'_>) -> fmt::Result {
     }
     let help = "By how much the hold that should have expired first is late, in seconds";
     page.gauge("jangteo_expiry_lag_seconds", help, seconds(figures.expiry_lag_ms))
+}
+
+fn webhooks(app: &App, engine: &Engine, page: &mut Page<'_>) -> fmt::Result {
+    let hosts = app.metrics.webhooks.get().map(|counts| counts.shown(engine)).unwrap_or_default();
+    let help = "Attempts to deliver an event to an endpoint, by what came of it";
+    let mut metric = page.metric("jangteo_webhook_deliveries", help, MetricType::Counter);
+    for (host, (outcomes, _)) in &hosts {
+        for (outcome, count) in outcomes {
+            metric.counter(&[("endpoint", host.as_str()), ("outcome", outcome)], *count)?;
+        }
+    }
+    let help = "Events that an endpoint has not got yet, or that were not looked at for it";
+    let mut metric = page.metric("jangteo_webhook_lag_events", help, MetricType::Gauge);
+    for (host, (_, behind)) in &hosts {
+        let labels = [("endpoint", host.as_str())];
+        behind.map_or(Ok(()), |behind| metric.gauge(&labels, behind))?;
+    }
+    Ok(())
 }
 
 fn service(app: &App, engine: &Engine, sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {

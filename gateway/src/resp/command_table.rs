@@ -55,11 +55,12 @@ impl Command {
 }
 
 /// The search goes from the front, so what a crowd sends stands there.
-static COMMANDS: [Command; 24] = [
+static COMMANDS: [Command; 25] = [
     command("drop.hold", (6, ANY), WRITE, sale::hold).keyed(),
     command("drop.confirm", (2, 3), WRITE, sale::confirm),
     command("drop.release", (2, 2), WRITE, sale::release),
     command("drop.extend", (2, 2), WRITE, sale::extend),
+    command("drop.refund", (2, ANY), WRITE, sale::refund),
     command("drop.get", (2, 2), READ, sale::get),
     command("drop.find", (3, 3), READ, sale::find).keyed(),
     command("drop.waiting", (2, 2), READ, sale::waiting),

@@ -334,6 +334,7 @@ fn call_of(request: &Result<Request<'_>, super::BadRequest<'_>>) -> Call {
             SaleCommand::Confirm { .. } => Call::Confirm,
             SaleCommand::Release { .. } => Call::Release,
             SaleCommand::Extend { .. } => Call::Extend,
+            SaleCommand::Refund(_) => Call::Refund,
             SaleCommand::Get { .. } => Call::Get,
             SaleCommand::Find { .. } => Call::Find,
             SaleCommand::Waiting { .. } => Call::Wait,

@@ -47,7 +47,7 @@ pub use frame::{Args, Frame, Parser, ProtocolError, encode_command};
 pub use info::ServerFacts;
 pub use reply::{Protocol, Reply};
 pub use request::Request;
-pub use sale_command::{HoldCommand, ListCommand, SaleCommand};
+pub use sale_command::{HoldCommand, ListCommand, RefundCommand, SaleCommand};
 pub use serve::serve;
 pub(crate) use serve::serve_app;
 pub use session::{After, Session};

@@ -32,6 +32,8 @@ pub enum SaleCommand<'a> {
         /// The hold's id.
         hold: &'a str,
     },
+    /// `DROP.REFUND`: units of an order come back.
+    Refund(RefundCommand<'a>),
     /// `DROP.GET`: show a hold.
     Get {
         /// The hold's id.
@@ -74,6 +76,7 @@ impl SaleCommand<'_> {
             Self::Confirm { .. } => "drop.confirm",
             Self::Release { .. } => "drop.release",
             Self::Extend { .. } => "drop.extend",
+            Self::Refund(_) => "drop.refund",
             Self::Get { .. } => "drop.get",
             Self::Find { .. } => "drop.find",
             Self::Waiting { .. } => "drop.waiting",
@@ -101,6 +104,17 @@ pub struct HoldCommand<'a> {
     pub wait: bool,
     /// Answer with the hold's id or the refusal's word alone.
     pub brief: bool,
+}
+
+/// `DROP.REFUND hold [ID r] [numlines sku qty ...]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefundCommand<'a> {
+    /// The hold's id.
+    pub hold: &'a str,
+    /// Names the refund.
+    pub id: Option<&'a str>,
+    /// Items and how many units of each, as sent; none for all that is left.
+    pub lines: SmallVec<[(&'a str, u32); 2]>,
 }
 
 /// `DROP.LIST [PHASE p] [LIMIT n] [AFTER id]`.
@@ -156,6 +170,24 @@ pub(super) fn release(mut args: Args<'_>) -> Parsed<'_> {
 
 pub(super) fn extend(mut args: Args<'_>) -> Parsed<'_> {
     Ok(Request::Sale(SaleCommand::Extend { hold: word(&mut args, "hold")? }))
+}
+
+pub(super) fn refund(mut args: Args<'_>) -> Parsed<'_> {
+    let hold = word(&mut args, "hold")?;
+    let mut rest = args.clone();
+    let named = rest.next().is_some_and(|option| option.eq_ignore_ascii_case(b"id"));
+    let id = if named {
+        args = rest;
+        Some(word(&mut args, "refund")?)
+    } else {
+        None
+    };
+    let lines = if args.is_empty() { SmallVec::new() } else { lines(&mut args)? };
+    if args.is_empty() {
+        Ok(Request::Sale(SaleCommand::Refund(RefundCommand { hold, id, lines })))
+    } else {
+        Err(BadRequest::Syntax)
+    }
 }
 
 pub(super) fn get(mut args: Args<'_>) -> Parsed<'_> {

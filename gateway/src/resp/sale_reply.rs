@@ -3,12 +3,12 @@
 use jangteo::{Hold, HoldOrWait, ItemView, Phase, Refusal, SaleView, Ticket};
 
 use super::reply::Reply;
-use super::sale_command::{HoldCommand, ListCommand, SaleCommand};
+use super::sale_command::{HoldCommand, ListCommand, RefundCommand, SaleCommand};
 use super::session::{AUTHENTICATION_REQUIRED, LOADING};
 use super::wait_reply::{WAIT, write_wait};
 use crate::access::{Caller, Denied};
 use crate::codes::Code;
-use crate::command::{Answer, Command, Filter, HoldAsk, Refused};
+use crate::command::{Answer, Command, Filter, HoldAsk, RefundAsk, Refused};
 use crate::dispatch::Dispatcher;
 use crate::limits::{DROPS_LISTED, DROPS_LISTED_MAX};
 
@@ -64,7 +64,9 @@ pub(super) fn answer<'a>(
             views.iter().for_each(|view| write_drop(view, reply));
             None
         }
-        Ok(Answer::Audit(_)) => unreachable!("no command of this wire asks for an audit"),
+        Ok(Answer::Audit(_) | Answer::Changed(_) | Answer::Orders(_) | Answer::Report(_)) => {
+            unreachable!("no command of this wire asks for that")
+        }
         Err(Refused::Denied(denied)) => {
             write_denied(denied, verb, reply);
             None
@@ -89,6 +91,9 @@ fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
         SaleCommand::Confirm { hold, payment } => Command::Confirm { hold, payment },
         SaleCommand::Release { hold } => Command::Release { hold },
         SaleCommand::Extend { hold } => Command::Extend { hold },
+        SaleCommand::Refund(RefundCommand { hold, id, lines }) => {
+            Command::Refund(RefundAsk { hold, id, lines, restock: None })
+        }
         SaleCommand::Get { hold } => Command::Get { hold },
         SaleCommand::Find { drop, customer } => Command::Find { drop, customer: Some(customer) },
         SaleCommand::Waiting { wait } => Command::Wait { wait },

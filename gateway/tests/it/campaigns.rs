@@ -63,15 +63,18 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
         (answer.status, answer.json())
     };
     let line = "PUT /v1/campaigns/t?dry_run=true";
-    assert_eq!(run(line, &file), (200, json!({"outcome": "unchanged", "changes": []})));
+    let same = json!({"outcome": "unchanged", "changes": [], "drops": []});
+    assert_eq!(run(line, &file), (200, same));
     let more = file.replace("stock = 9", "stock = 8").replace("\"test\"", "\"other\"");
-    let expected = json!({"outcome": "replaced", "changes": [
+    let drops = json!([{"drop": "t-1", "what": "replaced"}, {"drop": "t-2", "what": "replaced"}]);
+    let expected = json!({"outcome": "changed", "drops": drops, "changes": [
         {"key": "campaign.title", "from": "test", "to": "other"},
         {"key": "items[0].stock", "from": 9, "to": 8},
     ]});
     assert_eq!(run(line, &more), (200, expected));
     let new = run("PUT /v1/campaigns/u?dry_run=true", &other("u"));
-    assert_eq!(new, (200, json!({"outcome": "created", "changes": []})));
+    let drops = json!([{"drop": "u-1", "what": "added"}, {"drop": "u-2", "what": "added"}]);
+    assert_eq!(new, (200, json!({"outcome": "created", "changes": [], "drops": drops})));
     let stays = http(shop.service.http(), "GET /v1/campaigns/t", &[], "").json();
     assert_eq!(stays["items"][0]["stock"], 9);
     assert_eq!(http(shop.service.http(), "GET /v1/campaigns/u", &[], "").status, 404);
@@ -81,9 +84,20 @@ fn a_dry_run_says_what_would_change_and_changes_nothing() {
     for line in [line, PUT] {
         let fixed = put(&shop, line, &[], &more);
         assert_eq!((fixed.status, fixed.code().as_str()), (409, "conflict"), "{line}");
-        let detail = fixed.json()["detail"].as_str().unwrap().to_owned();
-        assert!(detail.contains("t-1") && detail.contains("campaign.title"), "{detail}");
+        let problem = fixed.json();
+        assert_eq!((&problem["drop"], &problem["key"]), (&json!("t-1"), &json!("items[0].stock")));
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.contains("t-1") && detail.contains("items[0].stock"), "{detail}");
     }
+    let titled = file.replace("\"test\"", "\"other\"");
+    let drops = json!([{"drop": "t-1", "what": "changed"}, {"drop": "t-2", "what": "changed"}]);
+    let expected = json!({"outcome": "changed", "drops": drops,
+        "changes": [{"key": "campaign.title", "from": "test", "to": "other"}]});
+    assert_eq!(run(line, &titled), (200, expected));
+    assert_eq!(put(&shop, PUT, &[], &titled).status, 200, "a title may change");
+    let shown = http(shop.service.http(), "GET /v1/drops/t-1", &[], "").json();
+    assert_eq!((&shown["title"], &shown["phase"]), (&json!("other"), &json!("open")));
+    assert_eq!(put(&shop, PUT, &[], &file).status, 200);
     assert_eq!(put(&shop, PUT, &[], &file).status, 200, "the same again is no change");
 }
 
@@ -152,6 +166,31 @@ fn a_campaign_with_faults_is_refused_whole() {
 }
 
 #[test]
+fn a_campaign_is_deleted_until_something_of_it_is_granted() {
+    let shop = shop();
+    let address = shop.service.http();
+    let delete = |headers: &[&str]| http(address, "DELETE /v1/campaigns/t", headers, "");
+    assert_eq!(delete(&["If-Match: \"x\""]).code(), "precondition_failed");
+    let tag = http(address, "GET /v1/campaigns/t", &[], "").header("etag").unwrap().to_owned();
+    let gone = delete(&[&format!("If-Match: {tag}")]);
+    assert_eq!((gone.status, gone.body.as_str()), (204, ""));
+    for line in ["GET /v1/campaigns/t", "DELETE /v1/campaigns/t"] {
+        assert_eq!(http(address, line, &[], "").code(), "unknown_campaign", "{line}");
+    }
+    assert_eq!(http(address, "GET /v1/drops/t-1", &[], "").code(), "unknown_drop");
+
+    let file = campaign_file("", &items(&[("a", 9)]));
+    assert_eq!(put(&shop, PUT, &[], &file).status, 201, "a new campaign");
+    shop.clock.advance(60_000);
+    shop.engine.tick();
+    let body = r#"{"customer":"c-1","lines":[{"sku":"a","quantity":1}]}"#;
+    let json = "Content-Type: application/json";
+    assert_eq!(http(address, "POST /v1/drops/t-1/holds", &[json], body).status, 201);
+    assert_eq!(delete(&[]).code(), "wrong_state");
+    assert_eq!(http(address, "GET /v1/campaigns/t", &[], "").status, 200);
+}
+
+#[test]
 fn campaigns_are_listed_by_id_page_by_page() {
     let shop = shop();
     for id in ["z", "b"] {
@@ -170,7 +209,7 @@ fn campaigns_are_listed_by_id_page_by_page() {
 }
 
 #[test]
-fn only_an_operator_puts_a_campaign_and_no_other_file_is_read() {
+fn only_an_operator_puts_or_deletes_a_campaign_and_no_other_file_is_read() {
     let guarded = Guarded::open("", &items(&[("a", 9)]), None);
     let broken = "not a campaign";
     for (credential, status) in [
@@ -183,5 +222,9 @@ fn only_an_operator_puts_a_campaign_and_no_other_file_is_read() {
         let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
         let answer = http(guarded.shop.service.http(), PUT, &headers, broken);
         assert_eq!(answer.status, status);
+        let line = "DELETE /v1/campaigns/none";
+        let deleted = http(guarded.shop.service.http(), line, &headers[..1], "");
+        let expected = if status == 422 { 404 } else { status };
+        assert_eq!(deleted.status, expected);
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use jangteo::Durability;
@@ -28,6 +29,13 @@ impl Files {
         let path = self.0.path().join(name);
         std::fs::write(&path, text).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// Likewise, where only its owner may read it.
+    pub(crate) fn secret(&self, name: &str, text: &str) -> String {
+        let path = self.file(name, text);
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        path
     }
 
     fn command(&self, more: &[&str], environment: &[(&str, &str)]) -> Command {
@@ -390,15 +398,15 @@ fn every_key_that_is_read_is_in_the_table() {
         ("rate_limits.", "[rate_limits]\nzz = 1\n"),
         ("keys[].", "[[keys]]\nzz = 1\n"),
         ("token_keys[].", "[[token_keys]]\nzz = 1\n"),
+        ("webhooks[].", "[[webhooks]]\nzz = 1\n"),
     ];
     let mut read_keys = BTreeSet::new();
     for (prefix, text) in tables {
         let bad = read(text, &[], Flags::default()).unwrap_err().to_string();
         let known = bad.split("known here: ").nth(1).unwrap().lines().next().unwrap();
         for key in known.split(", ") {
-            let nested = ["tls", "keys", "token_keys", "limits", "rate_limits"].contains(&key)
-                && prefix.is_empty();
-            if !nested {
+            let tables = ["tls", "keys", "token_keys", "limits", "rate_limits", "webhooks"];
+            if !(prefix.is_empty() && tables.contains(&key)) {
                 read_keys.insert(format!("{prefix}{key}"));
             }
         }
@@ -410,6 +418,10 @@ fn every_key_that_is_read_is_in_the_table() {
 fn the_reference_file_in_the_documents_is_valid() {
     let text = include_str!("../../../docs/operating.md");
     let file = text.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let config = read(file, &[], Flags::default()).unwrap_or_else(|bad| panic!("{bad}"));
+    let secret = Files::new();
+    let secret = secret.secret("secret", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n");
+    let file = file.replace("/etc/jangteo/webhooks.secret", &secret);
+    let config = read(&file, &[], Flags::default()).unwrap_or_else(|bad| panic!("{bad}"));
     assert_eq!(config.keyring().unwrap().counts(), (2, 1));
+    assert_eq!(config.webhooks.len(), 1);
 }

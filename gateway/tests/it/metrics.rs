@@ -80,7 +80,9 @@ fn what_happened_is_told() {
     shop.engine.tick();
     let seen = scrape(shop.service.http());
     assert_eq!(seen["jangteo_expiry_lag_seconds"], 0.0);
-    assert_eq!(seen["jangteo_units{drop=\"t-1\",sku=\"a\",state=\"available\"}"], 1.0);
+    let units = ["available", "held", "sold"]
+        .map(|state| seen[&format!("jangteo_units{{drop=\"t-1\",sku=\"a\",state=\"{state}\"}}")]);
+    assert_eq!(units, [0.0, 1.0, 1.0], "the unit that expired is c-3's, who waited");
 }
 
 #[test]

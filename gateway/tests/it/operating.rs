@@ -6,11 +6,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use jangteo::{Durability, Engine};
+use jangteo_gateway::Webhooks;
 use jangteo_gateway::access::{Access, Key, Keyring, Scope};
+use jangteo_gateway::webhooks::{Wanted, Webhook};
 use rustix::process::Signal;
 
 use crate::clients::{Resp, http};
 use crate::process::{Served, serve};
+use crate::receiver::nobody_listens;
 use crate::shop::{OPENS_MS, Shop, campaign_file, items};
 
 #[test]
@@ -115,7 +118,23 @@ fn every_metric_is_documented_and_every_dashboard_and_alert_asks_for_one_that_ex
     let options = Engine::options().data(directory.path()).segment_bytes(1 << 20);
     let shop = Shop::with(options, OPENS_MS, &campaign_file("", &goods));
     Resp::connect(shop.service.resp()).one("DROP.HOLD t-1 c-1 1 a 1");
-    let text = http(shop.service.http(), "GET /metrics", &[], "").body;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let webhook = Webhook {
+        address: format!("http://{}/", nobody_listens()).parse().unwrap(),
+        secrets: "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD".parse().unwrap(),
+        wanted: Wanted::everything(),
+    };
+    let webhooks = {
+        let _within = runtime.enter();
+        Webhooks::start(shop.engine.clone(), directory.path(), vec![webhook]).unwrap()
+    };
+    shop.service.measure(&webhooks);
+    // It shows as soon as somebody is on the way.
+    let text = (0..1_000)
+        .map(|_| http(shop.service.http(), "GET /metrics", &[], "").body)
+        .find(|text| text.contains("jangteo_webhook_lag_events{"))
+        .expect("a webhook is measured");
+    runtime.block_on(webhooks.stop());
     let series: BTreeSet<String> = text
         .lines()
         .filter(|line| !line.starts_with('#'))

@@ -9,26 +9,27 @@ use crate::clients::{Resp, connect, http, read_to_end};
 use crate::openapi;
 use crate::tokens::{Guarded, bearer, claims, token};
 
-/// An item that costs something, one that does not, and one that is soon sold out.
+/// An item that costs something, one that does not, and one of which there are few.
 const ITEMS: &str = "[[items]]\nsku = \"a\"\ntitle = \"a\"\nprice = 1000\nstock = \"unlimited\"\n\
     [[items]]\nsku = \"free\"\ntitle = \"free\"\nprice = 0\nstock = \"unlimited\"\n\
-    [[items]]\nsku = \"few\"\ntitle = \"few\"\nprice = 1000\nstock = 1\n";
+    [[items]]\nsku = \"few\"\ntitle = \"few\"\nprice = 9\nstock = 9\n";
 
 /// Who calls, in the order of the columns below. Holds and waits are `c-1`'s.
 const CALLERS: [&str; 6] = ["nobody", "a liar", "c-1", "c-2", "sell", "operate"];
 
 /// What a call is made of: `{hold}` is a priced hold of `c-1`'s, `{free}` one that costs nothing,
-/// `{wait}` a wait, each new for every cell.
+/// `{order}` a confirmed one, `{wait}` a wait, each new for every cell.
 type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 
 const GOOD: &str = r#"{"lines":[{"sku":"a","quantity":1}]}"#;
 const FOR_C1: &str = r#"{"customer":"c-1","lines":[{"sku":"a","quantity":1}]}"#;
 const WAITS: &str = r#"{"customer":"c-1","lines":[{"sku":"few","quantity":1}],"wait":true}"#;
 const PAID: &str = r#"{"payment":"p"}"#;
+const FEW: &str = r#"{"sku":"few","total":10,"was":9}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 33] = [
+const HTTP: [Row; 49] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
@@ -41,6 +42,14 @@ const HTTP: [Row; 33] = [
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-1/holds",                WAITS,  [401, 401, 202, 403, 202, 202]),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-1/holds?customer=c-1",    "",     [401, 401, 200, 403, 200, 200]),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-1/holds",                 "",     [401, 401, 200, 200, 400, 400]),
+    ("/v1/drops/{drop}/pause",   "POST /v1/drops/t-2/pause",                "",     [401, 401, 403, 403, 403, 200]),
+    ("/v1/drops/{drop}/resume",  "POST /v1/drops/t-2/resume",               "{}",   [401, 401, 403, 403, 403, 200]),
+    ("/v1/drops/{drop}/stock",   "POST /v1/drops/t-2/stock",                FEW,    [401, 401, 403, 403, 403, 200]),
+    ("/v1/drops/{drop}/stock",   "POST /v1/drops/t-2/stock",                "{}",   [400, 400, 400, 400, 400, 400]),
+    ("/v1/drops/{drop}/close",   "POST /v1/drops/t-2/close",                "",     [401, 401, 403, 403, 403, 200]),
+    ("/v1/drops/{drop}/close",   "POST /v1/drops/none/close",               "",     [401, 401, 403, 403, 403, 404]),
+    ("/v1/drops/{drop}/orders",  "GET /v1/drops/t-1/orders",                "",     [401, 401, 403, 403, 403, 200]),
+    ("/v1/drops/{drop}/orders",  "GET /v1/drops/none/orders",               "",     [401, 401, 403, 403, 403, 404]),
     ("/v1/drops/{drop}/audit",   "GET /v1/drops/t-1/audit",                 "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/events",              "GET /v1/events?limit=1",                  "",     [401, 401, 403, 403, 403, 404]),
     ("/v1/holds/{hold}",         "GET /v1/holds/{hold}",                    "",     [401, 401, 200, 404, 200, 200]),
@@ -51,12 +60,20 @@ const HTTP: [Row; 33] = [
     ("/v1/holds/{hold}/confirm", "POST /v1/holds/{hold}/confirm",           "{",    [400, 400, 400, 400, 400, 400]),
     ("/v1/holds/{hold}/release", "POST /v1/holds/{hold}/release",           "",     [401, 401, 200, 404, 200, 200]),
     ("/v1/holds/{hold}/extend",  "POST /v1/holds/{hold}/extend",            "",     [401, 401, 200, 404, 200, 200]),
+    ("/v1/holds/{hold}/refund",  "POST /v1/holds/{order}/refund",           "",     [401, 401, 403, 403, 200, 200]),
+    ("/v1/holds/{hold}/refund",  "POST /v1/holds/none/refund",              "{}",   [401, 401, 403, 403, 404, 404]),
+    ("/v1/holds/{hold}/refund",  "POST /v1/holds/{order}/refund",           "{",    [400, 400, 400, 400, 400, 400]),
     ("/v1/waits/{wait}",         "GET /v1/waits/{wait}",                    "",     [401, 401, 200, 404, 200, 200]),
     ("/v1/waits/{wait}",         "DELETE /v1/waits/{wait}",                 "",     [401, 401, 204, 404, 204, 204]),
     ("/v1/waits/{wait}",         "DELETE /v1/waits/none",                   "",     [401, 401, 404, 404, 404, 404]),
     ("/v1/campaigns",            "GET /v1/campaigns",                       "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                     "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "PUT /v1/campaigns/t",                     "{",    [401, 401, 403, 403, 403, 422]),
+    ("/v1/campaigns/{id}",       "DELETE /v1/campaigns/none",               "",     [401, 401, 403, 403, 403, 404]),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/t/report",             "",     [401, 401, 403, 403, 403, 200]),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/none/report",          "",     [401, 401, 403, 403, 403, 404]),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",            "",     [401, 401, 403, 403, 403, 409]),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",            "{",    [400, 400, 400, 400, 400, 400]),
     ("/openapi.json",            "GET /openapi.json",                       "",     [200; 6]),
     ("/metrics",                 "GET /metrics",                            "",     [401, 401, 403, 403, 403, 200]),
     ("/livez",                   "GET /livez",                              "",     [200; 6]),
@@ -66,7 +83,7 @@ const HTTP: [Row; 33] = [
 
 /// The same over RESP: the beginning of the reply. A stranger is told so first, as Redis does.
 #[rustfmt::skip]
-const RESP: [(&str, [&str; 6]); 40] = [
+const RESP: [(&str, [&str; 6]); 42] = [
     ("HELLO 3",                           [HELLO_FIRST, HELLO_FIRST, "%7", "%7", "%7", "%7"]),
     ("AUTH jt_2",                         [WRONGPASS; 6]),
     ("QUIT",                              ["+OK"; 6]),
@@ -105,6 +122,8 @@ const RESP: [(&str, [&str; 6]); 40] = [
     ("DROP.CONFIRM {free}",               [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
     ("DROP.RELEASE {hold}",               [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
     ("DROP.EXTEND {hold}",                [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
+    ("DROP.REFUND {order}",               [NOAUTH, NOAUTH, NO_REFUND, NO_REFUND, "*", "*"]),
+    ("DROP.REFUND {order} 1 a 0",         ["-ERR malformed: quantity"; 6]),
     ("DROP.WAITING {wait}",               [NOAUTH, NOAUTH, "*6", "-NOWAIT", "*6", "*6"]),
     ("DROP.LEAVE {wait}",                 [NOAUTH, NOAUTH, "+OK", "-NOWAIT", "+OK", "+OK"]),
 ];
@@ -116,17 +135,23 @@ const UNKNOWN: &str = "-ERR unknown command 'GET'";
 const NOT_YOURS: &str =
     "-NOPERM this user has no permissions to access one of the keys used as arguments";
 const NO_CONFIRM: &str = "-NOPERM this user has no permissions to run the 'drop.confirm' command";
+const NO_REFUND: &str = "-NOPERM this user has no permissions to run the 'drop.refund' command";
 
 fn hold(guarded: &Guarded, sku: &str) -> Hold {
     let sale = guarded.shop.engine.sale("t-1").unwrap();
     sale.hold(&HoldRequest::new("c-1").line(sku, 1)).unwrap().wait().unwrap()
 }
 
+fn order(guarded: &Guarded) -> Hold {
+    let id = hold(guarded, "a").id;
+    guarded.shop.engine.sale("t-1").unwrap().confirm(&id, Some("p")).unwrap().wait().unwrap()
+}
+
 fn wait(guarded: &Guarded) -> Wait {
     let sale = guarded.shop.engine.sale("t-1").unwrap();
     loop {
         let asked = sale.hold_or_wait(&HoldRequest::new("c-1").line("few", 1)).unwrap();
-        // The first asks while there is one.
+        // Whoever asks while there are some gets one.
         if let HoldOrWait::Wait(wait) = asked.wait().unwrap() {
             return wait;
         }
@@ -158,10 +183,11 @@ fn every_caller_may_over_http_what_the_table_says_and_nothing_else() {
     for (_, line, body, statuses) in HTTP {
         for ((caller, credential), status) in CALLERS.iter().zip(&credentials).zip(statuses) {
             let (priced, free) = (hold(&guarded, "a"), hold(&guarded, "free"));
-            let wait = wait(&guarded);
+            let (order, wait) = (order(&guarded), wait(&guarded));
             let line = line
                 .replace("{hold}", &priced.id.to_string())
                 .replace("{free}", &free.id.to_string())
+                .replace("{order}", &order.id.to_string())
                 .replace("{wait}", &wait.id.to_string());
             let header = credential.as_deref().map(bearer);
             let headers: Vec<&str> = header.iter().map(String::as_str).collect();
@@ -178,8 +204,8 @@ fn every_caller_may_over_http_what_the_table_says_and_nothing_else() {
                 _ => {}
             }
             if status >= 400 {
-                let states = (state(&guarded, &priced), state(&guarded, &free));
-                assert_eq!(states, ("held", "held"), "{line} by {caller}");
+                let states = [&priced, &free, &order].map(|hold| state(&guarded, hold));
+                assert_eq!(states, ["held", "held", "confirmed"], "{line} by {caller}");
                 assert!(still_waits(&guarded, &wait), "{line} by {caller}");
             }
         }
@@ -220,10 +246,11 @@ fn every_caller_may_over_resp_what_the_table_says_and_nothing_else() {
     for (command, replies) in RESP {
         for ((caller, credential), expected) in CALLERS.iter().zip(&credentials).zip(replies) {
             let (priced, free) = (hold(&guarded, "a"), hold(&guarded, "free"));
-            let wait = wait(&guarded);
+            let (order, wait) = (order(&guarded), wait(&guarded));
             let command = command
                 .replace("{hold}", &priced.id.to_string())
                 .replace("{free}", &free.id.to_string())
+                .replace("{order}", &order.id.to_string())
                 .replace("{wait}", &wait.id.to_string());
             // A stranger's ECHO, by which the client sees the end, would be refused as well.
             let mut client = Resp::connect(guarded.shop.service.resp());
@@ -237,8 +264,8 @@ fn every_caller_may_over_resp_what_the_table_says_and_nothing_else() {
             }
             assert!(lines.starts_with(expected), "{command} by {caller}: {lines}");
             if expected.starts_with('-') {
-                let states = (state(&guarded, &priced), state(&guarded, &free));
-                assert_eq!(states, ("held", "held"), "{command} by {caller}");
+                let states = [&priced, &free, &order].map(|hold| state(&guarded, hold));
+                assert_eq!(states, ["held", "held", "confirmed"], "{command} by {caller}");
                 assert!(still_waits(&guarded, &wait), "{command} by {caller}");
             }
         }

@@ -50,6 +50,45 @@ fn a_hold_is_shown_as_a_map_or_as_its_flat_form() {
 }
 
 #[test]
+fn an_order_comes_back_and_a_pause_hides_the_deadline() {
+    let shop = Shop::open("", &[("a", 9), ("b", 2)]);
+    let mut client = Resp::connect(shop.service.resp());
+    let id = client.one("DROP.HOLD t-1 c-1 2 a 2 b 1 BRIEF");
+    let id = id_of(&id);
+    let expires = i64::try_from(OPENS_MS).unwrap() + 600_000;
+    let deadline = |at: i64| format!("$13 expires_at_ms :{at} ");
+    assert!(client.one(&format!("DROP.GET {id}")).contains(&deadline(expires)));
+    shop.engine.sale("t-1").unwrap().pause().unwrap().wait().unwrap();
+    let paused = client.one(&format!("DROP.GET {id}"));
+    assert!(paused.contains("$4 held") && paused.contains(&deadline(-1)), "{paused}");
+    assert_eq!(client.one("DROP.HOLD t-1 c-2 1 a 1"), "-PAUSED");
+    assert_eq!(client.one("DROP.HOLD t-1 c-2 1 a 1 BRIEF"), "$6 PAUSED");
+    assert!(
+        client.one("DROP.LIST PHASE paused").starts_with("*1 *8 $2 id $3 t-1 $5 phase $6 paused")
+    );
+    shop.clock.advance(5_000);
+    shop.engine.sale("t-1").unwrap().resume().unwrap().wait().unwrap();
+    assert!(client.one(&format!("DROP.GET {id}")).contains(&deadline(expires + 5_000)));
+
+    assert_eq!(client.one(&format!("DROP.REFUND {id}")), "-WRONGSTATE");
+    let order = client.one(&format!("DROP.CONFIRM {id} p-1"));
+    // What came back is in the stock; the lines are those that were bought.
+    assert_eq!(client.one(&format!("DROP.REFUND {id} ID r 1 a 1")), order);
+    assert_eq!(client.one(&format!("DROP.REFUND {id} ID r 1 a 1")), order);
+    assert_eq!(client.one(&format!("DROP.REFUND {id} ID r 1 a 2")), "-CONFLICT");
+    assert_eq!(client.one(&format!("DROP.REFUND {id} 1 a 2")), "-WRONGSTATE");
+    assert_eq!(client.one(&format!("DROP.REFUND {id} 1 z 1")), "-NOSKU");
+    assert_eq!(client.one("DROP.REFUND none 1 a 1001"), "-ERR malformed: quantity");
+    assert_eq!(client.one("DROP.REFUND none ID \u{e9}"), "-ERR malformed: refund");
+    assert_eq!(client.one("DROP.REFUND none"), "-NOHOLD");
+    assert_eq!((shop.units("a"), shop.units("b")), ((8, 0, 1), (1, 0, 1)));
+    let all = order.replace("$9 confirmed", "$8 refunded");
+    assert_eq!(client.one(&format!("DROP.REFUND {id} ID all")), all);
+    assert_eq!(client.one(&format!("DROP.REFUND {id}")), all);
+    assert_eq!((shop.units("a"), shop.units("b")), ((9, 0, 0), (2, 0, 0)));
+}
+
+#[test]
 fn stock_and_drops_are_listed() {
     let shop = Shop::open("", &[("a", 9), ("b", 2)]);
     let mut client = Resp::connect(shop.service.resp());

@@ -1,8 +1,8 @@
 //! Words to requests: what each command means, and the words of each refusal.
 
 use jangteo_gateway::resp::{
-    Credentials, HelloCommand, HoldCommand, ListCommand, Parser, Protocol, Request, SaleCommand,
-    SessionCommand, encode_command,
+    Credentials, HelloCommand, HoldCommand, ListCommand, Parser, Protocol, RefundCommand, Request,
+    SaleCommand, SessionCommand, encode_command,
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -111,6 +111,13 @@ fn the_other_sale_commands_are_read() {
     check_sale("DROP.CONFIRM h-1", SaleCommand::Confirm { hold, payment: None });
     check_sale("DROP.RELEASE h-1", SaleCommand::Release { hold });
     check_sale("DROP.EXTEND h-1", SaleCommand::Extend { hold });
+    let refund = |id, lines: &[(&'static str, u32)]| {
+        SaleCommand::Refund(RefundCommand { hold, id, lines: lines.iter().copied().collect() })
+    };
+    check_sale("DROP.REFUND h-1", refund(None, &[]));
+    check_sale("drop.refund h-1 id r-1", refund(Some("r-1"), &[]));
+    check_sale("DROP.REFUND h-1 2 a 1 b 2", refund(None, &[("a", 1), ("b", 2)]));
+    check_sale("DROP.REFUND h-1 ID r-1 1 a 1", refund(Some("r-1"), &[("a", 1)]));
     check_sale("Drop.Get h-1", SaleCommand::Get { hold });
     check_sale("DROP.WAITING w-1", SaleCommand::Waiting { wait: "w-1" });
     check_sale("DROP.LEAVE w-1", SaleCommand::Leave { wait: "w-1" });
@@ -135,6 +142,12 @@ fn the_other_sale_commands_are_refused_with_a_reason() {
         ("DROP.WAITING", "ERR wrong number of arguments for 'drop.waiting' command"),
         ("DROP.LEAVE w x", "ERR wrong number of arguments for 'drop.leave' command"),
         ("DROP.EXTEND h x", "ERR wrong number of arguments for 'drop.extend' command"),
+        ("DROP.REFUND h ID", "ERR syntax error"),
+        ("DROP.REFUND h x", "ERR value is not an integer or out of range"),
+        ("DROP.REFUND h 0", "ERR malformed: numlines must be at least 1"),
+        ("DROP.REFUND h 1 a", "ERR syntax error"),
+        ("DROP.REFUND h 1 a 1 b", "ERR syntax error"),
+        ("DROP.REFUND h 1 a 1 ID r", "ERR syntax error"),
         ("DROP.FIND d", "ERR wrong number of arguments for 'drop.find' command"),
         ("DROP.STOCK d s x", "ERR wrong number of arguments for 'drop.stock' command"),
         ("DROP.LIST LIMIT", "ERR syntax error"),
@@ -239,7 +252,6 @@ fn an_unknown_command_is_named_with_the_beginning_of_its_arguments() {
     let table = [
         ("GET", "'GET', with args beginning with: ".to_owned()),
         ("set a 'b c'", "'set', with args beginning with: 'a' 'b c' ".to_owned()),
-        ("DROP.REFUND h-1", "'DROP.REFUND', with args beginning with: 'h-1' ".to_owned()),
         ("PSUBSCRIBE d", "'PSUBSCRIBE', with args beginning with: 'd' ".to_owned()),
         ("PUNSUBSCRIBE", "'PUNSUBSCRIBE', with args beginning with: ".to_owned()),
         ("'' a", "'', with args beginning with: 'a' ".to_owned()),

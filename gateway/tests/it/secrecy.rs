@@ -36,10 +36,13 @@ fn debug_shows_no_secret() {
     let tls = Tls::open(&fixture("one-cert.pem"), &fixture("one-key.pem")).unwrap();
     let private = std::fs::read_to_string(fixture("one-key.pem")).unwrap();
     let files = Files::new();
+    let signing = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let file = files.secret("secret", signing);
     let config = files.file(
         "jangteo.toml",
         &format!(
-            "[[token_keys]]\nalg = \"HS256\"\nsecret = \"{shared}\"\naudience = \"a\"\n\
+            "[[webhooks]]\nurl = \"https://shop.example/hidden-hooks\"\nsecret_file = \"{file}\"\n\
+         [[token_keys]]\nalg = \"HS256\"\nsecret = \"{shared}\"\naudience = \"a\"\n\
          [[keys]]\nname = \"shop\"\nscope = \"sell\"\nsha256 = \"{hash}\"\n"
         ),
     );
@@ -50,8 +53,9 @@ fn debug_shows_no_secret() {
         config,
         TokenKey::hs256(SHARED, "a").unwrap()
     );
-    has_none(&shown, &[&secret, &hash, shared, private.lines().nth(1).unwrap()]);
+    has_none(&shown, &[&secret, &hash, shared, private.lines().nth(1).unwrap(), &signing[6..]]);
     assert!(!shown.contains(&bytes[1..20]), "{shown}");
+    assert!(shown.contains("shop.example") && !shown.contains("hidden-hooks"), "{shown}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use jangteo::{Durability, Engine, HoldRequest, Timestamp};
+use jangteo::{Durability, Engine, HoldRequest, Refund, Timestamp};
 use jangteo_gateway::Access;
 use serde_json::{Value, json};
 
@@ -47,6 +47,35 @@ fn phase(phase: &str, sold_out: bool) -> Said {
 fn stock(available: u32, held: u64, sold: u64, sold_out: bool) -> Said {
     let items = json!([{ "sku": "a", "available": available, "held": held, "sold": sold }]);
     ("stock".to_owned(), json!({ "items": items, "sold_out": sold_out }))
+}
+
+#[test]
+fn every_watcher_follows_a_pause_a_new_total_and_a_refund() {
+    let schedule = "closes_after = \"1h\"";
+    let file = campaign_file("", &items(&[("a", 2)]))
+        .replace("repeats = \"FREQ=DAILY;COUNT=2\"", schedule);
+    let options = Engine::options().durability(Durability::Memory);
+    let shop = Shop::with(options, OPENS_MS, &file);
+    let sale = shop.engine.sale("t-1").unwrap();
+    let mut all = everybody(&shop);
+    told(&mut all, &[drop_of(&shop), phase("open", false), stock(2, 0, 0, false)]);
+
+    sale.set_stock("a", 1, None).unwrap().wait().unwrap();
+    let fewer = drop_of(&shop);
+    assert_eq!(fewer.1["items"][0]["total"], 1);
+    told(&mut all, &[fewer, stock(1, 0, 0, false)]);
+    sale.pause().unwrap().wait().unwrap();
+    told(&mut all, &[phase("paused", false)]);
+    sale.resume().unwrap().wait().unwrap();
+    told(&mut all, &[phase("open", false)]);
+    let hold = sale.hold(&HoldRequest::new("c-1").line("a", 1)).unwrap().wait().unwrap();
+    told(&mut all, &[phase("open", true), stock(0, 1, 0, true)]);
+    sale.confirm(&hold.id, Some("p")).unwrap().wait().unwrap();
+    told(&mut all, &[stock(0, 0, 1, true)]);
+    sale.refund(&hold.id, &Refund::all()).unwrap().wait().unwrap();
+    told(&mut all, &[phase("open", false), stock(1, 0, 0, false)]);
+    sale.close().unwrap().wait().unwrap();
+    told(&mut all, &[phase("closed", false)]);
 }
 
 #[test]

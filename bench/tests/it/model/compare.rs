@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use jangteo::{Hold, HoldState, Refusal, Sale};
+use jangteo::{Hold, HoldState, Phase, Refusal, Sale, SaleView};
 
 use super::reference::{Held, No, Reference};
-use super::terms::{gift_sku, item_sku};
+use super::terms::{ITEMS, gift_sku, item_sku};
 
 /// Nothing, or what differs.
 pub(crate) type Same = Result<(), String>;
@@ -30,8 +30,11 @@ pub(crate) fn key(number: u8) -> String {
 
 /// Whether a hold is as the model has it.
 pub(crate) fn same_hold(engine: &Hold, model: &Held, world: &Reference) -> Same {
-    let expires = matches!(model.state, HoldState::Held | HoldState::Expired);
-    let confirmed = model.state == HoldState::Confirmed;
+    let expires = match model.state {
+        HoldState::Held => world.phase != Phase::Paused,
+        state => state == HoldState::Expired,
+    };
+    let confirmed = matches!(model.state, HoldState::Confirmed | HoldState::Refunded);
     same("number", &engine.number, &model.number)?;
     same("id", &Some(engine.id), &model.id)?;
     same("state", &engine.state, &model.state)?;
@@ -41,18 +44,24 @@ pub(crate) fn same_hold(engine: &Hold, model: &Held, world: &Reference) -> Same 
     let expires_ms = engine.expires_at.map(|at| at.as_ms());
     same("expires_at", &expires_ms, &expires.then_some(model.expires_ms))?;
     same("confirmed", &engine.confirmed_at.is_some(), &confirmed)?;
-    if let Some(at) = engine.confirmed_at {
-        let (from, to) = model.confirmed_ms;
-        let within = (from..=to).contains(&at.as_ms());
-        same(&format!("confirmed_at {at} within {from} to {to}"), &within, &true)?;
+    same("refunded", &engine.refunded_at.is_some(), &!model.backs.is_empty())?;
+    for (what, at, (from, to)) in [
+        ("confirmed_at", engine.confirmed_at, model.confirmed_ms),
+        ("refunded_at", engine.refunded_at, model.refunded_ms),
+    ] {
+        let within = at.is_none_or(|at| (from..=to).contains(&at.as_ms()));
+        same(&format!("{what} {at:?} within {from} to {to}"), &within, &true)?;
     }
     let payment = model.payment.clone().filter(|_| confirmed);
     same("payment", &engine.payment().map(str::to_owned), &payment)?;
     same("total", &engine.total().amount, &world.total(&model.lines))?;
-    let lines: BTreeMap<&str, (u32, u64)> =
-        engine.lines().map(|line| (line.sku, (line.quantity, line.unit_price))).collect();
-    let item =
-        |(&item, &units): (&usize, &u32)| (item_sku(item), (units, world.terms.items[item].price));
+    let lines: BTreeMap<&str, (u32, u64, u32)> = engine
+        .lines()
+        .map(|line| (line.sku, (line.quantity, line.unit_price, line.refunded)))
+        .collect();
+    let item = |(&item, &units): (&usize, &u32)| {
+        (item_sku(item), (units, world.terms.items[item].price, model.came_back(item)))
+    };
     same("lines", &lines, &model.lines.iter().map(item).collect())?;
     let gifts: Vec<(&str, u32)> = engine.gifts().map(|gift| (gift.sku, gift.quantity)).collect();
     let gift = |&(gift, units): &(usize, u32)| (gift_sku(gift), units);
@@ -84,8 +93,7 @@ pub(crate) fn code(no: &No) -> &'static str {
 }
 
 /// Whether the drop shows the model's phase and counts.
-pub(crate) fn same_view(sale: &Sale, world: &Reference) -> Same {
-    let (view, _) = sale.view();
+pub(crate) fn same_view(view: SaleView, world: &Reference) -> Same {
     same("phase", &view.phase, &world.phase)?;
     same("sealed", &view.sealed, &world.is_sealed())?;
     same("closes_at", &view.closes_at.map(|at| at.as_ms()), &world.terms.closes_ms())?;
@@ -100,7 +108,7 @@ pub(crate) fn same_view(sale: &Sale, world: &Reference) -> Same {
     for (place, item) in items.iter().enumerate() {
         let units = world.item(place);
         sold_out &= units.available == Some(0);
-        let total = world.terms.items[place].stock;
+        let total = world.totals[place];
         let engine = (item.sku.as_str(), item.total, item.available, item.held, item.sold);
         let model = (item_sku(place), total, units.available, units.held, units.sold);
         same("units", &engine, &model)?;
@@ -108,7 +116,7 @@ pub(crate) fn same_view(sale: &Sale, world: &Reference) -> Same {
     same("gifts", &gifts.len(), &world.terms.gifts.len())?;
     for (place, gift) in gifts.iter().enumerate() {
         let engine = (gift.sku.as_str(), gift.total, gift.available);
-        let total = world.terms.gifts[place];
+        let total = world.totals[ITEMS + place];
         same("gift", &engine, &(gift_sku(place), total, world.gift(place).available))?;
     }
     same("sold_out", &view.sold_out, &sold_out)
@@ -124,7 +132,7 @@ pub(crate) fn same_list(sale: &Sale, number: u8, world: &Reference) -> Same {
 
 /// Whether everything that can be asked for is as the model has it.
 pub(crate) fn same_world(sale: &Sale, world: &Reference) -> Same {
-    same_view(sale, world)?;
+    same_view(sale.view().0, world)?;
     (0..7).try_for_each(|customer| same_list(sale, customer, world))?;
     let audit = sale.audit().wait().map_err(|unknown| unknown.to_string())?;
     same("violations", &audit.violations, &Vec::new())?;

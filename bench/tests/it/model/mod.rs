@@ -2,9 +2,13 @@
 //!
 //! `terms` (what is sold) and `operation` (what happens) are drawn, `reference` says what must
 //! come of it, written from the contract and not from the engine, and `run` compares every answer.
+//! `lifecycle` and `afterwards` are the model's later pages, `by_hand` is the driver's.
 
+mod afterwards;
+mod by_hand;
 mod compare;
 mod draw;
+mod lifecycle;
 pub(crate) mod operation;
 mod reference;
 mod run;

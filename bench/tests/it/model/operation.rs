@@ -4,7 +4,7 @@ use std::fmt;
 
 use proptest::prelude::*;
 
-use super::terms::{Terms, terms};
+use super::terms::{GIFTS, ITEMS, Terms, terms};
 
 /// A well-formed request for units.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,31 @@ pub(crate) struct Ask {
     pub(crate) lines: Vec<(usize, u32)>,
     /// `None`: none given; else whether it is the one that is always served.
     pub(crate) area: Option<bool>,
+}
+
+/// A well-formed refund, or one that names no units of an item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refunding {
+    pub(crate) name: Option<u8>,
+    /// As in a request for units; none: all that is left.
+    pub(crate) lines: Vec<(usize, u32)>,
+    pub(crate) restock: Option<bool>,
+}
+
+/// What is done to the phase by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    Pause,
+    Resume,
+    Close,
+}
+
+/// What the caller takes a total for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Was {
+    NotSaid,
+    Right,
+    Wrong,
 }
 
 /// A payment reference.
@@ -94,6 +119,22 @@ pub(crate) enum Operation {
         hold: usize,
         wait: bool,
     },
+    Refund {
+        hold: usize,
+        refunding: Refunding,
+        wait: bool,
+    },
+    Turn {
+        turn: Turn,
+        wait: bool,
+    },
+    /// `good` counts the items, then the gifts.
+    SetStock {
+        good: usize,
+        total: u32,
+        was: Was,
+        wait: bool,
+    },
     Get {
         hold: usize,
     },
@@ -137,6 +178,15 @@ impl fmt::Debug for Operation {
             }
             Self::Release { hold, wait } => write!(f, "Release({hold}{})", patience(wait)),
             Self::Extend { hold, wait } => write!(f, "Extend({hold}{})", patience(wait)),
+            Self::Refund { hold, refunding, wait } => {
+                let Refunding { name, lines, restock } = refunding;
+                let wait = patience(wait);
+                write!(f, "Refund({hold} name {name:?} lines {lines:?} restock {restock:?}{wait})")
+            }
+            Self::Turn { turn, wait } => write!(f, "{turn:?}({})", patience(wait)),
+            Self::SetStock { good, total, was, wait } => {
+                write!(f, "SetStock({good}, {total}, was {was:?}{})", patience(wait))
+            }
             Self::Get { hold } => write!(f, "Get({hold})"),
             Self::Find { customer } => write!(f, "Find(c-{customer})"),
             Self::Tick => write!(f, "Tick"),
@@ -166,6 +216,35 @@ fn ask() -> impl Strategy<Value = Ask> {
         lines,
         area,
     })
+}
+
+fn refunding() -> impl Strategy<Value = Refunding> {
+    let units = prop_oneof![1 => Just(0_u32), 12 => Just(1), 4 => Just(2)];
+    let line = (prop_oneof![16 => 0..4_usize, 1 => Just(4)], units);
+    let lines = prop_oneof![
+        1 => Just(Vec::new()),
+        5 => proptest::collection::vec(line, 1..3),
+    ];
+    let name = prop_oneof![2 => Just(None), 3 => (0..3_u8).prop_map(Some)];
+    let restock = prop_oneof![3 => Just(None), 1 => any::<bool>().prop_map(Some)];
+    (name, lines, restock).prop_map(|(name, lines, restock)| Refunding { name, lines, restock })
+}
+
+/// What an operator does.
+fn operating() -> impl Strategy<Value = Operation> {
+    let wait = || prop::bool::weighted(0.5);
+    let turn = prop_oneof![
+        8 => Just(Turn::Pause),
+        20 => Just(Turn::Resume),
+        1 => Just(Turn::Close),
+    ];
+    let was = prop_oneof![Just(Was::NotSaid), Just(Was::Right), Just(Was::Wrong)];
+    let total = prop_oneof![12 => 0..12_u32, 1 => Just(u32::MAX)];
+    prop_oneof![
+        1 => (turn, wait()).prop_map(|(turn, wait)| Operation::Turn { turn, wait }),
+        1 => (0..=ITEMS + GIFTS, total, was, wait())
+            .prop_map(|(good, total, was, wait)| Operation::SetStock { good, total, was, wait }),
+    ]
 }
 
 fn jump() -> impl Strategy<Value = Jump> {
@@ -221,6 +300,8 @@ fn settlement() -> impl Strategy<Value = Operation> {
             .prop_map(|(hold, payment, wait)| Operation::Confirm { hold, payment, wait }),
         4 => (hold(), wait()).prop_map(|(hold, wait)| Operation::Release { hold, wait }),
         3 => (hold(), wait()).prop_map(|(hold, wait)| Operation::Extend { hold, wait }),
+        3 => (hold(), refunding(), wait())
+            .prop_map(|(hold, refunding, wait)| Operation::Refund { hold, refunding, wait }),
         2 => hold().prop_map(|hold| Operation::Get { hold }),
         3 => (hold(), any::<bool>())
             .prop_map(|(hold, reordered)| Operation::Again { hold, reordered }),
@@ -231,7 +312,8 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         80 => (ask(), prop::bool::weighted(0.5))
             .prop_map(|(ask, wait)| Operation::Hold { ask, wait }),
-        70 => settlement(),
+        80 => settlement(),
+        10 => operating(),
         6 => (0..7_u8).prop_map(|customer| Operation::Find { customer }),
         5 => wrong().prop_map(Operation::Malformed),
         6 => Just(Operation::Tick),

@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use jangteo::{HoldId, HoldState, Phase};
 
+use super::afterwards::Back;
 use super::operation::Ask;
-use super::terms::{OPENS_MS, Terms};
+use super::terms::{ITEMS, OPENS_MS, Terms};
 
 /// Why not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub(crate) enum No {
     NotOpen(u64),
 }
 
+/// Gifts by item: which, and how many.
+pub(crate) type Gifts = BTreeMap<usize, (usize, u32)>;
+
 /// A hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
@@ -31,8 +35,7 @@ pub(crate) struct Held {
     pub(crate) ask: Rc<Ask>,
     /// Units by item.
     pub(crate) lines: BTreeMap<usize, u32>,
-    /// Gifts by item: which, and how many.
-    pub(crate) gifts: BTreeMap<usize, (usize, u32)>,
+    pub(crate) gifts: Gifts,
     pub(crate) state: HoldState,
     pub(crate) created_ms: u64,
     pub(crate) expires_ms: u64,
@@ -40,6 +43,9 @@ pub(crate) struct Held {
     /// be later than a clock that was put back.
     pub(crate) confirmed_ms: (u64, u64),
     pub(crate) payment: Option<String>,
+    /// What came back of it, and when the last of it did.
+    pub(crate) backs: Vec<Back>,
+    pub(crate) refunded_ms: (u64, u64),
 }
 
 /// Units of an item or gift.
@@ -50,11 +56,23 @@ pub(crate) struct Units {
     pub(crate) sold: u64,
 }
 
+/// A pause that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pause {
+    /// No time passes for holds since then.
+    pub(crate) at_ms: u64,
+    /// What the drop was before.
+    pub(crate) from: Phase,
+}
+
 /// The drop.
 #[derive(Clone, Debug)]
 pub(crate) struct Reference {
     pub(crate) terms: Rc<Terms>,
+    /// Units in all of each item, then of each gift; `None`: unlimited.
+    pub(crate) totals: Vec<Option<u32>>,
     pub(crate) phase: Phase,
+    pub(crate) pause: Option<Pause>,
     /// In the order of granting; shared with earlier states of the drop.
     pub(crate) holds: Vec<Rc<Held>>,
     pub(crate) now_ms: u64,
@@ -75,7 +93,7 @@ pub(crate) fn summed(lines: &[(usize, u32)]) -> BTreeMap<usize, u32> {
 
 impl Held {
     /// Whether it keeps its units.
-    fn counts(&self) -> bool {
+    pub(super) fn counts(&self) -> bool {
         matches!(self.state, HoldState::Held | HoldState::Confirmed)
     }
 }
@@ -83,7 +101,9 @@ impl Held {
 impl Reference {
     pub(crate) fn new(terms: Terms, now_ms: u64) -> Self {
         let mut new = Self {
+            totals: terms.stocks(),
             terms: Rc::new(terms),
+            pause: None,
             phase: Phase::Scheduled,
             holds: Vec::new(),
             now_ms,
@@ -96,7 +116,17 @@ impl Reference {
 
     pub(crate) fn is_sealed(&self) -> bool {
         let revealed = self.terms.always_revealed || OPENS_MS <= self.now_ms;
-        self.phase == Phase::Scheduled && !revealed
+        self.awaits_opening() && !revealed
+    }
+
+    /// Whether totals or deadlines are not shown: what a crash left of their changes shows later.
+    pub(crate) fn hides(&self) -> bool {
+        self.phase == Phase::Paused || self.is_sealed()
+    }
+
+    /// Whether it has not opened yet, paused or not.
+    fn awaits_opening(&self) -> bool {
+        self.pause.map_or(self.phase, |pause| pause.from) == Phase::Scheduled
     }
 
     pub(crate) fn find(&self, id: &HoldId) -> Option<usize> {
@@ -109,14 +139,12 @@ impl Reference {
 
     /// Units of an item, added up.
     pub(crate) fn item(&self, item: usize) -> Units {
-        self.units(self.terms.items[item].stock, |held| held.lines.get(&item).copied().unwrap_or(0))
+        self.units(self.totals[item], |held| held.kept(item))
     }
 
     /// Units of a gift, added up.
     pub(crate) fn gift(&self, gift: usize) -> Units {
-        self.units(self.terms.gifts[gift], |held| {
-            held.gifts.values().filter(|(which, _)| *which == gift).map(|(_, units)| units).sum()
-        })
+        self.units(self.totals[ITEMS + gift], |held| held.gives(gift))
     }
 
     fn units(&self, stock: Option<u32>, of: impl Fn(&Held) -> u32) -> Units {
@@ -144,6 +172,11 @@ impl Reference {
         match self.phase {
             Phase::Open => {}
             Phase::Scheduled => return Err(No::NotOpen(OPENS_MS)),
+            // Until its instant a pause shows nothing of itself.
+            Phase::Paused if self.awaits_opening() && self.now_ms < OPENS_MS => {
+                return Err(No::NotOpen(OPENS_MS));
+            }
+            Phase::Paused => return Err(No::Plain("paused")),
             _ => return Err(No::Plain("closed")),
         }
         if lines.keys().any(|&item| item >= self.terms.items.len()) {
@@ -166,17 +199,24 @@ impl Reference {
             expires_ms: self.now_ms + self.terms.hold_ttl_ms,
             confirmed_ms: (self.now_ms, self.now_ms),
             payment: None,
+            backs: Vec::new(),
+            refunded_ms: (0, 0),
         }));
         Ok((self.holds.len() - 1, false))
     }
 
-    fn within_limits(&self, customer: u8, lines: &BTreeMap<usize, u32>) -> Result<(), No> {
+    pub(super) fn within_limits(
+        &self,
+        customer: u8,
+        lines: &BTreeMap<usize, u32>,
+    ) -> Result<(), No> {
         let own =
             || self.holds.iter().filter(move |held| held.ask.customer == customer && held.counts());
         let fits = |limit: u32, has: u32, more: u32| limit == 0 || has + more <= limit;
-        let has: u32 = own().flat_map(|held| held.lines.values()).sum();
+        let all = |held: &Rc<Held>| held.lines.keys().map(|&item| held.kept(item)).sum::<u32>();
+        let has: u32 = own().map(all).sum();
         let each = |(&item, &units): (&usize, &u32)| {
-            let has = own().filter_map(|held| held.lines.get(&item)).sum();
+            let has = own().map(|held| held.kept(item)).sum();
             fits(self.terms.items[item].limit, has, units)
         };
         if fits(self.terms.limit, has, lines.values().sum()) && lines.iter().all(each) {
@@ -188,8 +228,8 @@ impl Reference {
 
     /// Which gifts come with the lines, if all lines can be had. Line by line, so that of two that
     /// share the last gift the first gets it.
-    fn take(&self, lines: &BTreeMap<usize, u32>) -> Result<BTreeMap<usize, (usize, u32)>, No> {
-        let mut gifts: BTreeMap<usize, (usize, u32)> = BTreeMap::new();
+    pub(super) fn take(&self, lines: &BTreeMap<usize, u32>) -> Result<Gifts, No> {
+        let mut gifts = Gifts::new();
         for (&item, &units) in lines {
             if let Some(available) = self.item(item).available.filter(|left| *left < units) {
                 return Err(No::SoldOut(available));
@@ -209,6 +249,9 @@ impl Reference {
 
     /// Whether anything changed, or why not.
     pub(crate) fn confirm(&mut self, hold: usize, payment: Option<&str>) -> Result<bool, No> {
+        if self.holds[hold].state == HoldState::Expired {
+            return self.pay_late(hold, payment);
+        }
         let free = self.total(&self.holds[hold].lines) == 0;
         let (now_ms, latest_ms) = (self.now_ms, self.latest_ms);
         let held = Rc::make_mut(&mut self.holds[hold]);
@@ -222,7 +265,6 @@ impl Reference {
             }
             HoldState::Confirmed if held.payment.as_deref() == payment => Ok(false),
             HoldState::Confirmed => Err(No::Plain("conflict")),
-            HoldState::Expired => Err(No::Plain("expired")),
             _ => Err(No::Plain("wrong_state")),
         }
     }
@@ -242,12 +284,14 @@ impl Reference {
 
     /// Likewise.
     pub(crate) fn extend(&mut self, hold: usize) -> Result<bool, No> {
+        // In a pause a hold's time stands still.
+        let from_ms = self.pause.map_or(self.now_ms, |pause| pause.at_ms);
         let held = Rc::make_mut(&mut self.holds[hold]);
         match held.state {
             HoldState::Held if self.phase == Phase::Closed => Err(No::Plain("closed")),
             HoldState::Held => {
                 let ttl_ms = self.terms.hold_ttl_ms;
-                let until_ms = (self.now_ms + ttl_ms).min(held.created_ms + 2 * ttl_ms);
+                let until_ms = (from_ms + ttl_ms).min(held.created_ms + 2 * ttl_ms);
                 let longer = until_ms > held.expires_ms;
                 held.expires_ms = held.expires_ms.max(until_ms);
                 Ok(longer)
@@ -258,7 +302,7 @@ impl Reference {
     }
 
     /// Holds that may yet end.
-    fn live(&mut self) -> impl Iterator<Item = &mut Held> {
+    pub(super) fn live(&mut self) -> impl Iterator<Item = &mut Held> {
         let live = self.holds.iter_mut().filter(|held| held.state == HoldState::Held);
         live.map(Rc::make_mut)
     }
@@ -267,12 +311,23 @@ impl Reference {
     pub(crate) fn tick(&mut self) -> u64 {
         let step_ms = std::mem::take(&mut self.step_ms);
         self.pass_to(self.now_ms.saturating_add_signed(step_ms));
+        if self.live().next().is_some()
+            && let Some(pause) = &mut self.pause
+        {
+            pause.at_ms = pause.at_ms.saturating_add_signed(step_ms);
+        }
         for held in self.live() {
             // What was left of a hold's time is left of it still.
             held.created_ms = held.created_ms.saturating_add_signed(step_ms);
             held.expires_ms = held.expires_ms.saturating_add_signed(step_ms);
         }
         self.turn();
+        if self.phase == Phase::Paused {
+            if !self.is_over() {
+                return 0;
+            }
+            self.close();
+        }
         let mut expired = 0;
         let now_ms = self.now_ms;
         for held in self.live().filter(|held| held.expires_ms <= now_ms) {
@@ -283,13 +338,18 @@ impl Reference {
     }
 
     /// Opening and closing, which nothing undoes.
-    fn turn(&mut self) {
+    pub(super) fn turn(&mut self) {
         if self.phase == Phase::Scheduled && OPENS_MS <= self.now_ms {
             self.phase = Phase::Open;
         }
-        if self.phase == Phase::Open && self.terms.closes_ms().is_some_and(|at| at <= self.now_ms) {
+        if self.phase == Phase::Open && self.is_over() {
             self.phase = Phase::Closed;
         }
+    }
+
+    /// Whether the closing instant has come.
+    pub(super) fn is_over(&self) -> bool {
+        self.terms.closes_ms().is_some_and(|at| at <= self.now_ms)
     }
 
     /// The clock shows another time.
@@ -300,7 +360,8 @@ impl Reference {
 
     /// The engine was opened again: live holds have a fair rest of their time.
     pub(crate) fn restart(&mut self) {
-        let least_ms = self.now_ms + self.terms.hold_ttl_ms.min(60_000);
+        let from_ms = self.pause.map_or(self.now_ms, |pause| pause.at_ms);
+        let least_ms = from_ms + self.terms.hold_ttl_ms.min(60_000);
         self.live().for_each(|held| held.expires_ms = held.expires_ms.max(least_ms));
         self.tick();
     }
@@ -310,10 +371,12 @@ impl Reference {
         if *self.terms == *terms {
             return Ok(());
         }
-        if !self.is_sealed() {
+        // One that is paused or was cancelled is fixed, though it is sealed.
+        if self.phase != Phase::Scheduled || !self.is_sealed() {
             return Err(No::Plain("conflict"));
         }
         self.terms = Rc::new(terms.clone());
+        self.totals = terms.stocks();
         self.tick();
         Ok(())
     }

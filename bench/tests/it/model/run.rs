@@ -29,31 +29,31 @@ const AUDITED: u64 = 40;
 pub(crate) struct Exercised(pub(crate) BTreeMap<&'static str, u64>);
 
 impl Exercised {
-    fn count(&mut self, what: &'static str, times: u64) {
+    pub(super) fn count(&mut self, what: &'static str, times: u64) {
         *self.0.entry(what).or_default() += times;
     }
 }
 
 /// A change that may not be on disk yet.
-struct Undecided {
-    before: Reference,
+pub(super) struct Undecided {
+    pub(super) before: Reference,
     /// The hold that changed, if one did.
-    hold: Option<usize>,
+    pub(super) hold: Option<usize>,
 }
 
 /// The engine, the model, and what is between them.
-struct Stage<'a> {
-    seen: &'a mut Exercised,
+pub(super) struct Stage<'a> {
+    pub(super) seen: &'a mut Exercised,
     clock: Arc<ManualClock>,
     storage: FaultyStorage,
     rng: Rng,
     /// None only between two lives.
     engine: Option<Engine>,
-    sale: Sale,
-    world: Reference,
+    pub(super) sale: Sale,
+    pub(super) world: Reference,
     /// The model before each change that may not be on disk yet, oldest first: what a crash may
     /// leave is one of these, or the present.
-    undecided: Vec<Undecided>,
+    pub(super) undecided: Vec<Undecided>,
     /// Every hold ever told of, also those that a crash took away.
     known: Vec<(HoldId, Rc<Ask>)>,
 }
@@ -82,7 +82,7 @@ pub(crate) fn run(sequence: &Sequence, seen: &mut Exercised) -> Same {
     for (number, operation) in sequence.operations.iter().enumerate() {
         let stepped = stage.step(operation).and_then(|()| {
             same("now", &stage.engine().now().as_ms(), &stage.world.now_ms)?;
-            same_view(&stage.sale, &stage.world)
+            same_view(stage.sale.view().0, &stage.world)
         });
         stepped.map_err(|what| format!("at step {number}, {operation:?}: {what}"))?;
     }
@@ -108,6 +108,11 @@ impl Stage<'_> {
             Operation::Confirm { hold, payment, wait } => self.confirm(*hold, *payment, *wait),
             Operation::Release { hold, wait } => self.release(*hold, *wait),
             Operation::Extend { hold, wait } => self.extend(*hold, *wait),
+            Operation::Refund { hold, refunding, wait } => self.refund(*hold, refunding, *wait),
+            Operation::Turn { turn, wait } => self.turn(*turn, *wait),
+            Operation::SetStock { good, total, was, wait } => {
+                self.set_stock(*good, *total, *was, *wait)
+            }
             Operation::Get { hold } => self.get(*hold),
             Operation::Find { customer } => {
                 same_list(&self.sale, *customer, &self.world)?;
@@ -196,7 +201,7 @@ impl Stage<'_> {
         Ok(told)
     }
 
-    fn refused(&mut self, answer: Result<Pending<Hold>, Refusal>, no: &No) -> Same {
+    pub(super) fn refused(&mut self, answer: Result<Pending<Hold>, Refusal>, no: &No) -> Same {
         self.seen.count(code(no), 1);
         match answer {
             Ok(pending) => {
@@ -228,7 +233,7 @@ impl Stage<'_> {
         self.hold(&Rc::new(ask), true)
     }
 
-    fn known(&self, hold: usize) -> Option<(HoldId, Rc<Ask>)> {
+    pub(super) fn known(&self, hold: usize) -> Option<(HoldId, Rc<Ask>)> {
         let count = self.known.len().max(1);
         self.known.get(hold % count).cloned()
     }
@@ -259,7 +264,7 @@ impl Stage<'_> {
     }
 
     /// One of the calls on a hold: `model` says whether it changes anything.
-    fn settle(
+    pub(super) fn settle(
         &mut self,
         hold: usize,
         wait: bool,
@@ -295,8 +300,13 @@ impl Stage<'_> {
             let answer = self.sale.confirm(&id, text);
             return self.refused(answer, &No::Plain("malformed"));
         }
+        let late = self
+            .known(hold)
+            .and_then(|(id, _)| self.world.find(&id))
+            .is_some_and(|index| self.world.holds[index].state == HoldState::Expired);
+        let what = if late { "paid late" } else { "confirmed" };
         let model = |world: &mut Reference, index| world.confirm(index, text);
-        self.settle(hold, wait, "confirmed", model, |sale, id| sale.confirm(id, text))
+        self.settle(hold, wait, what, model, |sale, id| sale.confirm(id, text))
     }
 
     fn release(&mut self, hold: usize, wait: bool) -> Same {
@@ -304,6 +314,7 @@ impl Stage<'_> {
     }
 
     fn extend(&mut self, hold: usize, wait: bool) -> Same {
+        let wait = wait || self.world.hides();
         self.settle(hold, wait, "extended", Reference::extend, Sale::extend)
     }
 
@@ -327,7 +338,11 @@ impl Stage<'_> {
         let closes_ms = self.world.terms.closes_ms();
         // The engine's own thread meets a closing to the millisecond.
         let closes = closes_ms.is_some_and(|at| at <= self.world.now_ms);
-        if closes && self.world.phase == Phase::Open { self.tick() } else { Ok(()) }
+        if closes && matches!(self.world.phase, Phase::Open | Phase::Paused) {
+            self.tick()
+        } else {
+            Ok(())
+        }
     }
 
     fn jump(&mut self, jump: Jump) -> Same {
@@ -444,6 +459,7 @@ impl Stage<'_> {
             (drop.holds.confirmed, HoldState::Confirmed),
             (drop.holds.released, HoldState::Released),
             (drop.holds.expired, HoldState::Expired),
+            (drop.holds.refunded, HoldState::Refunded),
         ];
         for (count, state) in holds {
             let model = world.holds.iter().filter(|held| held.state == state).count();

@@ -10,6 +10,11 @@ pub(crate) const OPENS_MS: u64 = 1_588_122_000_000;
 /// The one area that is served where areas are limited.
 pub(crate) const AREA: &str = "seoul";
 
+/// Items of every drop.
+pub(crate) const ITEMS: usize = 4;
+/// Gifts of every drop.
+pub(crate) const GIFTS: usize = 2;
+
 /// An item of the drop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Item {
@@ -38,6 +43,7 @@ pub(crate) struct Terms {
     /// Whether only [`AREA`] is served.
     pub(crate) only_area: bool,
     pub(crate) auto_confirm: bool,
+    pub(crate) restock_refunds: bool,
     pub(crate) always_revealed: bool,
     /// How long after the opening it closes, if it does by itself.
     pub(crate) closes_after_ms: Option<u64>,
@@ -51,6 +57,12 @@ pub(crate) fn item_sku(place: usize) -> &'static str {
     ["onion", "radish", "leaflet", "voucher"].get(place).copied().unwrap_or("ghost")
 }
 
+/// The name of an item or gift, by its place among both; beyond the last: one that does not
+/// exist.
+pub(crate) fn good_sku(place: usize) -> &'static str {
+    if place < ITEMS { item_sku(place) } else { gift_sku(place - ITEMS) }
+}
+
 /// The name of a gift, by its place.
 pub(crate) fn gift_sku(place: usize) -> &'static str {
     ["noodles", "sticker"].get(place).copied().unwrap_or("ghost")
@@ -59,6 +71,11 @@ pub(crate) fn gift_sku(place: usize) -> &'static str {
 impl Terms {
     pub(crate) fn closes_ms(&self) -> Option<u64> {
         self.closes_after_ms.map(|after| OPENS_MS + after)
+    }
+
+    /// The stock of each item, then of each gift.
+    pub(crate) fn stocks(&self) -> Vec<Option<u32>> {
+        self.items.iter().map(|item| item.stock).chain(self.gifts.iter().copied()).collect()
     }
 
     /// The campaign's file, read.
@@ -82,6 +99,7 @@ impl Terms {
         add(format!("[rules]\nhold_ttl = \"{}s\"", self.hold_ttl_ms / 1_000));
         add(format!("limit_per_customer = {}", self.limit));
         add(format!("auto_confirm = {}", self.auto_confirm));
+        add(format!("restock_refunds = {}", self.restock_refunds));
         if self.only_area {
             add(format!("areas = [\"{AREA}\"]"));
         }
@@ -111,7 +129,7 @@ impl Terms {
 }
 
 fn gift(quantity_max: u32) -> impl Strategy<Value = Option<Gift>> {
-    let gift = (0..2_usize, 1..=quantity_max, any::<bool>());
+    let gift = (0..GIFTS, 1..=quantity_max, any::<bool>());
     let gift = gift.prop_map(|(gift, quantity, required)| Gift { gift, quantity, required });
     proptest::option::of(gift)
 }
@@ -137,16 +155,19 @@ pub(crate) fn terms() -> impl Strategy<Value = Terms> {
         prop_oneof![Just(600_000_u64), Just(90_000), Just(30_000)],
         prop::bool::weighted(0.3),
         any::<bool>(),
+        prop::bool::weighted(0.7),
         prop::bool::weighted(0.3),
         prop_oneof![2 => Just(None), 1 => Just(Some(3_600_000_u64)), 1 => Just(Some(43_200_000))],
     );
     (rules, items, gifts).prop_map(|(rules, items, gifts)| {
-        let (limit, hold_ttl_ms, only_area, auto_confirm, always_revealed, closes_after_ms) = rules;
+        let (limit, hold_ttl_ms, only_area, auto_confirm, restock_refunds, ..) = rules;
+        let (.., always_revealed, closes_after_ms) = rules;
         Terms {
             limit,
             hold_ttl_ms,
             only_area,
             auto_confirm,
+            restock_refunds,
             always_revealed,
             closes_after_ms,
             items: vec![items.0, items.1, items.2, items.3],

@@ -22,7 +22,7 @@ const MORE_THAN_ASCII: [(&str, &str); 7] = [
 ];
 
 /// The files that own an atomic. What else there is to say of each is in `docs/orderings.md`.
-const WITH_ORDERINGS: [&str; 17] = [
+const WITH_ORDERINGS: [&str; 19] = [
     "bench/src/hammer.rs",
     "engine/src/buyers/known.rs",
     "engine/src/clock.rs",
@@ -31,6 +31,7 @@ const WITH_ORDERINGS: [&str; 17] = [
     "engine/src/journal/watermark.rs",
     "engine/src/phase.rs",
     "engine/src/stock/cell.rs",
+    "engine/src/terms.rs",
     "gateway/src/app.rs",
     "gateway/src/dispatch.rs",
     "gateway/src/flushing.rs",
@@ -38,6 +39,7 @@ const WITH_ORDERINGS: [&str; 17] = [
     "gateway/src/metrics/holds.rs",
     "gateway/src/metrics/times.rs",
     "gateway/src/metrics/turned_away.rs",
+    "gateway/src/metrics/webhooks.rs",
     "gateway/src/watch/hub.rs",
     "loadtest/src/progress.rs",
 ];

@@ -105,6 +105,27 @@ fn of_a_schedule_that_is_skipped_whole_or_closes_early() {
 }
 
 #[test]
+fn of_a_ledger_with_more_amounts_than_a_settlement_can_say() {
+    let file = |beneficiaries: usize| {
+        let share = |place| format!("{{ id = \"b{place}\", share = \"4%\" }}");
+        let mut shares: Vec<String> = (1..beneficiaries).map(share).collect();
+        let rest = 100 - 4 * shares.len();
+        shares.push(format!("{{ id = \"rest\", share = \"{rest}%\" }}"));
+        format!(
+            "[campaign]\nid = \"a\"\ntitle = \"A\"\ncurrency = \"KRW\"\n\
+             time_zone = \"Asia/Seoul\"\n[schedule]\nopens = \"2020-04-29T10:00:00\"\n\
+             repeats = \"FREQ=DAILY;COUNT=1000\"\n[[ledger]]\nkind = \"donation\"\n\
+             rate = \"1%\"\nbeneficiary = [{}]\n",
+            shares.join(", ")
+        )
+    };
+    Campaign::parse(&file(20)).unwrap();
+    let [fault] = &faults(&file(21))[..] else { panic!("one fault") };
+    assert_eq!(fault.key, "ledger");
+    assert!(fault.detail.contains("more than 20000 beneficiaries over all 1000 drops"), "{fault}");
+}
+
+#[test]
 fn of_the_rules() {
     check(&[
         ("\"90s\"", "\"999ms\"", "rules.hold_ttl", "expected a duration", "hold_ttl"),

@@ -10,6 +10,7 @@ use crate::ids::Slot;
 use crate::journal::frame;
 use crate::journal::record::{Grant, Join, Line, Record, Refund, Shown};
 use crate::journal::recover::{Origin, Place};
+use crate::journal::settlement::{Settlement, Sums};
 use crate::phase::Phase;
 
 const PAGE: &str = include_str!("../../../../docs/journal-format.md");
@@ -78,12 +79,13 @@ fn the_frames_table_is_the_frame() {
     assert!(PAGE.contains(&format!("A sector is {} bytes.", frame::SECTOR)));
 }
 
-#[test]
-fn the_records_tables_are_the_records() {
-    let at = Timestamp::from_ms(0x7172_7374_7576_7778);
-    let slot = Slot { shard: 63, row: 0x0102_0304 };
-    let grant = Grant {
-        slot,
+/// The time of a record, and a drop.
+const AT: Timestamp = Timestamp::from_ms(0x7172_7374_7576_7778);
+const SALE: u32 = 0x0071_7273;
+
+fn a_grant() -> Grant<'static> {
+    Grant {
+        slot: Slot { shard: 63, row: 0x0102_0304 },
         number: 0x1112_1314,
         random: 0x2122_2324_2526_2728,
         expires_at: Timestamp::from_ms(0x3132_3334_3536_3738),
@@ -94,8 +96,13 @@ fn the_records_tables_are_the_records() {
         customer: "customer",
         key: "key",
         area: "area1",
-    };
-    let sale = 0x0071_7273;
+    }
+}
+
+#[test]
+fn the_table_of_kinds_has_every_record() {
+    let (at, sale, grant) = (AT, SALE, a_grant());
+    let slot = grant.slot;
     let shown = Shown { phase: Phase::Open, goods: vec![Count::default()] };
     let lines = grant.lines.clone();
     let refund = Refund { slot, lines: lines.clone(), all: true, restock: true, name: "r" };
@@ -106,7 +113,7 @@ fn the_records_tables_are_the_records() {
         ("campaign", Record::Campaign { first_sale: sale, json: "{}" }),
         ("opened", Record::Opened { sale, shown: shown.clone() }),
         ("closed", Record::Closed { sale, pause_ms: 1, shown: shown.clone() }),
-        ("granted", Record::Granted { sale, grant: grant.clone() }),
+        ("granted", Record::Granted { sale, grant }),
         ("confirmed", Record::Confirmed { sale, slot, payment: "p" }),
         ("released", Record::Released { sale, slot }),
         ("expired", Record::Expired { sale, slot }),
@@ -119,6 +126,8 @@ fn the_records_tables_are_the_records() {
         ("paid late", Record::PaidLate { sale, slot, gifts: 0, payment: "p" }),
         ("waited", Record::Waited { sale, join }),
         ("left", Record::Left { sale, slot }),
+        ("settled", Record::Settled { first_sale: sale, settlement: Settlement::default() }),
+        ("deleted", Record::Deleted { first_sale: sale, json: "{}" }),
     ];
     let kinds = table("## Record", "kind");
     assert_eq!(kinds.len(), records.len());
@@ -127,6 +136,11 @@ fn the_records_tables_are_the_records() {
         record.encode(at, &mut bytes);
         assert_eq!((row[0], row[1]), (bytes[3].to_string().as_str(), *name));
     }
+}
+
+#[test]
+fn the_records_tables_are_the_records() {
+    let (at, sale, grant) = (AT, SALE, a_grant());
     let mut bytes = Vec::new();
     let length = Record::Granted { sale, grant }.encode(at, &mut bytes);
     let expected = [
@@ -138,6 +152,11 @@ fn the_records_tables_are_the_records() {
     ];
     assert_bytes(&table("## Record", "bytes"), &bytes, 16, &expected);
     let (_, fixed) = bytes.split_at(16);
+    assert_grant(fixed);
+}
+
+/// The table of a grant's bytes.
+fn assert_grant(fixed: &[u8]) {
     let grants = table("A grant, from byte 16", "bytes");
     let expected = [
         ("number", 0x1112_1314_u32.to_le_bytes().to_vec()),
@@ -152,6 +171,44 @@ fn the_records_tables_are_the_records() {
     assert_eq!(&grants[expected.len()][..2], ["30, 31, 32", "c, k, a"]);
     assert_eq!(&fixed[30..33], [8, 3, 5]);
     assert_eq!(&fixed[33..], b"\x52\x51\x62\x61customerkeyarea1");
+}
+
+#[test]
+fn the_settlements_table_is_the_settlement() {
+    let sums = Sums {
+        orders: 0x0102_0304_0506_0708,
+        units: 0x1112_1314_1516_1718,
+        refunded_units: 0x2122_2324_2526_2728,
+        spend: 0x3132_3334_3536_3738,
+        refunds: 0x4142_4344_4546_4748,
+        idle_unit_seconds: 0x5152_5354_5556_5758,
+        accrued: vec![0x6162_6364_6566_6768, 1],
+    };
+    let figures = [
+        sums.orders,
+        sums.units,
+        sums.refunded_units,
+        sums.spend,
+        sums.refunds,
+        sums.idle_unit_seconds,
+    ];
+    let settlement = Settlement { rules: vec![0x7172], drops: vec![(0x0081_8283, sums)] };
+    let mut bytes = Vec::new();
+    Record::Settled { first_sale: 1, settlement }.encode(Timestamp::default(), &mut bytes);
+    let mut expected = vec![
+        ("rules", 1_u16.to_le_bytes().to_vec()),
+        ("amounts", 2_u16.to_le_bytes().to_vec()),
+        ("drops", 1_u32.to_le_bytes().to_vec()),
+        ("rule", 0x7172_u16.to_le_bytes().to_vec()),
+        ("drop", 0x0081_8283_u32.to_le_bytes().to_vec()),
+    ];
+    let names = ["orders", "units", "refunded units", "spend", "refunds", "idle"];
+    let figures = names.iter().zip(figures);
+    expected.extend(figures.map(|(name, figure)| (*name, figure.to_le_bytes().to_vec())));
+    expected.push(("amount", 0x6162_6364_6566_6768_u64.to_le_bytes().to_vec()));
+    let (fixed, second) = bytes.split_at(bytes.len() - 8);
+    assert_bytes(&table("A settlement, from byte 16", "bytes"), &fixed[16..], 70, &expected);
+    assert_eq!(second, 1_u64.to_le_bytes());
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl<'a> From<&'a Hold> for HoldView<'a> {
         Self {
             id: hold.id,
             drop: hold.sale().id(),
-            campaign: &hold.sale().campaign().id,
+            campaign: hold.sale().campaign_id(),
             number: hold.number,
             customer: hold.customer(),
             key: hold.key(),
@@ -87,20 +87,20 @@ impl<'a> From<&'a Hold> for HoldView<'a> {
             created_at: hold.created_at,
             expires_at: hold.expires_at,
             confirmed_at: hold.confirmed_at,
-            refunded_at: None,
+            refunded_at: hold.refunded_at,
             payment: hold.payment(),
         }
     }
 }
 
 impl<'a> From<HoldLine<'a>> for LineShown<'a> {
-    fn from(HoldLine { sku, quantity, unit_price, refunded }: HoldLine<'a>) -> Self {
+    fn from(HoldLine { sku, seller: _, quantity, unit_price, refunded }: HoldLine<'a>) -> Self {
         Self { sku, quantity, unit_price, refunded }
     }
 }
 
 impl<'a> From<HoldGift<'a>> for PieceShown<'a> {
-    fn from(HoldGift { sku, quantity }: HoldGift<'a>) -> Self {
+    fn from(HoldGift { sku, quantity, refunded: _ }: HoldGift<'a>) -> Self {
         Self { sku, quantity }
     }
 }

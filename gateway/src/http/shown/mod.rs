@@ -7,6 +7,8 @@ mod campaign;
 mod drop;
 mod event;
 mod hold;
+mod order;
+mod report;
 #[cfg(test)]
 mod tests;
 mod wait;
@@ -17,5 +19,7 @@ pub(super) use campaign::{Campaign, CampaignFault};
 pub(super) use drop::{DropPage, DropView};
 pub(super) use event::EventView;
 pub(super) use hold::{HoldView, Holds};
+pub(super) use order::OrderRow;
+pub(super) use report::Report;
 pub(super) use wait::{HoldOrWaitView, WaitView};
 pub(super) use words::{PhaseWord, ascii, states, times, words};

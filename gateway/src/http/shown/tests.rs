@@ -1,9 +1,11 @@
 //! What is shown here and what the engine shows by itself is the same, to the byte.
 
+use std::sync::Arc;
+
 use jangteo::{Campaign, Durability, Engine, HoldRequest, ManualClock, Timestamp};
 use serde_json::{Value, to_value};
 
-use super::{Audit, Campaign as Described, DropView, EventView, HoldView, WaitView};
+use super::{Audit, Campaign as Described, DropView, EventView, HoldView, Report, WaitView};
 
 const FILE: &str = r#"
 [campaign]
@@ -31,13 +33,17 @@ stock = "unlimited"
 sku = "g"
 title = "g"
 stock = 5
+[[ledger]]
+kind = "donation"
+beneficiary = "hope"
+rate = "50%"
 "#;
 
 /// An engine in which something has happened.
-fn engine(directory: &std::path::Path) -> Engine {
-    let clock = std::sync::Arc::new(ManualClock::at(Timestamp::from_ms(1_588_122_000_000)));
+fn engine(directory: &std::path::Path) -> (Engine, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1_588_122_000_000)));
     let options = Engine::options().data(directory).segment_bytes(1 << 20);
-    let options = options.durability(Durability::Buffered).clock(clock).background(false);
+    let options = options.durability(Durability::Buffered).clock(clock.clone()).background(false);
     let engine = options.open().unwrap();
     engine.put(Campaign::parse(FILE).unwrap()).unwrap();
     engine.tick();
@@ -48,7 +54,7 @@ fn engine(directory: &std::path::Path) -> Engine {
     sale.hold(&HoldRequest::new("c-2").line("b", 3)).unwrap().wait().unwrap();
     let too_many = HoldRequest::new("c-3").line("a", 8).line("b", 1);
     sale.hold_or_wait(&too_many).unwrap().wait().unwrap();
-    engine
+    (engine, clock)
 }
 
 fn text(shown: &impl serde::Serialize) -> String {
@@ -58,7 +64,7 @@ fn text(shown: &impl serde::Serialize) -> String {
 #[test]
 fn what_is_shown_is_what_the_engine_shows() {
     let directory = tempfile::tempdir().unwrap();
-    let engine = engine(directory.path());
+    let (engine, clock) = engine(directory.path());
     let sale = engine.sale("t-1").unwrap();
     let view = sale.view().0;
     assert!(view.items.is_some());
@@ -75,8 +81,13 @@ fn what_is_shown_is_what_the_engine_shows() {
     // One engine's struct is flattened, so the members' order differs and nothing else.
     let shown = to_value(Audit::from(audit.clone())).unwrap();
     assert_eq!(shown, to_value(&audit).unwrap());
+    clock.advance(7 * 86_400_000);
+    engine.tick();
+    let report = engine.settle("t", &[("hope", 1_000)]).unwrap().wait().unwrap();
+    assert_eq!(text(&Report::from(report.clone())), text(&report));
     let events = engine.events(None, 100).unwrap().list;
-    assert!(events.len() >= 6);
+    assert_eq!(events.last().unwrap().kind.name(), "jangteo.campaign.settled");
+    assert!(events.len() >= 8);
     for event in &events {
         assert_eq!(text(&EventView::from(event)), text(event));
     }

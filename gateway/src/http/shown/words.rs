@@ -29,7 +29,7 @@ impl ToSchema for PhaseWord {
 
 /// What became of a hold.
 pub(in super::super) fn states() -> Object {
-    words(&["held", "confirmed", "released", "expired"])
+    words(&["held", "confirmed", "released", "expired", "refunded"])
 }
 
 /// A time: RFC 3339 in UTC, with milliseconds.

@@ -1,13 +1,15 @@
 //! The faces of an engine: one operation in, one outcome out.
 
 use chrono::DateTime;
-use jangteo::{Engine, HoldId, HoldRequest, Phase, Refusal, check_customer, check_payment};
-use redis::{Connection, ErrorKind, ProtocolVersion, RedisConnectionInfo, Value, cmd};
+use jangteo::{Engine, HoldId, HoldRequest, Phase, Refund, Refusal, check_customer, check_payment};
+use redis::{Connection, ProtocolVersion, RedisConnectionInfo, Value, cmd};
 use serde_json::{Value as Json, json};
 
 use super::line;
 use super::operation::{HoldName, Operation};
+use super::operator;
 use super::outcome::{Ids, Outcome, Shown, stock};
+use super::resp_reply::from_resp;
 use crate::clients::http;
 use crate::redis_rs::connected;
 use crate::shop::Shop;
@@ -62,6 +64,16 @@ impl Face {
             self.shop.engine.tick();
             return Outcome::default();
         }
+        if matches!(operation, Operation::Turn { .. } | Operation::SetStock { .. }) {
+            let free = |credentials: &[Option<String>]| credentials[caller].is_none();
+            return match &self.wire {
+                Wire::Http(credentials) if free(credentials) => {
+                    operator::over_http(&self.shop, operation)
+                }
+                _ => operator::by_library(&self.shop.engine, operation)
+                    .unwrap_or_else(|refusal| refused(refusal, &mut self.ids)),
+            };
+        }
         let named = |name: &HoldName, ids: &[String]| match name {
             HoldName::Text(text) => (*text).to_owned(),
             HoldName::Granted(_) if ids.is_empty() => "none-yet".to_owned(),
@@ -75,6 +87,7 @@ impl Face {
             Operation::Confirm(name, _)
             | Operation::Release(name)
             | Operation::Extend(name)
+            | Operation::Refund { hold: name, .. }
             | Operation::Get(name) => named(name, self.ids.all()),
             _ => String::new(),
         };
@@ -142,6 +155,18 @@ fn library(
         }
         Operation::Release(_) => of().and_then(|(sale, id)| sale.release(&id))?,
         Operation::Extend(_) => of().and_then(|(sale, id)| sale.extend(&id))?,
+        Operation::Refund { id: name, lines, .. } => {
+            let mut refund = Refund::all();
+            for (sku, quantity) in lines {
+                refund = refund.line(sku, *quantity);
+            }
+            if let Some(name) = name {
+                refund = refund.id(name);
+            }
+            refund.check()?;
+            let (sale, id) = of()?;
+            sale.refund(&id, &refund)?
+        }
         Operation::Get(_) => of().and_then(|(sale, id)| sale.get(&id))?,
         Operation::Find { drop, customer } => {
             check_customer(customer)?;
@@ -227,6 +252,13 @@ fn over_http(
         }
         Operation::Release(_) => (format!("POST /v1/holds/{hold}/release"), String::new()),
         Operation::Extend(_) => (format!("POST /v1/holds/{hold}/extend"), String::new()),
+        Operation::Refund { id, lines, .. } => {
+            let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity});
+            let lines: Option<Vec<Json>> =
+                (!lines.is_empty()).then(|| lines.iter().map(line).collect());
+            let body = json!({"refund": id, "lines": lines}).to_string();
+            (format!("POST /v1/holds/{hold}/refund"), body)
+        }
         Operation::Get(_) => (format!("GET /v1/holds/{hold}"), String::new()),
         Operation::Find { drop, customer } => {
             let customer = escaped(customer);
@@ -282,12 +314,12 @@ fn over_http(
     }
 }
 
-fn instant(value: &Json) -> Option<u64> {
+pub(super) fn instant(value: &Json) -> Option<u64> {
     let at = DateTime::parse_from_rfc3339(value.as_str()?).unwrap();
     Some(u64::try_from(at.timestamp_millis()).unwrap())
 }
 
-fn items(drop: &Json) -> Vec<(String, [i64; 4])> {
+pub(super) fn items(drop: &Json) -> Vec<(String, [i64; 4])> {
     let row = |item: &Json| {
         let counts = ["total", "available", "held", "sold"];
         let counts = counts.map(|name| item[name].as_i64().unwrap_or(-1));
@@ -340,6 +372,15 @@ fn over_resp(
         }
         Operation::Release(_) => _ = command.arg("DROP.RELEASE").arg(hold),
         Operation::Extend(_) => _ = command.arg("DROP.EXTEND").arg(hold),
+        Operation::Refund { id, lines, .. } => {
+            command = cmd("DROP.REFUND");
+            command.arg(hold);
+            id.iter().for_each(|id| _ = command.arg("ID").arg(id));
+            if !lines.is_empty() {
+                command.arg(lines.len());
+            }
+            lines.iter().for_each(|(sku, quantity)| _ = command.arg(*sku).arg(*quantity));
+        }
         Operation::Get(_) => _ = command.arg("DROP.GET").arg(hold),
         Operation::Find { drop, customer } => {
             _ = command.arg("DROP.FIND").arg(*drop).arg(customer);
@@ -354,123 +395,4 @@ fn over_resp(
         other => unreachable!("{other:?} is done elsewhere"),
     }
     command.query(connection)
-}
-
-/// The code of each word.
-const WORDS: [(&str, &str); 15] = [
-    ("ERR", "malformed"),
-    ("NOPERM", "forbidden"),
-    ("NOAREA", "area_not_served"),
-    ("NODROP", "unknown_drop"),
-    ("NOSKU", "unknown_sku"),
-    ("NOHOLD", "unknown_hold"),
-    ("NOWAIT", "unknown_wait"),
-    ("SOLDOUT", "sold_out"),
-    ("LIMIT", "limit_reached"),
-    ("CONFLICT", "conflict"),
-    ("EXPIRED", "expired"),
-    ("WRONGSTATE", "wrong_state"),
-    ("NOTOPEN", "not_open"),
-    ("CLOSED", "closed"),
-    ("KEYREUSED", "key_reused"),
-];
-
-fn from_resp(
-    operation: &Operation,
-    reply: Result<Value, redis::RedisError>,
-    ids: &mut Ids,
-) -> Outcome {
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => return refused_by_resp(&error, ids),
-    };
-    let rows = |reply: Value| reply.into_sequence().unwrap().into_iter();
-    let mut outcome = Outcome::default();
-    match operation {
-        Operation::Stock { .. } => {
-            let row = |row: Value| {
-                let counts = ["total", "available", "held", "sold"];
-                (text(&field(&row, "sku")), counts.map(|name| integer(&field(&row, name))))
-            };
-            outcome.stock = rows(reply).map(row).collect();
-        }
-        Operation::Drops { .. } => {
-            let row = |row: Value| {
-                let opens_at = u64::try_from(integer(&field(&row, "opens_at_ms"))).unwrap();
-                let sold_out = integer(&field(&row, "sold_out")) == 1;
-                (text(&field(&row, "id")), text(&field(&row, "phase")), sold_out, opens_at)
-            };
-            outcome.drops = rows(reply).map(row).collect();
-        }
-        Operation::Find { .. } => {
-            outcome.holds = rows(reply).map(|hold| hold_of(&hold, ids)).collect();
-        }
-        _ => match line::in_reply(&reply, ids) {
-            Some(waits) => outcome = waits,
-            None => outcome.holds = vec![hold_of(&reply, ids)],
-        },
-    }
-    outcome
-}
-
-pub(super) fn refused_by_resp(error: &redis::RedisError, ids: &mut Ids) -> Outcome {
-    assert_ne!(error.kind(), ErrorKind::Io, "{error}");
-    let word = error.code().unwrap_or_else(|| panic!("{error}"));
-    let found = WORDS.iter().find(|(one, _)| *one == word);
-    let code = found.unwrap_or_else(|| panic!("{error}")).1;
-    let pairs = error.detail().unwrap_or_default().split(' ');
-    let mut outcome = Outcome::refused(code);
-    for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
-        match name {
-            "available" => outcome.available = Some(value.parse().unwrap()),
-            "opens_at_ms" => outcome.opens_at_ms = Some(value.parse().unwrap()),
-            "hold" => outcome.counting.push(ids.place(value)),
-            other => panic!("{other} in {error}"),
-        }
-    }
-    outcome
-}
-
-/// A field of a map, or of its flat form.
-pub(super) fn field(row: &Value, name: &str) -> Value {
-    let (_, value) = row
-        .as_map_iter()
-        .unwrap_or_else(|| panic!("{row:?}"))
-        .find(|(one, _)| text(one) == name)
-        .unwrap_or_else(|| panic!("{name} of {row:?}"));
-    value.clone()
-}
-
-pub(super) fn text(value: &Value) -> String {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).unwrap(),
-        other => panic!("{other:?} is no text"),
-    }
-}
-
-pub(super) fn integer(value: &Value) -> i64 {
-    match value {
-        Value::Int(integer) => *integer,
-        other => panic!("{other:?} is no integer"),
-    }
-}
-
-fn hold_of(hold: &Value, ids: &mut Ids) -> Shown {
-    let units = |name: &str| {
-        let flat = field(hold, name).into_sequence().unwrap();
-        let unit = |pair: &[Value]| (text(&pair[0]), u64::try_from(integer(&pair[1])).unwrap());
-        flat.chunks(2).map(unit).collect()
-    };
-    let payment = field(hold, "payment");
-    Shown {
-        place: ids.place(&text(&field(hold, "id"))),
-        state: text(&field(hold, "state")),
-        number: u64::try_from(integer(&field(hold, "number"))).unwrap(),
-        total: u64::try_from(integer(&field(hold, "total"))).unwrap(),
-        expires_at_ms: u64::try_from(integer(&field(hold, "expires_at_ms"))).ok(),
-        payment: (payment != Value::Nil).then(|| text(&payment)),
-        replayed: integer(&field(hold, "replayed")) == 1,
-        lines: units("lines"),
-        gifts: units("gifts"),
-    }
 }

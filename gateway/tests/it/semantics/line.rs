@@ -4,9 +4,9 @@ use jangteo::{Engine, HoldOrWait, HoldRequest, Refusal, Sale, WaitId};
 use redis::{Connection, RedisError, Value, cmd};
 use serde_json::Value as Json;
 
-use super::face::{field, integer, refused_by_resp, text};
 use super::operation::Operation;
 use super::outcome::{Ids, Outcome, Shown, WaitShown};
+use super::resp_reply::{field, integer, refused_by_resp, text};
 use crate::clients::{Answer, http};
 use crate::shop::Shop;
 

@@ -17,6 +17,12 @@ pub(super) enum Operation {
     Confirm(HoldName, Option<String>),
     Release(HoldName),
     Extend(HoldName),
+    /// Without lines all that is left.
+    Refund {
+        hold: HoldName,
+        id: Option<String>,
+        lines: Vec<(&'static str, u32)>,
+    },
     Get(HoldName),
     Find {
         drop: &'static str,
@@ -35,6 +41,17 @@ pub(super) enum Operation {
     },
     Wait {
         ms: u64,
+    },
+    /// Pause, resume or close.
+    Turn {
+        drop: &'static str,
+        verb: &'static str,
+    },
+    SetStock {
+        drop: &'static str,
+        sku: &'static str,
+        total: u32,
+        was: Option<u32>,
     },
 }
 
@@ -92,6 +109,25 @@ fn names() -> impl Strategy<Value = HoldName> {
     ]
 }
 
+fn refund() -> impl Strategy<Value = Operation> {
+    let ids = prop::option::of(mostly(texts(&["r-1", "r-2"]), texts(&["", "r 1"])));
+    let lines = prop_oneof![Just(Vec::new()), lines()];
+    (names(), ids, lines).prop_map(|(hold, id, lines)| Operation::Refund { hold, id, lines })
+}
+
+/// What operators do.
+fn operators() -> impl Strategy<Value = Operation> {
+    let verbs = mostly(vec!["pause", "resume", "resume"], vec!["close"]);
+    let turn = (drops(), verbs).prop_map(|(drop, verb)| Operation::Turn { drop, verb });
+    let skus = mostly(vec!["a", "b", "g"], vec!["free", "z"]);
+    let total = mostly((0..12).collect(), vec![1_000_000_000, 1_000_000_001, u32::MAX]);
+    let was = prop::option::weighted(0.3, mostly(vec![3, 4, 9], vec![u32::MAX]));
+    let stock = (drops(), skus, total, was);
+    let stock =
+        stock.prop_map(|(drop, sku, total, was)| Operation::SetStock { drop, sku, total, was });
+    prop_oneof![turn, stock]
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     let areas = prop_oneof![
         20 => Just(Some("seoul")),
@@ -108,8 +144,10 @@ fn operation() -> impl Strategy<Value = Operation> {
         area,
         wait,
     });
-    let phase =
-        prop::option::of(mostly(vec!["scheduled", "open", "closed"], vec!["ajar", "settled"]));
+    let phase = prop::option::of(mostly(
+        vec!["scheduled", "open", "paused", "closed"],
+        vec!["ajar", "settled"],
+    ));
     let limit = prop::option::of(mostly(vec![1, 2, 1_000], vec![0, 1_001]));
     let after = prop::option::of(mostly(vec!["t-1", "t-2"], vec!["none"]));
     let list = (phase, limit, after);
@@ -120,6 +158,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         8 => (names(), prop::option::of(payments())).prop_map(|(n, p)| Operation::Confirm(n, p)),
         4 => names().prop_map(Operation::Release),
         4 => names().prop_map(Operation::Extend),
+        6 => refund(),
+        4 => operators(),
         3 => names().prop_map(Operation::Get),
         3 => names().prop_map(Operation::Waiting),
         2 => names().prop_map(Operation::Leave),

@@ -1,0 +1,154 @@
+//! The orders of one drop, summed up from their rows.
+
+use std::ops::Range;
+
+use smallvec::SmallVec;
+
+use super::amount::{Amounts, amounts};
+use crate::buyers::{HoldRow, HoldState, Shard};
+use crate::campaign::{Campaign, LedgerRule};
+use crate::fault::{Fault, planted};
+use crate::journal::record::Line;
+use crate::journal::settlement::Sums;
+use crate::limits::{REPORT_ROWS, SHARDS};
+use crate::sale::Sale;
+
+/// What an order of a drop is held against: the prices of its items, and the rules they count for.
+pub(super) struct Counting<'c> {
+    prices: Vec<u64>,
+    rules: Vec<RuleHere<'c>>,
+}
+
+struct RuleHere<'c> {
+    rule: &'c LedgerRule,
+    /// For each item of the drop, whether it counts.
+    counts: Vec<bool>,
+}
+
+/// One line of an order, as far as money goes.
+#[derive(Clone, Copy, Debug)]
+struct OrderLine {
+    item: usize,
+    price: u64,
+    units: u64,
+    /// Those of them that came back.
+    refunded: u64,
+}
+
+/// The lines of one order.
+type OrderLines = SmallVec<[OrderLine; 2]>;
+
+impl<'c> Counting<'c> {
+    /// Of drop `number` of `campaign`, under the rules of `ledger`.
+    pub(super) fn of(ledger: &'c [LedgerRule], campaign: &Campaign, number: u32) -> Self {
+        let counts = |rule: &LedgerRule| {
+            let tagged =
+                |tags: &[String]| rule.eligible.as_ref().is_none_or(|tag| tags.contains(tag));
+            campaign.items_in(number).map(|item| tagged(&item.eligible)).collect()
+        };
+        Self {
+            prices: campaign.items_in(number).map(|item| item.price).collect(),
+            rules: ledger.iter().map(|rule| RuleHere { rule, counts: counts(rule) }).collect(),
+        }
+    }
+
+    /// How many items the drop has.
+    pub(super) fn items(&self) -> usize {
+        self.prices.len()
+    }
+
+    /// No orders yet.
+    pub(super) fn nothing(&self) -> Sums {
+        let amounts = self.rules.iter().map(|here| here.rule.beneficiaries.len()).sum();
+        Sums { accrued: vec![0; amounts], ..Sums::default() }
+    }
+
+    /// Adds the orders among some rows of a shard.
+    pub(super) fn add(&self, sums: &mut Sums, shard: &Shard, rows: Range<usize>) {
+        let rows = shard.all().zip(0..).skip(rows.start).take(rows.len());
+        for (hold, row) in rows.filter(|(hold, _)| is_order(hold)) {
+            self.add_order(sums, &self.lines(shard, row, hold));
+        }
+    }
+
+    /// What one order comes to under each rule, for its beneficiaries together; nothing unless it
+    /// is an order.
+    pub(super) fn of_order(&self, shard: &Shard, row: u32) -> Option<Vec<u64>> {
+        let hold = shard.row(row);
+        let lines = is_order(hold).then(|| self.lines(shard, row, hold))?;
+        Some(self.rules.iter().map(|here| here.amounts(&lines).iter().sum()).collect())
+    }
+
+    fn lines(&self, shard: &Shard, row: u32, hold: &HoldRow) -> OrderLines {
+        let (bought, kept) = (shard.lines(hold), shard.kept(row));
+        let line = |(bought, kept): (&Line, &Line)| {
+            let item = usize::from(bought.item);
+            let price = self.prices.get(item).copied().expect("a line names an item of its drop");
+            let units = u64::from(bought.quantity);
+            OrderLine { item, price, units, refunded: units - u64::from(kept.quantity) }
+        };
+        bought.iter().zip(&kept).map(line).collect()
+    }
+
+    fn add_order(&self, sums: &mut Sums, lines: &OrderLines) {
+        sums.orders += 1;
+        for line in lines {
+            sums.units += line.units;
+            sums.refunded_units += line.refunded;
+            sums.spend = sums.spend.saturating_add(line.price * line.units);
+            sums.refunds = sums.refunds.saturating_add(line.price * line.refunded);
+        }
+        let mut accrued = sums.accrued.iter_mut();
+        for here in &self.rules {
+            // NOTE: in this order, since a zip takes one more of what comes first.
+            for (amount, sum) in here.amounts(lines).into_iter().zip(accrued.by_ref()) {
+                *sum = sum.saturating_add(amount);
+            }
+        }
+    }
+}
+
+impl RuleHere<'_> {
+    fn amounts(&self, lines: &OrderLines) -> Amounts {
+        let counted = lines.iter().filter(|line| self.counts.get(line.item) == Some(&true));
+        let spent = |line: &OrderLine| {
+            let back = if planted(Fault::RefundKept) { 0 } else { line.refunded };
+            line.price * (line.units - back)
+        };
+        if planted(Fault::RoundedByLine) {
+            let mut all = amounts(self.rule, 0);
+            for line in counted {
+                let of_line = amounts(self.rule, spent(line));
+                all.iter_mut().zip(of_line).for_each(|(sum, amount)| *sum += amount);
+            }
+            return all;
+        }
+        amounts(self.rule, counted.map(spent).sum())
+    }
+}
+
+/// Whether a hold was ever confirmed.
+fn is_order(hold: &HoldRow) -> bool {
+    matches!(hold.state(), HoldState::Confirmed | HoldState::Refunded)
+}
+
+impl Sale {
+    /// What the drop's orders come to. Each order is taken as it is when its turn comes, some rows
+    /// under one lock.
+    pub(super) fn sums(&self, counting: &Counting<'_>) -> Sums {
+        let mut sums = counting.nothing();
+        for index in 0..SHARDS {
+            let index = u8::try_from(index).expect("a slot names a shard in a byte");
+            let mut from = 0;
+            while let Some(shard) = self.0.shard_if_made(index)
+                && from < shard.rows()
+            {
+                let to = shard.rows().min(from + REPORT_ROWS);
+                counting.add(&mut sums, &shard, from..to);
+                from = to;
+            }
+        }
+        sums.idle_unit_seconds = self.page().0.idle_unit_seconds();
+        sums
+    }
+}

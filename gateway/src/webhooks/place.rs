@@ -1,0 +1,139 @@
+//! How far an endpoint has got, kept in a file of its own.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use jangteo::EventId;
+
+use super::address::Address;
+
+/// Where the endpoints' files lie within the data directory.
+const FOLDER: &str = "webhooks";
+
+/// The files of all endpoints.
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    data: PathBuf,
+}
+
+/// How far one endpoint has got.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    after: Option<EventId>,
+    stored: Option<EventId>,
+}
+
+impl Places {
+    pub(super) fn of(data: &Path) -> Self {
+        Self { data: data.to_owned() }
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.data.join(FOLDER)
+    }
+
+    fn path(&self, address: &Address) -> PathBuf {
+        self.folder().join(address.hash())
+    }
+
+    /// Whether this data directory has ever had webhooks.
+    pub(super) fn exist(&self) -> io::Result<bool> {
+        fs::exists(self.folder())
+    }
+
+    /// Whether this endpoint has a place.
+    pub(super) fn has(&self, address: &Address) -> io::Result<bool> {
+        fs::exists(self.path(address))
+    }
+
+    /// Gives an endpoint a place, durably.
+    pub(super) fn begin(&self, address: &Address, after: EventId) -> io::Result<()> {
+        if !self.exist()? {
+            fs::create_dir(self.folder())?;
+            File::open(&self.data)?.sync_all()?;
+        }
+        store(&self.path(address), after)
+    }
+
+    /// The place of an endpoint that has one. What cannot be understood is a place that is not
+    /// kept.
+    pub(super) fn open(&self, address: &Address) -> io::Result<Place> {
+        let path = self.path(address);
+        let text = fs::read(&path)?;
+        let after = str::from_utf8(&text).ok().and_then(|text| text.trim_end().parse().ok());
+        Ok(Place { path, after, stored: after })
+    }
+}
+
+impl Place {
+    /// The last event that is behind it; nothing if it begins with the oldest that is kept.
+    pub(super) const fn after(&self) -> Option<EventId> {
+        self.after
+    }
+
+    pub(super) const fn pass(&mut self, event: EventId) {
+        self.after = Some(event);
+    }
+
+    /// Begins anew, with the oldest that is kept.
+    pub(super) const fn forget(&mut self) {
+        self.after = None;
+    }
+
+    /// What has to be written so that a restart goes on here, if it would not.
+    pub(super) fn unsaved(&self) -> Option<(PathBuf, EventId)> {
+        let after = self.after.filter(|_| self.after != self.stored)?;
+        Some((self.path.clone(), after))
+    }
+
+    pub(super) const fn saved(&mut self, event: EventId) {
+        self.stored = Some(event);
+    }
+}
+
+/// Writes a place so that after a crash there is the old one or the new one, whole. Waits for the
+/// disk.
+pub(super) fn store(path: &Path, after: EventId) -> io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    writeln!(file, "{after}")?;
+    file.sync_all()?;
+    drop(file);
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_found_again_and_one_that_cannot_be_read_is_none() {
+        let data = tempfile::tempdir().unwrap();
+        let places = Places::of(data.path());
+        let address: Address = "https://shop.example/hooks".parse().unwrap();
+        let other: Address = "https://shop.example/others".parse().unwrap();
+        assert!(!places.exist().unwrap() && !places.has(&address).unwrap());
+        let [first, next]: [EventId; 2] = ["2-7", "2-9"].map(|id| id.parse().unwrap());
+        places.begin(&address, first).unwrap();
+        assert!(places.exist().unwrap() && places.has(&address).unwrap());
+        assert!(!places.has(&other).unwrap() && places.open(&other).is_err());
+
+        let mut place = places.open(&address).unwrap();
+        assert_eq!((place.after(), place.unsaved()), (Some(first), None));
+        place.pass(next);
+        let (path, after) = place.unsaved().unwrap();
+        store(&path, after).unwrap();
+        place.saved(after);
+        assert_eq!(place.unsaved(), None);
+        assert_eq!(places.open(&address).unwrap().after(), Some(next));
+        assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 1);
+
+        for text in ["", "2", "2-09", "\u{fe}"] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(places.open(&address).unwrap().after(), None, "{text}");
+        }
+    }
+}
