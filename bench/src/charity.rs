@@ -92,11 +92,11 @@ fn sell(sale: &Sale, rng: &mut Rng) -> Result<(), jangteo::Refusal> {
         let mut request = HoldRequest::new(&customer).key(&key);
         for (sku, likely) in [("a", 2), ("b", 2), ("c", 1)] {
             if sku == "a" || rng.below(3) < likely {
-                request = request.line(sku, 1 + u32::try_from(rng.below(3)).unwrap_or(0));
+                request = request.line(sku, 1 + rng.below(3));
             }
         }
         let hold = sale.hold(&request)?.into_parts().0;
-        let _ = sale.confirm(&hold.id, "p")?;
+        drop(sale.confirm(&hold.id, "p")?);
         // One line of some, all of others.
         match rng.below(8) {
             0 => drop(sale.refund(&hold.id, &Refund::all())?),

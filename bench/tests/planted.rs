@@ -88,7 +88,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 56] = [
     (Fault::ReplayBeforeFlush, Hunt::Model, &["model"]),
     (Fault::SkipFlush, Hunt::Model, &["model"]),
     (Fault::RefundNotFreed, Hunt::Model, &["model"]),
-    (Fault::RefundNotFreed, Hunt::Simulation, &["C1"]),
+    (Fault::RefundNotFreed, Hunt::Simulation, &["C1", "audit"]),
     (Fault::RefundForgotten, Hunt::Model, &["model"]),
     (Fault::PauseIgnored, Hunt::Model, &["model"]),
     (Fault::PauseIgnored, Hunt::Simulation, &["answer"]),

@@ -43,7 +43,8 @@ impl EngineCore {
             let all = self.sales.read();
             indices.iter().filter_map(|index| all.get(*index as usize).cloned()).collect()
         };
-        // Nothing is under way on any hold.
+        // Nothing is under way on any hold, and nobody joins a line.
+        let mut lines: Vec<_> = sales.iter().map(|sale| sale.0.basket.lock()).collect();
         let _nothing_new = self.shared.making.lock();
         let mut shards: Vec<_> = sales.iter().flat_map(|sale| sale.0.shards()).collect();
         let now = self.shared.clock.now();
@@ -60,6 +61,9 @@ impl EngineCore {
         })?;
         shards.iter_mut().for_each(|shard| **shard = Shard::default());
         drop(shards);
+        for (line, sale) in lines.iter_mut().zip(&sales) {
+            line.end(&sale.0.goods);
+        }
         self.by_id.retain(|_, sale| !indices.contains(&sale.0.index));
         catalogue.delete(deleted);
         Ok(Pending::new(&self.shared.journal, stamp.sequence, ()))

@@ -116,7 +116,7 @@ impl Line {
     }
 
     /// Everybody goes home.
-    fn end(&mut self, goods: &Goods) {
+    pub(crate) fn end(&mut self, goods: &Goods) {
         self.queue.clear();
         std::mem::take(&mut self.awaited).into_keys().for_each(|good| mark(goods, good, false));
         self.places = Places::default();

@@ -63,7 +63,6 @@ impl<T> Pending<T> {
     }
 
     /// The same answer put differently, as durable as it.
-    #[must_use]
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Pending<U> {
         Pending { value: self.value.map(change), ticket: self.ticket }
     }

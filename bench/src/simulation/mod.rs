@@ -2,8 +2,8 @@
 //!
 //! `step` draws what happens next; `stage` is the engine on its faulty disk, its deaths and its
 //! starts; `pause` stops and resumes its drop; `ledger` checks after every step what one step can
-//! tell; `run` plays a seed, and `shrink` finds the steps that a failure needs. What is checked when
-//! is in `docs/verification.md`.
+//! tell; `run` plays a seed, and `shrink` finds the steps that a failure needs. What is checked,
+//! and when, is in `docs/verification.md`.
 
 mod ledger;
 mod pause;

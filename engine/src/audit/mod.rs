@@ -10,8 +10,8 @@
 //!
 //! No text of an audit names a customer, a key or a payment: holds are named by their number.
 //!
-//! `directory -> witness -> drop_book, drop_turns, drop_line -> report`, and `layout` for the files;
-//! `history`: one hold, record by record; `ledger`: what orders come to; `online`.
+//! `directory -> witness -> drop_book, drop_turns, drop_line -> report`, and `layout` for the
+//! files; `history`: one hold, record by record; `ledger`: what orders come to; `online`.
 
 mod directory;
 mod drop_book;

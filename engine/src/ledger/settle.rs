@@ -1,5 +1,5 @@
-//! A settlement: what a campaign came to is fixed by one record, and whoever pays it out can rely on
-//! it.
+//! A settlement: what a campaign came to is fixed by one record, and whoever pays it out can rely
+//! on it.
 //!
 //! A rule can be settled once every drop of the campaign is over: closed, and no hold live. From
 //! then on nothing accrues any more, and refunds only take away. So orders can be counted while
@@ -82,7 +82,7 @@ impl EngineCore {
             let Some(rules) = rules? else { return self.settled_before(&sales, expect) };
             let drops = self.drop_sums(&sales);
             let accrued = drops.iter().map(|drop| &*drop.sums.accrued);
-            check_expected(&campaign, expect, accrued)?;
+            check_expected(&campaign, expect, &accrued)?;
             if let Ok(report) = self.append_settlement(&campaign, &sales, rules, drops) {
                 return Ok(report);
             }
@@ -99,7 +99,7 @@ impl EngineCore {
         let campaign = sales.first().ok_or(Refusal::UnknownCampaign)?.campaign();
         let drops = self.drop_sums(sales);
         let settled = drops.iter().filter_map(|drop| Some(&*drop.settled.as_ref()?.sums.accrued));
-        check_expected(&campaign, expect, settled)?;
+        check_expected(&campaign, expect, &settled)?;
         let sequence = self.shared.journal.last_sequence();
         let report = Report::of(&campaign, &drops);
         Ok(Pending::new(&self.shared.journal, sequence, report))
@@ -192,7 +192,7 @@ fn is_still(book: &Book, campaign: &Campaign, sales: &[Sale], counted: &Settleme
 fn check_expected<'a>(
     campaign: &Campaign,
     expect: &[(&str, u64)],
-    drops: impl Iterator<Item = &'a [u64]> + Clone,
+    drops: &(impl Iterator<Item = &'a [u64]> + Clone),
 ) -> Result<(), Refusal> {
     let names = || campaign.ledger.iter().flat_map(|rule| &rule.beneficiaries);
     let gets = |id: &str| {

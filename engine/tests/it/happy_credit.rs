@@ -73,7 +73,7 @@ fn buy(sale: &Sale, customer: u32, basket: &Basket) -> jangteo::HoldId {
     let request = HoldRequest::new(&customer).key(&key);
     let request = basket.iter().fold(request, |request, (sku, units)| request.line(sku, *units));
     let hold = sale.hold(&request).unwrap().into_parts().0;
-    let _ = sale.confirm(&hold.id, "p").unwrap();
+    drop(sale.confirm(&hold.id, "p").unwrap());
     hold.id
 }
 

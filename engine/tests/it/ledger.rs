@@ -21,7 +21,8 @@ fn credit(settles: bool) -> String {
     let date = if settles { "settles = \"2020-05-31T23:59:59\"\n" } else { "" };
     format!(
         "[[ledger]]\nkind = \"credit\"\nrate = \"1%\"\neligible = \"good\"\n{date}\
-         beneficiary = [{{ id = \"old\", share = \"60%\" }}, {{ id = \"young\", share = \"40%\" }}]\n"
+         beneficiary = [{{ id = \"old\", share = \"60%\" }}, \
+         {{ id = \"young\", share = \"40%\" }}]\n"
     )
 }
 

@@ -61,7 +61,7 @@ fn a_page_leaves_no_number_out_while_many_buy() {
     let (_engine, sale, _clock) = open_sale("auto_confirm = true", &free);
     let buy = |thread: u32| {
         for n in 0..10_000 {
-            hold(&sale, &format!("c-{thread}-{n}"), "").unwrap();
+            hold(&sale, &format!("c-{thread}-{n}"), "k").unwrap();
         }
     };
     let mut read = 0;

@@ -371,8 +371,8 @@ impl Reference {
         if *self.terms == *terms {
             return Ok(());
         }
-        // One that is paused or was cancelled is fixed, though it is sealed.
-        if self.phase != Phase::Scheduled || !self.is_sealed() {
+        // A pause goes on with the drop that takes the other's place.
+        if !self.is_sealed() {
             return Err(No::Plain("conflict"));
         }
         self.terms = Rc::new(terms.clone());
