@@ -294,11 +294,11 @@ impl Sale {
         }
     }
 
-    /// The wait at `slot`.
+    /// The wait at `slot`, whose key was used again.
     pub(crate) fn waiting(&self, slot: Slot) -> Pending<Wait> {
         let line = self.0.basket.lock();
         let shard = self.0.shard(slot.shard);
-        self.wait_in(&line, &shard, slot)
+        self.wait_in(&line, &shard, slot).map(|wait| Wait { replayed: true, ..wait })
     }
 
     /// INVARIANT(J6): the answer about a wait is durable with its last record, with that of the
@@ -337,6 +337,7 @@ impl Sale {
             place: None,
             hold,
             created_at: row.created_at,
+            replayed: false,
             sale: self.clone(),
             customer: shard.waiter(row).into(),
             lines: row.lines.clone(),

@@ -62,8 +62,8 @@ impl<T> Pending<T> {
         self.value.as_ref()
     }
 
-    /// The same answer put differently.
-    pub(crate) fn map<U>(self, change: impl FnOnce(T) -> U) -> Pending<U> {
+    /// The same answer put differently, as durable as it.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Pending<U> {
         Pending { value: self.value.map(change), ticket: self.ticket }
     }
 

@@ -96,6 +96,8 @@ pub struct Wait {
     pub hold: Option<HoldId>,
     /// When the customer joined.
     pub created_at: Timestamp,
+    /// Whether this answer repeats an earlier one under the same idempotency key.
+    pub replayed: bool,
     pub(crate) sale: Sale,
     pub(crate) customer: Box<str>,
     pub(crate) lines: Lines,
@@ -158,7 +160,6 @@ impl Serialize for Wait {
 
 /// What a request is answered that would rather wait than hear *sold out*.
 #[derive(Clone, Debug)]
-#[non_exhaustive]
 pub enum HoldOrWait {
     /// Units are set aside.
     Hold(Hold),

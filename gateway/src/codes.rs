@@ -13,6 +13,7 @@ pub(crate) enum Code {
     UnknownDrop,
     UnknownSku,
     UnknownHold,
+    UnknownWait,
     UnknownCampaign,
     NotFound,
     MethodNotAllowed,
@@ -67,7 +68,7 @@ const fn row(
 }
 
 #[rustfmt::skip]
-static TABLE: [Row; 33] = [
+static TABLE: [Row; 34] = [
     row(Code::Malformed,            "malformed",              400, "ERR",         false, "The request is malformed"),
     row(Code::Unauthenticated,      "unauthenticated",        401, "NOAUTH",      false, "A valid credential is needed"),
     row(Code::Forbidden,            "forbidden",              403, "NOPERM",      false, "The request is not allowed"),
@@ -75,6 +76,7 @@ static TABLE: [Row; 33] = [
     row(Code::UnknownDrop,          "unknown_drop",           404, "NODROP",      false, "There is no such drop"),
     row(Code::UnknownSku,           "unknown_sku",            404, "NOSKU",       false, "The drop has no such item"),
     row(Code::UnknownHold,          "unknown_hold",           404, "NOHOLD",      false, "There is no such hold"),
+    row(Code::UnknownWait,          "unknown_wait",           404, "NOWAIT",      false, "There is no such place in the line"),
     row(Code::UnknownCampaign,      "unknown_campaign",       404, "ERR",         false, "There is no such campaign"),
     row(Code::NotFound,             "not_found",              404, "ERR",         false, "There is nothing here"),
     row(Code::MethodNotAllowed,     "method_not_allowed",     405, "ERR",         false, "The method is not allowed here"),
@@ -133,6 +135,7 @@ impl Code {
             Refusal::UnknownDrop => Self::UnknownDrop,
             Refusal::UnknownCampaign => Self::UnknownCampaign,
             Refusal::UnknownHold => Self::UnknownHold,
+            Refusal::UnknownWait => Self::UnknownWait,
             Refusal::UnknownSku => Self::UnknownSku,
             Refusal::Closed => Self::Closed,
             Refusal::NotOpen { .. } => Self::NotOpen,
@@ -165,11 +168,12 @@ mod tests {
     use jangteo::Timestamp;
 
     /// The contract's table, as far as what it speaks of exists.
-    const CONTRACT: [(u16, &str, &[&str], bool); 20] = [
+    const CONTRACT: [(u16, &str, &[&str], bool); 21] = [
         (400, "ERR", &["malformed"], false),
         (401, "NOAUTH", &["unauthenticated"], false),
         (403, "", &["forbidden", "area_not_served"], false),
         (404, "", &["unknown_drop", "unknown_sku", "unknown_hold", "not_found"], false),
+        (404, "NOWAIT", &["unknown_wait"], false),
         (404, "ERR", &["unknown_campaign"], false),
         (405, "ERR", &["method_not_allowed"], false),
         (406, "ERR", &["not_acceptable"], false),
@@ -217,6 +221,7 @@ mod tests {
             Refusal::UnknownDrop,
             Refusal::UnknownCampaign,
             Refusal::UnknownHold,
+            Refusal::UnknownWait,
             Refusal::UnknownSku,
             Refusal::Closed,
             Refusal::NotOpen { opens_at: Timestamp::default() },

@@ -3,8 +3,8 @@
 use jangteo::audit::Audit;
 use jangteo::limits::UNITS_MAX;
 use jangteo::{
-    Hold, HoldRequest, Orders, Pending, Phase, Refund, Refusal, Report, SaleView, check_customer,
-    check_payment,
+    Hold, HoldOrWait, HoldRequest, Orders, Pending, Phase, Refund, Refusal, Report, SaleView, Wait,
+    check_customer, check_payment,
 };
 use smallvec::SmallVec;
 
@@ -33,6 +33,12 @@ pub(crate) enum Command<'a> {
     Find {
         drop: &'a str,
         customer: Option<&'a str>,
+    },
+    Wait {
+        wait: &'a str,
+    },
+    Leave {
+        wait: &'a str,
     },
     Drop {
         drop: &'a str,
@@ -77,6 +83,8 @@ pub(crate) struct HoldAsk<'a> {
     pub(crate) lines: Asked<'a>,
     pub(crate) key: Option<&'a str>,
     pub(crate) area: Option<&'a str>,
+    /// Rather wait than hear that too few units are there.
+    pub(crate) wait: bool,
 }
 
 /// What is to come back of an order: without lines all that is left.
@@ -117,8 +125,12 @@ pub(crate) struct Filter<'a> {
 /// What the engine answers.
 #[derive(Debug)]
 pub(crate) enum Answer {
+    /// To a request for a hold.
+    HoldOrWait(Pending<HoldOrWait>),
     Hold(Pending<Hold>),
-    Holds(Pending<Vec<Hold>>),
+    /// What a customer has, and waits for.
+    Found(Pending<Vec<Hold>>, Pending<Vec<Wait>>),
+    Wait(Pending<Wait>),
     Drop(Box<SaleView>),
     /// The drops, and whether there are more behind the last.
     Drops(Vec<SaleView>, bool),

@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jangteo::limits::ORDERS_PAGE_MAX;
 use jangteo::{
     Campaign, Change, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold,
-    HoldId, Orders, Pending, Refusal, Sale, SaleView, Timestamp, check_customer, check_payment,
+    HoldId, HoldOrWait, Orders, Pending, Refusal, Sale, SaleView, Timestamp, Wait, WaitId,
+    check_customer, check_payment,
 };
 
-use crate::access::{Caller, admit, admit_to_hold};
+use crate::access::{Caller, admit, admit_to_hold, admit_to_wait};
 use crate::command::{Answer, Command, Filter, HoldAsk, Refused, Turn};
 use crate::engine_slot::EngineSlot;
 use crate::in_flight::InFlight;
@@ -187,7 +188,7 @@ impl Dispatcher {
         command: Command<'_>,
     ) -> Result<Answer, Refused> {
         match command {
-            Command::Hold(ask) => Ok(Answer::Hold(self.hold(engine, &ask)?)),
+            Command::Hold(ask) => Ok(Answer::HoldOrWait(self.hold(engine, &ask)?)),
             Command::Confirm { hold, payment } => {
                 // `malformed` comes before `unknown_hold`.
                 check_payment(payment)?;
@@ -204,8 +205,13 @@ impl Dispatcher {
             Command::Find { drop, customer } => {
                 let customer = customer.ok_or(NO_CUSTOMER)?;
                 check_customer(customer)?;
-                Ok(Answer::Holds(Self::sale(engine, drop)?.find(customer)))
+                let sale = Self::sale(engine, drop)?;
+                // Waits first: a hold that one of them becomes meanwhile is not missed.
+                let waits = sale.waits_of(customer);
+                Ok(Answer::Found(sale.find(customer), waits))
             }
+            Command::Wait { wait } => Self::of_wait(engine, caller, wait, Sale::wait),
+            Command::Leave { wait } => Self::of_wait(engine, caller, wait, Sale::leave),
             Command::Drop { drop } => {
                 Ok(Answer::Drop(Box::new(Self::sale(engine, drop)?.view().0)))
             }
@@ -242,16 +248,30 @@ impl Dispatcher {
         engine.sale(drop).ok_or(Refusal::UnknownDrop)
     }
 
-    fn hold(&self, engine: &Engine, ask: &HoldAsk<'_>) -> Result<Pending<Hold>, Refusal> {
+    fn hold(&self, engine: &Engine, ask: &HoldAsk<'_>) -> Result<Pending<HoldOrWait>, Refusal> {
         if ask.customer.is_none() {
             return Err(NO_CUSTOMER);
         }
         let (drop, held) = match engine.sale(ask.drop) {
-            Some(sale) => (Some(sale.index()), sale.hold(&ask.request())),
+            Some(sale) => (Some(sale.index()), Self::hold_of(&sale, ask)),
             None => (None, Err(Self::unknown_drop(engine, ask))),
         };
         self.holds.count(drop, &held);
         held
+    }
+
+    /// Whoever uses the key of a wait again is answered with the wait, whether they would wait or
+    /// not.
+    fn hold_of(sale: &Sale, ask: &HoldAsk<'_>) -> Result<Pending<HoldOrWait>, Refusal> {
+        let request = ask.request();
+        if ask.wait {
+            return sale.hold_or_wait(&request);
+        }
+        match sale.hold(&request) {
+            Ok(hold) => Ok(hold.map(HoldOrWait::Hold)),
+            Err(Refusal::Waiting(wait)) => Ok(wait.map(HoldOrWait::Wait)),
+            Err(refusal) => Err(refusal),
+        }
     }
 
     /// What comes before `unknown_drop` in the order of checks, or that.
@@ -274,6 +294,19 @@ impl Dispatcher {
         let sale = engine.sale_of(&id).ok_or(Refusal::UnknownHold)?;
         admit_to_hold(caller, confirm, || Ok(sale.get(&id)?.into_parts().0))?;
         Ok(Answer::Hold(act(&sale, &id)?))
+    }
+
+    /// Likewise to the wait of that name.
+    fn of_wait(
+        engine: &Engine,
+        caller: &Caller,
+        wait: &str,
+        act: impl FnOnce(&Sale, &WaitId) -> Result<Pending<Wait>, Refusal>,
+    ) -> Result<Answer, Refused> {
+        let id: WaitId = wait.parse().map_err(|_| Refusal::UnknownWait)?;
+        let sale = engine.sale_of_wait(&id).ok_or(Refusal::UnknownWait)?;
+        admit_to_wait(caller, || Ok(sale.wait(&id)?.into_parts().0))?;
+        Ok(Answer::Wait(act(&sale, &id)?))
     }
 
     fn drops(engine: &Engine, filter: &Filter<'_>) -> Result<Answer, Refusal> {

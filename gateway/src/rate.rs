@@ -82,7 +82,10 @@ impl Rates {
         // INVARIANT(F1): a shop that asks for too many holds can still end those it has.
         let ends = matches!(
             command,
-            Command::Confirm { .. } | Command::Release { .. } | Command::Refund(_)
+            Command::Confirm { .. }
+                | Command::Release { .. }
+                | Command::Refund(_)
+                | Command::Leave { .. }
         );
         if let (Some(buckets), Caller::Key(_, tag), false) = (&self.key, caller, ends) {
             buckets.take(&tag.bytes(), now).map_err(too_often(Reason::RateLimitedCredential))?;

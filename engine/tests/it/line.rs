@@ -16,14 +16,13 @@ fn joined(sale: &Sale, request: &HoldRequest<'_>) -> Wait {
     match sale.hold_or_wait(request).unwrap().wait().unwrap() {
         HoldOrWait::Wait(wait) => wait,
         HoldOrWait::Hold(hold) => panic!("granted: {hold:?}"),
-        other => panic!("{other:?}"),
     }
 }
 
 fn granted(sale: &Sale, request: &HoldRequest<'_>) -> Hold {
     match sale.hold_or_wait(request).unwrap().wait().unwrap() {
         HoldOrWait::Hold(hold) => hold,
-        other => panic!("{other:?}"),
+        HoldOrWait::Wait(wait) => panic!("waits: {wait:?}"),
     }
 }
 
@@ -68,7 +67,9 @@ fn limits_and_keys_hold_across_the_line() {
     let (_engine, sale, _clock) = open_sale("limit_per_customer = 2", &one_item(1));
     let first = hold(&sale, "h", "k").unwrap();
     let wait = joined(&sale, &request("c", 1));
-    assert_eq!(joined(&sale, &request("c", 1)).id, wait.id, "the same request, the same wait");
+    let again = joined(&sale, &request("c", 1));
+    assert_eq!(again.id, wait.id, "the same request, the same wait");
+    assert_eq!((wait.replayed, again.replayed), (false, true));
     let other = sale.hold_or_wait(&request("c", 2));
     assert!(matches!(other, Err(Refusal::KeyReused)));
     let refused = sale.hold(&request("c", 1));
@@ -247,7 +248,6 @@ fn nobody_in_the_line_is_passed_by_under_contention() {
                         1 => match sale.hold_or_wait(&request).unwrap().into_parts().0 {
                             HoldOrWait::Hold(hold) => held.push(hold.id),
                             HoldOrWait::Wait(wait) => waits.push(wait.id),
-                            other => panic!("{other:?}"),
                         },
                         2 if !waits.is_empty() => {
                             let wait = waits.swap_remove((random >> 20) as usize % waits.len());

@@ -4,20 +4,22 @@
 //! |---|---|---|---|---|
 //! | drops | yes | yes | yes | yes |
 //! | hold, find | no | own, within the token's drop and area | yes | yes |
-//! | get, release, extend | no | own | yes | yes |
+//! | get, release, extend; a wait, leave | no | own | yes | yes |
 //! | confirm | no | own, whose total is 0 | yes | yes |
 //! | refund | no | no | yes | yes |
 //! | pause, resume, close, stock, audit, orders and everything else | no | no | no | yes |
 //!
-//! What is not allowed is decided before anything is looked up, but for whose a hold is: another's
-//! is answered as one that does not exist.
+//! What is not allowed is decided before anything is looked up, but for whose a hold or a wait is:
+//! another's is answered as one that does not exist.
 
-use jangteo::{Hold, Refusal};
+use jangteo::{Hold, Refusal, Sale, Wait};
 
 use super::caller::Caller;
 use super::key::Scope;
 use super::token::Token;
 use crate::command::{Command, Refused};
+
+const OTHER_DROP: &str = "the token is for another drop";
 
 /// What a call needs at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +69,9 @@ impl Command<'_> {
             | Self::Get { .. }
             | Self::Confirm { .. }
             | Self::Release { .. }
-            | Self::Extend { .. } => Need::Customer,
+            | Self::Extend { .. }
+            | Self::Wait { .. }
+            | Self::Leave { .. } => Need::Customer,
             Self::Refund(_) => Need::Sell,
             Self::Turn { .. }
             | Self::SetStock(_)
@@ -87,12 +91,12 @@ pub(crate) fn admit<'a>(caller: &'a Caller, command: &mut Command<'a>) -> Result
     match command {
         Command::Hold(ask) => {
             bind(&mut ask.customer, Some(token.customer()), "customer: not the token's")?;
-            bind(&mut Some(ask.drop), token.only_drop(), "the token is for another drop")?;
+            bind(&mut Some(ask.drop), token.only_drop(), OTHER_DROP)?;
             bind(&mut ask.area, token.only_area(), "area: not the token's")
         }
         Command::Find { drop, customer } => {
             bind(customer, Some(token.customer()), "customer: not the token's")?;
-            bind(&mut Some(*drop), token.only_drop(), "the token is for another drop")
+            bind(&mut Some(*drop), token.only_drop(), OTHER_DROP)
         }
         _ => Ok(()),
     }
@@ -123,17 +127,36 @@ pub(crate) fn admit_to_hold(
     }
 }
 
+/// Whether the caller may see a wait or leave it. `look` shows the wait, and is asked only if it
+/// matters.
+pub(crate) fn admit_to_wait(
+    caller: &Caller,
+    look: impl FnOnce() -> Result<Wait, Refusal>,
+) -> Result<(), Refused> {
+    let Caller::Customer(token) = caller else { return Ok(()) };
+    let wait = look()?;
+    if wait.customer() != token.customer() {
+        return Err(Refusal::UnknownWait.into());
+    }
+    Ok(within_drop(token, wait.sale())?)
+}
+
 /// A hold never changes its customer, drop or total, so what is decided here stays right until the
 /// command has run.
 fn admit_customer(token: &Token, confirm: bool, hold: &Hold) -> Result<(), Refused> {
     if hold.customer() != token.customer() {
         return Err(Refusal::UnknownHold.into());
     }
-    if token.only_drop().is_some_and(|drop| drop != hold.sale().id()) {
-        return Err(Denied::Subject("the token is for another drop").into());
-    }
+    within_drop(token, hold.sale())?;
     if confirm && hold.total().amount != 0 {
         return Err(Denied::Call("a customer confirms only what costs nothing").into());
     }
     Ok(())
+}
+
+fn within_drop(token: &Token, sale: &Sale) -> Result<(), Denied> {
+    match token.only_drop() {
+        Some(drop) if drop != sale.id() => Err(Denied::Subject(OTHER_DROP)),
+        _ => Ok(()),
+    }
 }

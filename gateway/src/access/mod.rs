@@ -15,7 +15,7 @@ mod token;
 
 pub(crate) use caller::{Caller, Identity};
 pub use current::{Access, LastKey};
-pub(crate) use decision::{Denied, Need, admit, admit_to_hold};
+pub(crate) use decision::{Denied, Need, admit, admit_to_hold, admit_to_wait};
 pub use key::{BadKey, Key, Scope, SecretHash};
 pub use keyring::Keyring;
 pub use token::{BadTokenKey, TokenKey};

@@ -87,8 +87,7 @@ pub(super) struct HoldBody<'a> {
     /// Where it is to be delivered to.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 64, pattern = "^[!-~]+$")]
     pub(super) area: Option<Cow<'a, str>>,
-    /// There is no waiting line yet: only false.
-    #[schema(schema_with = only_false)]
+    /// Join the waiting line if too few units are there.
     pub(super) wait: Option<bool>,
 }
 
@@ -148,11 +147,6 @@ fn as_whole(number: &Number) -> Option<u64> {
 
 fn customers() -> utoipa::openapi::Object {
     ascii(jangteo::limits::CUSTOMER_MAX)
-}
-
-fn only_false() -> utoipa::openapi::Object {
-    let word = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::Boolean);
-    word.enum_values(Some([false])).build()
 }
 
 /// `{"payment"}`

@@ -8,14 +8,14 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Body;
-use jangteo::Hold;
+use jangteo::{Hold, HoldOrWait, Pending, WaitState};
 
 use super::body::{HoldBody, Object, parse, read, units};
 use super::common::json;
 use super::head::idempotency_key;
 use super::openapi::{FindProblems, TakeProblems};
 use super::problem::Problem;
-use super::shown::{HoldView, Holds};
+use super::shown::{HoldOrWaitView, HoldView, Holds, WaitView};
 use crate::access::Caller;
 use crate::app::App;
 use crate::command::{Answer, Command, HoldAsk};
@@ -37,9 +37,6 @@ where
     let bytes = read(headers, body).await?;
     let key = idempotency_key(headers)?;
     let body: HoldBody<'_> = parse(&bytes)?;
-    if body.wait == Some(true) {
-        return Err(Problem::malformed("wait: there is no waiting line yet"));
-    }
     let lines = body.lines.iter().map(|Object(line)| (&*line.sku, units(line.quantity)));
     let ask = HoldAsk {
         drop,
@@ -47,17 +44,38 @@ where
         lines: lines.collect(),
         key: key.as_deref(),
         area: body.area.as_deref(),
+        wait: body.wait.unwrap_or_default(),
     };
-    let hold = durable_hold(app, caller, Command::Hold(ask)).await?;
-    let status = if hold.replayed { StatusCode::OK } else { StatusCode::CREATED };
-    let mut response = json(status, &HoldView::from(&hold));
-    if hold.replayed {
-        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-    } else {
-        let location = HeaderValue::from_str(&format!("/v1/holds/{}", hold.id));
-        response.headers_mut().insert(header::LOCATION, location.expect("an id is ASCII"));
+    app.flusher.executed(1);
+    match app.dispatcher.run(caller, Command::Hold(ask)) {
+        Ok(Answer::HoldOrWait(pending)) => Ok(taken(&durable(app, pending).await?)),
+        Ok(_) => unreachable!("a request for a hold is answered with one, or with a wait"),
+        Err(refused) => Err(Problem::of(app, refused).await),
     }
-    Ok(response)
+}
+
+fn taken(held: &HoldOrWait) -> Response {
+    let (status, replayed, location) = match held {
+        HoldOrWait::Hold(hold) if hold.replayed => (StatusCode::OK, true, None),
+        HoldOrWait::Hold(hold) => {
+            (StatusCode::CREATED, false, Some(format!("/v1/holds/{}", hold.id)))
+        }
+        HoldOrWait::Wait(wait) if wait.replayed && wait.state != WaitState::Waiting => {
+            (StatusCode::OK, true, None)
+        }
+        HoldOrWait::Wait(wait) => {
+            (StatusCode::ACCEPTED, wait.replayed, Some(format!("/v1/waits/{}", wait.id)))
+        }
+    };
+    let mut response = json(status, &HoldOrWaitView::from(held));
+    if replayed {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    if let Some(location) = location {
+        let location = HeaderValue::from_str(&location).expect("an id is ASCII");
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
 }
 
 /// Runs a command about one hold, and waits until its answer may be seen.
@@ -68,19 +86,22 @@ pub(super) async fn durable_hold<'a>(
 ) -> Result<Hold, Problem> {
     app.flusher.executed(1);
     match app.dispatcher.run(caller, command) {
-        Ok(Answer::Hold(pending)) => {
-            let (hold, mut ticket) = pending.into_parts();
-            app.flusher.durable(&mut ticket).await?;
-            Ok(hold)
-        }
+        Ok(Answer::Hold(pending)) => durable(app, pending).await,
         Ok(_) => unreachable!("a command about one hold is answered with one"),
         Err(refused) => Err(Problem::of(app, refused).await),
     }
 }
 
-/// Takes units for a customer: the whole of it or nothing.
+/// An answer, once it may be seen.
+pub(super) async fn durable<T>(app: &App, pending: Pending<T>) -> Result<T, Problem> {
+    let (value, mut ticket) = pending.into_parts();
+    app.flusher.durable(&mut ticket).await?;
+    Ok(value)
+}
+
+/// Takes units for a customer, the whole of it or nothing; or joins the waiting line for them.
 ///
-/// A hold with the same key and the same content is answered as it is now.
+/// A hold or a wait with the same key and the same content is answered as it is now.
 #[utoipa::path(
     post, path = "/v1/drops/{drop}/holds", operation_id = "take", tag = "holds",
     params(
@@ -92,8 +113,11 @@ pub(super) async fn durable_hold<'a>(
         example = json!({"customer": "c-1", "lines": [{"sku": "onion-3kg", "quantity": 1}]})),
     responses(
         (status = 201, description = "Granted", body = HoldView, headers(("Location" = String))),
-        (status = 200, description = "It was granted before, under the same key",
-            body = HoldView, headers(("Idempotent-Replayed" = String))),
+        (status = 202, description = "Too few units are there: the customer waits",
+            body = WaitView, headers(("Location" = String))),
+        (status = 200, description = "It was granted before, or waited for until it was over, \
+            under the same key",
+            body = HoldOrWaitView, headers(("Idempotent-Replayed" = String))),
         TakeProblems,
     ),
     security(("bearer" = [])),
@@ -108,7 +132,7 @@ pub(super) async fn post(
     take(&app, &caller, &drop, &head.headers, body).await.into_response()
 }
 
-/// What a customer has of a drop, newest first, at most 100.
+/// What a customer has of a drop and waits for, each newest first, at most 100.
 #[utoipa::path(
     get, path = "/v1/drops/{drop}/holds", operation_id = "find", tag = "holds",
     params(
@@ -131,13 +155,13 @@ pub(super) async fn find(
         _ => return Err(Problem::malformed("customer: only this parameter is known, once")),
     };
     match app.dispatcher.run(&caller, Command::Find { drop: &drop, customer }) {
-        Ok(Answer::Holds(pending)) => {
-            let (holds, mut ticket) = pending.into_parts();
-            app.flusher.durable(&mut ticket).await?;
+        Ok(Answer::Found(holds, waits)) => {
+            let (holds, waits) = (durable(&app, holds).await?, durable(&app, waits).await?);
             let holds = holds.iter().map(HoldView::from).collect();
-            Ok(json(StatusCode::OK, &Holds { holds, waits: [] }))
+            let waits = waits.iter().map(WaitView::from).collect();
+            Ok(json(StatusCode::OK, &Holds { holds, waits }))
         }
-        Ok(_) => unreachable!("a customer is answered with holds"),
+        Ok(_) => unreachable!("a customer is answered with holds and waits"),
         Err(refused) => Err(Problem::of(&app, refused).await),
     }
 }

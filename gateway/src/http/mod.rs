@@ -30,6 +30,7 @@ mod router;
 mod shown;
 mod takeover;
 mod trace;
+mod waits;
 mod watch;
 
 pub(crate) use front::serve_app;

@@ -35,6 +35,7 @@ use crate::codes::Code;
     tags(
         (name = "drops", description = "What is on sale, now and later"),
         (name = "holds", description = "Units set aside for a customer"),
+        (name = "waits", description = "Places in the waiting line"),
         (name = "campaigns", description = "What is sold, when, under which rules"),
         (name = "events", description = "Everything that happened, in order"),
         (name = "service", description = "How the service is, and what it says"),
@@ -232,6 +233,10 @@ problems! {
         UnknownDrop, UnknownSku, Conflict, WrongState, UnsupportedMediaType, Unavailable,
         OutcomeUnknown
     ];
+    /// Of reading a wait.
+    WaitProblems: [UnknownWait, OutcomeUnknown];
+    /// Of leaving the line.
+    LeaveProblems: [UnknownWait, WrongState, UnsupportedMediaType, Unavailable, OutcomeUnknown];
     /// Of reading a campaign.
     CampaignProblems: [UnknownCampaign];
     /// Of deleting a campaign.

@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use super::common::{Common, check};
 use super::{
     audit, campaigns, drops, events, health, hold, holds, ledger, lifecycle, metrics, openapi,
-    orders, watch,
+    orders, waits, watch,
 };
 use crate::access::Access;
 use crate::app::App;
@@ -55,6 +55,7 @@ pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(lifecycle::resume))
         .routes(routes!(lifecycle::close))
         .routes(routes!(lifecycle::stock))
+        .routes(routes!(waits::get, waits::leave))
         .routes(routes!(campaigns::list))
         .routes(routes!(campaigns::one, campaigns::put, campaigns::delete))
         .routes(routes!(ledger::report))

@@ -12,6 +12,8 @@ pub(crate) enum Call {
     Refund,
     Get,
     Find,
+    Wait,
+    Leave,
     Drop,
     Drops,
     Pause,
@@ -31,7 +33,7 @@ pub(crate) enum Call {
 pub(crate) const CALLS: usize = Call::ALL.len();
 
 impl Call {
-    pub(crate) const ALL: [Self; 19] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::Hold,
         Self::Confirm,
         Self::Release,
@@ -39,6 +41,8 @@ impl Call {
         Self::Refund,
         Self::Get,
         Self::Find,
+        Self::Wait,
+        Self::Leave,
         Self::Drop,
         Self::Drops,
         Self::Pause,
@@ -62,6 +66,8 @@ impl Call {
             Self::Refund => "refund",
             Self::Get => "get",
             Self::Find => "find",
+            Self::Wait => "wait",
+            Self::Leave => "leave",
             Self::Drop => "drop",
             Self::Drops => "drops",
             Self::Pause => "pause",
@@ -101,6 +107,8 @@ impl Call {
             ["v1", "holds", _, "release"] => Self::Release,
             ["v1", "holds", _, "extend"] => Self::Extend,
             ["v1", "holds", _, "refund"] => Self::Refund,
+            ["v1", "waits", _, ""] if *method == Method::DELETE => Self::Leave,
+            ["v1", "waits", _, ""] => Self::Wait,
             _ => Self::Other,
         }
     }
@@ -133,6 +141,8 @@ mod tests {
             ("POST", "/v1/drops/t-1/resume", Call::Resume),
             ("POST", "/v1/drops/t-1/close", Call::Close),
             ("POST", "/v1/drops/t-1/stock", Call::Stock),
+            ("GET", "/v1/waits/w", Call::Wait),
+            ("DELETE", "/v1/waits/w", Call::Leave),
             ("GET", "/readyz", Call::Other),
             ("GET", "/", Call::Other),
             ("GET", "*", Call::Other),

@@ -10,14 +10,16 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jangteo::limits::SALES_MAX;
-use jangteo::{Hold, Pending, Refusal};
+use jangteo::{HoldOrWait, Pending, Refusal};
 
 use crate::codes::{CODES, Code};
 
-/// Granted, replayed, then one of each code.
-const OUTCOMES: usize = 2 + CODES;
+/// What comes before the codes.
+const ANSWERS: [&str; 3] = ["granted", "replayed", "waiting"];
+const OUTCOMES: usize = ANSWERS.len() + CODES;
 const GRANTED: usize = 0;
 const REPLAYED: usize = 1;
+const WAITING: usize = 2;
 
 /// Drops in the first block; each block has twice as many as the one before.
 const FIRST_BLOCK: u32 = 64;
@@ -42,11 +44,13 @@ impl Default for HoldCounts {
 impl HoldCounts {
     /// Counts what came of a hold of that drop, if it was any.
     #[inline]
-    pub(crate) fn count(&self, drop: Option<u32>, held: &Result<Pending<Hold>, Refusal>) {
-        let outcome = match held {
-            Ok(hold) if hold.peek().is_some_and(|hold| hold.replayed) => REPLAYED,
+    pub(crate) fn count(&self, drop: Option<u32>, held: &Result<Pending<HoldOrWait>, Refusal>) {
+        let outcome = match held.as_ref().map(Pending::peek) {
+            Ok(Some(HoldOrWait::Hold(hold))) if hold.replayed => REPLAYED,
+            Ok(Some(HoldOrWait::Wait(wait))) if wait.replayed => REPLAYED,
+            Ok(Some(HoldOrWait::Wait(_))) => WAITING,
             Ok(_) => GRANTED,
-            Err(refusal) => 2 + Code::of(refusal) as usize,
+            Err(refusal) => ANSWERS.len() + Code::of(refusal) as usize,
         };
         let counts = drop.and_then(|drop| self.make(drop)).unwrap_or(&self.of_no_drop);
         if let Some(count) = counts.get(outcome) {
@@ -60,7 +64,7 @@ impl HoldCounts {
             Some(drop) => self.find(drop),
             None => Some(&self.of_no_drop),
         };
-        let names = ["granted", "replayed"].into_iter().chain(Code::names());
+        let names = ANSWERS.into_iter().chain(Code::names());
         let counts = counts.into_iter().flatten().map(|count| count.load(Ordering::Relaxed));
         names.zip(counts).filter(|(_, count)| *count > 0)
     }

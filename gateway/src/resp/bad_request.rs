@@ -23,8 +23,6 @@ pub enum BadRequest<'a> {
     NotAnInteger,
     /// A value that can never be right; what it is.
     Malformed(&'static str),
-    /// `DROP.HOLD` with `WAIT`.
-    WaitUnsupported,
     /// `HELLO` with something that is not a number.
     ProtocolVersion,
     /// `HELLO` with a number other than 2 and 3.
@@ -75,7 +73,6 @@ impl fmt::Display for BadRequest<'_> {
             }
             Self::Syntax => "ERR syntax error",
             Self::NotAnInteger => "ERR value is not an integer or out of range",
-            Self::WaitUnsupported => "ERR WAIT is not supported yet",
             Self::ProtocolVersion => "ERR Protocol version is not an integer or out of range",
             Self::UnsupportedProtocol => "NOPROTO unsupported protocol version",
             Self::ClientName => {

@@ -55,7 +55,7 @@ impl Command {
 }
 
 /// The search goes from the front, so what a crowd sends stands there.
-static COMMANDS: [Command; 23] = [
+static COMMANDS: [Command; 25] = [
     command("drop.hold", (6, ANY), WRITE, sale::hold).keyed(),
     command("drop.confirm", (2, 3), WRITE, sale::confirm),
     command("drop.release", (2, 2), WRITE, sale::release),
@@ -63,6 +63,8 @@ static COMMANDS: [Command; 23] = [
     command("drop.refund", (2, ANY), WRITE, sale::refund),
     command("drop.get", (2, 2), READ, sale::get),
     command("drop.find", (3, 3), READ, sale::find).keyed(),
+    command("drop.waiting", (2, 2), READ, sale::waiting),
+    command("drop.leave", (2, 2), WRITE, sale::leave),
     command("drop.stock", (2, 3), READ, sale::stock).keyed(),
     command("drop.list", (1, 7), READ, sale::list),
     command("auth", (2, ANY), FIRST, session::auth),

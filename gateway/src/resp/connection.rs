@@ -337,6 +337,8 @@ fn call_of(request: &Result<Request<'_>, super::BadRequest<'_>>) -> Call {
             SaleCommand::Refund(_) => Call::Refund,
             SaleCommand::Get { .. } => Call::Get,
             SaleCommand::Find { .. } => Call::Find,
+            SaleCommand::Waiting { .. } => Call::Wait,
+            SaleCommand::Leave { .. } => Call::Leave,
             SaleCommand::Stock { .. } => Call::Drop,
             SaleCommand::List(_) => Call::Drops,
         },

@@ -39,6 +39,7 @@ mod serve;
 mod session;
 mod session_command;
 mod subscribe;
+mod wait_reply;
 mod word;
 
 pub use bad_request::BadRequest;

@@ -46,6 +46,16 @@ pub enum SaleCommand<'a> {
         /// The customer's name.
         customer: &'a str,
     },
+    /// `DROP.WAITING`: show a place in the line.
+    Waiting {
+        /// The wait's id.
+        wait: &'a str,
+    },
+    /// `DROP.LEAVE`: leave the line.
+    Leave {
+        /// The wait's id.
+        wait: &'a str,
+    },
     /// `DROP.STOCK`: count units.
     Stock {
         /// The drop's id.
@@ -69,13 +79,15 @@ impl SaleCommand<'_> {
             Self::Refund(_) => "drop.refund",
             Self::Get { .. } => "drop.get",
             Self::Find { .. } => "drop.find",
+            Self::Waiting { .. } => "drop.waiting",
+            Self::Leave { .. } => "drop.leave",
             Self::Stock { .. } => "drop.stock",
             Self::List(_) => "drop.list",
         }
     }
 }
 
-/// `DROP.HOLD drop customer numlines sku qty [sku qty ...] [KEY k] [AREA a] [BRIEF]`.
+/// `DROP.HOLD drop customer numlines sku qty [sku qty ...] [KEY k] [AREA a] [WAIT] [BRIEF]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldCommand<'a> {
     /// The drop's id.
@@ -88,6 +100,8 @@ pub struct HoldCommand<'a> {
     pub key: Option<&'a str>,
     /// The delivery area.
     pub area: Option<&'a str>,
+    /// Join the line if too few units are there.
+    pub wait: bool,
     /// Answer with the hold's id or the refusal's word alone.
     pub brief: bool,
 }
@@ -125,6 +139,7 @@ pub(super) fn hold(mut args: Args<'_>) -> Parsed<'_> {
         lines: lines(&mut args)?,
         key: None,
         area: None,
+        wait: false,
         brief: false,
     };
     while let Some(option) = args.next() {
@@ -134,8 +149,8 @@ pub(super) fn hold(mut args: Args<'_>) -> Parsed<'_> {
             once(&mut command.area, word(&mut args, "area")?)?;
         } else if option.eq_ignore_ascii_case(b"brief") && !command.brief {
             command.brief = true;
-        } else if option.eq_ignore_ascii_case(b"wait") {
-            return Err(BadRequest::WaitUnsupported);
+        } else if option.eq_ignore_ascii_case(b"wait") && !command.wait {
+            command.wait = true;
         } else {
             return Err(BadRequest::Syntax);
         }
@@ -183,6 +198,14 @@ pub(super) fn find(mut args: Args<'_>) -> Parsed<'_> {
     let drop = word(&mut args, "drop")?;
     let customer = word(&mut args, "customer")?;
     Ok(Request::Sale(SaleCommand::Find { drop, customer }))
+}
+
+pub(super) fn waiting(mut args: Args<'_>) -> Parsed<'_> {
+    Ok(Request::Sale(SaleCommand::Waiting { wait: word(&mut args, "wait")? }))
+}
+
+pub(super) fn leave(mut args: Args<'_>) -> Parsed<'_> {
+    Ok(Request::Sale(SaleCommand::Leave { wait: word(&mut args, "wait")? }))
 }
 
 pub(super) fn stock(mut args: Args<'_>) -> Parsed<'_> {

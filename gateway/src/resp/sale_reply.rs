@@ -1,10 +1,11 @@
 //! `DROP.*` commands to the engine, and its answers to replies.
 
-use jangteo::{Hold, ItemView, Phase, Refusal, SaleView, Ticket};
+use jangteo::{Hold, HoldOrWait, ItemView, Phase, Refusal, SaleView, Ticket};
 
 use super::reply::Reply;
 use super::sale_command::{HoldCommand, ListCommand, RefundCommand, SaleCommand};
 use super::session::{AUTHENTICATION_REQUIRED, LOADING};
+use super::wait_reply::{WAIT, write_wait};
 use crate::access::{Caller, Denied};
 use crate::codes::Code;
 use crate::command::{Answer, Command, Filter, HoldAsk, RefundAsk, Refused};
@@ -19,20 +20,36 @@ pub(super) fn answer<'a>(
     reply: &mut Reply<'_>,
 ) -> Option<Ticket> {
     let brief = matches!(command, SaleCommand::Hold(HoldCommand { brief: true, .. }));
+    let leaves = matches!(command, SaleCommand::Leave { .. });
     let sku = if let SaleCommand::Stock { sku, .. } = command { sku } else { None };
     let verb = command.name();
     let answer = typed(command).and_then(|command| dispatcher.run(caller, command));
     match answer {
-        Ok(Answer::Hold(pending)) => {
-            let (hold, ticket) = pending.into_parts();
-            if brief {
-                reply.bulk(hold.id.to_text());
-            } else {
-                write_hold(&hold, reply);
+        Ok(Answer::HoldOrWait(pending)) => {
+            let (held, ticket) = pending.into_parts();
+            match held {
+                HoldOrWait::Hold(hold) if brief => reply.bulk(hold.id.to_text()),
+                HoldOrWait::Hold(hold) => write_hold(&hold, reply),
+                HoldOrWait::Wait(_) if brief => reply.bulk(WAIT),
+                HoldOrWait::Wait(wait) => write_wait(&wait, reply),
             }
             Some(ticket)
         }
-        Ok(Answer::Holds(pending)) => {
+        Ok(Answer::Hold(pending)) => {
+            let (hold, ticket) = pending.into_parts();
+            write_hold(&hold, reply);
+            Some(ticket)
+        }
+        Ok(Answer::Wait(pending)) => {
+            let (wait, ticket) = pending.into_parts();
+            if leaves {
+                reply.simple("OK");
+            } else {
+                write_wait(&wait, reply);
+            }
+            Some(ticket)
+        }
+        Ok(Answer::Found(pending, _)) => {
             let (holds, ticket) = pending.into_parts();
             reply.array(holds.len());
             holds.iter().for_each(|hold| write_hold(hold, reply));
@@ -68,8 +85,8 @@ pub(super) fn refuse_stranger(command: SaleCommand<'_>, reply: &mut Reply<'_>) {
 
 fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
     Ok(match command {
-        SaleCommand::Hold(HoldCommand { drop, customer, lines, key, area, brief: _ }) => {
-            Command::Hold(HoldAsk { drop, customer: Some(customer), lines, key, area })
+        SaleCommand::Hold(HoldCommand { drop, customer, lines, key, area, wait, brief: _ }) => {
+            Command::Hold(HoldAsk { drop, customer: Some(customer), lines, key, area, wait })
         }
         SaleCommand::Confirm { hold, payment } => Command::Confirm { hold, payment },
         SaleCommand::Release { hold } => Command::Release { hold },
@@ -79,6 +96,8 @@ fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
         }
         SaleCommand::Get { hold } => Command::Get { hold },
         SaleCommand::Find { drop, customer } => Command::Find { drop, customer: Some(customer) },
+        SaleCommand::Waiting { wait } => Command::Wait { wait },
+        SaleCommand::Leave { wait } => Command::Leave { wait },
         SaleCommand::Stock { drop, sku: _ } => Command::Drop { drop },
         SaleCommand::List(ListCommand { phase, limit, after }) => {
             let limit = limit.map_or(Ok(DROPS_LISTED), usize::try_from);

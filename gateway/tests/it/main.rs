@@ -15,6 +15,7 @@ mod http_holds;
 mod http_lifecycle;
 mod http_orders;
 mod http_requests;
+mod http_waits;
 mod http_wire;
 mod kill;
 #[cfg(test)]
@@ -34,6 +35,7 @@ mod resp_holds;
 mod resp_limits;
 mod resp_request;
 mod resp_session;
+mod resp_waits;
 mod sealed;
 mod secrecy;
 mod semantics;

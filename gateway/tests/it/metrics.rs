@@ -38,17 +38,21 @@ fn what_happened_is_told() {
     for _ in 0..3 {
         http(shop.service.http(), "POST /v1/drops/t-1/holds", &[], body);
     }
+    for _ in 0..2 {
+        client.one("DROP.HOLD t-1 c-3 1 a 1 KEY k WAIT");
+    }
     shop.clock.advance(600_000 + 5_000);
     let seen = scrape(shop.service.http());
     let table = [
         ("jangteo_holds_total{campaign=\"t\",outcome=\"granted\"}", 2.0),
-        ("jangteo_holds_total{campaign=\"t\",outcome=\"replayed\"}", 1.0),
+        ("jangteo_holds_total{campaign=\"t\",outcome=\"replayed\"}", 2.0),
+        ("jangteo_holds_total{campaign=\"t\",outcome=\"waiting\"}", 1.0),
         ("jangteo_holds_total{campaign=\"t\",outcome=\"sold_out\"}", 2.0),
         ("jangteo_holds_total{campaign=\"\",outcome=\"unknown_drop\"}", 1.0),
         ("jangteo_units{drop=\"t-1\",sku=\"a\",state=\"available\"}", 0.0),
         ("jangteo_units{drop=\"t-1\",sku=\"a\",state=\"held\"}", 1.0),
         ("jangteo_units{drop=\"t-1\",sku=\"a\",state=\"sold\"}", 1.0),
-        ("jangteo_request_seconds_count{wire=\"resp\",call=\"hold\"}", 3.0),
+        ("jangteo_request_seconds_count{wire=\"resp\",call=\"hold\"}", 5.0),
         ("jangteo_request_seconds_count{wire=\"resp\",call=\"confirm\"}", 1.0),
         ("jangteo_request_seconds_count{wire=\"http\",call=\"hold\"}", 3.0),
         ("jangteo_request_seconds_bucket{le=\"+Inf\",wire=\"http\",call=\"hold\"}", 3.0),
@@ -76,7 +80,9 @@ fn what_happened_is_told() {
     shop.engine.tick();
     let seen = scrape(shop.service.http());
     assert_eq!(seen["jangteo_expiry_lag_seconds"], 0.0);
-    assert_eq!(seen["jangteo_units{drop=\"t-1\",sku=\"a\",state=\"available\"}"], 1.0);
+    let units = ["available", "held", "sold"]
+        .map(|state| seen[&format!("jangteo_units{{drop=\"t-1\",sku=\"a\",state=\"{state}\"}}")]);
+    assert_eq!(units, [0.0, 1.0, 1.0], "the unit that expired is c-3's, who waited");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use jangteo::{Engine, Hold, HoldRequest};
+use jangteo::{Engine, Hold, HoldOrWait, HoldRequest, Wait, WaitState};
 use jangteo_gateway::access::{Key, Keyring, Scope};
 
 use crate::clients::{Resp, connect, http, read_to_end};
@@ -14,21 +14,22 @@ const ITEMS: &str = "[[items]]\nsku = \"a\"\ntitle = \"a\"\nprice = 1000\nstock 
     [[items]]\nsku = \"free\"\ntitle = \"free\"\nprice = 0\nstock = \"unlimited\"\n\
     [[items]]\nsku = \"few\"\ntitle = \"few\"\nprice = 9\nstock = 9\n";
 
-/// Who calls, in the order of the columns below. The holds are `c-1`'s.
+/// Who calls, in the order of the columns below. Holds and waits are `c-1`'s.
 const CALLERS: [&str; 6] = ["nobody", "a liar", "c-1", "c-2", "sell", "operate"];
 
 /// What a call is made of: `{hold}` is a priced hold of `c-1`'s, `{free}` one that costs nothing,
-/// `{order}` a confirmed one, each new for every cell.
+/// `{order}` a confirmed one, `{wait}` a wait, each new for every cell.
 type Row = (&'static str, &'static str, &'static str, [u16; 6]);
 
 const GOOD: &str = r#"{"lines":[{"sku":"a","quantity":1}]}"#;
 const FOR_C1: &str = r#"{"customer":"c-1","lines":[{"sku":"a","quantity":1}]}"#;
+const WAITS: &str = r#"{"customer":"c-1","lines":[{"sku":"few","quantity":1}],"wait":true}"#;
 const PAID: &str = r#"{"payment":"p"}"#;
 const FEW: &str = r#"{"sku":"few","total":10,"was":9}"#;
 
 /// Route, request line, body, and the status for each caller.
 #[rustfmt::skip]
-const HTTP: [Row; 45] = [
+const HTTP: [Row; 49] = [
     ("/v1/drops",                "GET /v1/drops",                           "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/t-1",                       "",     [200, 401, 200, 200, 200, 200]),
     ("/v1/drops/{drop}",         "GET /v1/drops/none",                      "",     [404, 401, 404, 404, 404, 404]),
@@ -38,6 +39,7 @@ const HTTP: [Row; 45] = [
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t%2d1/holds",              FOR_C1, [401, 401, 201, 403, 201, 201]),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/none/holds",               FOR_C1, [401, 401, 404, 403, 404, 404]),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-1/holds",                "{",    [400, 400, 400, 400, 400, 400]),
+    ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-1/holds",                WAITS,  [401, 401, 202, 403, 202, 202]),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-1/holds?customer=c-1",    "",     [401, 401, 200, 403, 200, 200]),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-1/holds",                 "",     [401, 401, 200, 200, 400, 400]),
     ("/v1/drops/{drop}/pause",   "POST /v1/drops/t-2/pause",                "",     [401, 401, 403, 403, 403, 200]),
@@ -61,6 +63,9 @@ const HTTP: [Row; 45] = [
     ("/v1/holds/{hold}/refund",  "POST /v1/holds/{order}/refund",           "",     [401, 401, 403, 403, 200, 200]),
     ("/v1/holds/{hold}/refund",  "POST /v1/holds/none/refund",              "{}",   [401, 401, 403, 403, 404, 404]),
     ("/v1/holds/{hold}/refund",  "POST /v1/holds/{order}/refund",           "{",    [400, 400, 400, 400, 400, 400]),
+    ("/v1/waits/{wait}",         "GET /v1/waits/{wait}",                    "",     [401, 401, 200, 404, 200, 200]),
+    ("/v1/waits/{wait}",         "DELETE /v1/waits/{wait}",                 "",     [401, 401, 204, 404, 204, 204]),
+    ("/v1/waits/{wait}",         "DELETE /v1/waits/none",                   "",     [401, 401, 404, 404, 404, 404]),
     ("/v1/campaigns",            "GET /v1/campaigns",                       "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                     "",     [401, 401, 403, 403, 403, 200]),
     ("/v1/campaigns/{id}",       "PUT /v1/campaigns/t",                     "{",    [401, 401, 403, 403, 403, 422]),
@@ -78,7 +83,7 @@ const HTTP: [Row; 45] = [
 
 /// The same over RESP: the beginning of the reply. A stranger is told so first, as Redis does.
 #[rustfmt::skip]
-const RESP: [(&str, [&str; 6]); 39] = [
+const RESP: [(&str, [&str; 6]); 42] = [
     ("HELLO 3",                           [HELLO_FIRST, HELLO_FIRST, "%7", "%7", "%7", "%7"]),
     ("AUTH jt_2",                         [WRONGPASS; 6]),
     ("QUIT",                              ["+OK"; 6]),
@@ -109,6 +114,7 @@ const RESP: [(&str, [&str; 6]); 39] = [
     ("DROP.STOCK t-1",                    [NOAUTH, NOAUTH, "*", "*", "*", "*"]),
     ("DROP.HOLD t-1 c-1 1 a 1",           [NOAUTH, NOAUTH, "*", NOT_YOURS, "*", "*"]),
     ("DROP.HOLD t-1 c-1 1 a 1 BRIEF",     [NOAUTH, NOAUTH, "$26", NOT_YOURS, "$26", "$26"]),
+    ("DROP.HOLD t-1 c-1 1 few 1 WAIT",   [NOAUTH, NOAUTH, "*6", NOT_YOURS, "*6", "*6"]),
     ("DROP.HOLD none c-1 1 a 1",          [NOAUTH, NOAUTH, "-NODROP", NOT_YOURS, "-NODROP", "-NODROP"]),
     ("DROP.FIND t-1 c-1",                 [NOAUTH, NOAUTH, "*", NOT_YOURS, "*", "*"]),
     ("DROP.GET {hold}",                   [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
@@ -118,6 +124,8 @@ const RESP: [(&str, [&str; 6]); 39] = [
     ("DROP.EXTEND {hold}",                [NOAUTH, NOAUTH, "*", "-NOHOLD", "*", "*"]),
     ("DROP.REFUND {order}",               [NOAUTH, NOAUTH, NO_REFUND, NO_REFUND, "*", "*"]),
     ("DROP.REFUND {order} 1 a 0",         ["-ERR malformed: quantity"; 6]),
+    ("DROP.WAITING {wait}",               [NOAUTH, NOAUTH, "*6", "-NOWAIT", "*6", "*6"]),
+    ("DROP.LEAVE {wait}",                 [NOAUTH, NOAUTH, "+OK", "-NOWAIT", "+OK", "+OK"]),
 ];
 
 const NOAUTH: &str = "-NOAUTH Authentication required.";
@@ -137,6 +145,22 @@ fn hold(guarded: &Guarded, sku: &str) -> Hold {
 fn order(guarded: &Guarded) -> Hold {
     let id = hold(guarded, "a").id;
     guarded.shop.engine.sale("t-1").unwrap().confirm(&id, Some("p")).unwrap().wait().unwrap()
+}
+
+fn wait(guarded: &Guarded) -> Wait {
+    let sale = guarded.shop.engine.sale("t-1").unwrap();
+    loop {
+        let asked = sale.hold_or_wait(&HoldRequest::new("c-1").line("few", 1)).unwrap();
+        // Whoever asks while there are some gets one.
+        if let HoldOrWait::Wait(wait) = asked.wait().unwrap() {
+            return wait;
+        }
+    }
+}
+
+fn still_waits(guarded: &Guarded, wait: &Wait) -> bool {
+    let sale = guarded.shop.engine.sale("t-1").unwrap();
+    sale.wait(&wait.id).unwrap().wait().unwrap().state == WaitState::Waiting
 }
 
 fn state(guarded: &Guarded, hold: &Hold) -> &'static str {
@@ -159,11 +183,12 @@ fn every_caller_may_over_http_what_the_table_says_and_nothing_else() {
     for (_, line, body, statuses) in HTTP {
         for ((caller, credential), status) in CALLERS.iter().zip(&credentials).zip(statuses) {
             let (priced, free) = (hold(&guarded, "a"), hold(&guarded, "free"));
-            let order = order(&guarded);
+            let (order, wait) = (order(&guarded), wait(&guarded));
             let line = line
                 .replace("{hold}", &priced.id.to_string())
                 .replace("{free}", &free.id.to_string())
-                .replace("{order}", &order.id.to_string());
+                .replace("{order}", &order.id.to_string())
+                .replace("{wait}", &wait.id.to_string());
             let header = credential.as_deref().map(bearer);
             let headers: Vec<&str> = header.iter().map(String::as_str).collect();
             let answer = http(guarded.shop.service.http(), &line, &headers, body);
@@ -181,6 +206,7 @@ fn every_caller_may_over_http_what_the_table_says_and_nothing_else() {
             if status >= 400 {
                 let states = [&priced, &free, &order].map(|hold| state(&guarded, hold));
                 assert_eq!(states, ["held", "held", "confirmed"], "{line} by {caller}");
+                assert!(still_waits(&guarded, &wait), "{line} by {caller}");
             }
         }
     }
@@ -220,11 +246,12 @@ fn every_caller_may_over_resp_what_the_table_says_and_nothing_else() {
     for (command, replies) in RESP {
         for ((caller, credential), expected) in CALLERS.iter().zip(&credentials).zip(replies) {
             let (priced, free) = (hold(&guarded, "a"), hold(&guarded, "free"));
-            let order = order(&guarded);
+            let (order, wait) = (order(&guarded), wait(&guarded));
             let command = command
                 .replace("{hold}", &priced.id.to_string())
                 .replace("{free}", &free.id.to_string())
-                .replace("{order}", &order.id.to_string());
+                .replace("{order}", &order.id.to_string())
+                .replace("{wait}", &wait.id.to_string());
             // A stranger's ECHO, by which the client sees the end, would be refused as well.
             let mut client = Resp::connect(guarded.shop.service.resp());
             let auth = credential.as_ref().map(|credential| format!("AUTH {credential}"));
@@ -239,6 +266,7 @@ fn every_caller_may_over_resp_what_the_table_says_and_nothing_else() {
             if expected.starts_with('-') {
                 let states = [&priced, &free, &order].map(|hold| state(&guarded, hold));
                 assert_eq!(states, ["held", "held", "confirmed"], "{command} by {caller}");
+                assert!(still_waits(&guarded, &wait), "{command} by {caller}");
             }
         }
     }

@@ -26,7 +26,15 @@ fn check_refused(line: &str, expected: &str) {
 }
 
 fn hold(lines: SmallVec<[(&'static str, u32); 2]>) -> HoldCommand<'static> {
-    HoldCommand { drop: "d-1", customer: "c-1", lines, key: None, area: None, brief: false }
+    HoldCommand {
+        drop: "d-1",
+        customer: "c-1",
+        lines,
+        key: None,
+        area: None,
+        wait: false,
+        brief: false,
+    }
 }
 
 #[test]
@@ -42,6 +50,8 @@ fn a_hold_says_what_for_whom_and_how() {
         SaleCommand::Hold(all.clone()),
     );
     check_sale("DROP.HOLD d-1 c-1 1 onion 1 brief area seoul key k-1", SaleCommand::Hold(all));
+    let waits = HoldCommand { wait: true, ..one.clone() };
+    check_sale("DROP.HOLD d-1 c-1 1 onion 1 wait", SaleCommand::Hold(waits));
     let odd = HoldCommand { key: Some("BRIEF"), ..one };
     check_sale("DROP.HOLD d-1 c-1 1 onion 1 KEY BRIEF", SaleCommand::Hold(odd));
     check_sale("DROP.HOLD d-1 c-1 1 onion 0", SaleCommand::Hold(hold(smallvec![("onion", 0)])));
@@ -82,7 +92,7 @@ fn a_wrong_hold_is_refused_with_a_reason() {
         ("DROP.HOLD d-1 c-1 1 onion 1 KEY a KEY a", "ERR syntax error"),
         ("DROP.HOLD d-1 c-1 1 onion 1 BRIEF BRIEF", "ERR syntax error"),
         ("DROP.HOLD d-1 c-1 1 onion 1 garlic 1", "ERR syntax error"),
-        ("DROP.HOLD d-1 c-1 1 onion 1 WAIT", "ERR WAIT is not supported yet"),
+        ("DROP.HOLD d-1 c-1 1 onion 1 WAIT BRIEF WAIT", "ERR syntax error"),
         (r#"DROP.HOLD "\xff" c-1 1 onion 1"#, "ERR malformed: drop"),
         (r#"DROP.HOLD d-1 "\xff" 1 onion 1"#, "ERR malformed: customer"),
         (r#"DROP.HOLD d-1 c-1 1 "\xff" 1"#, "ERR malformed: sku"),
@@ -109,6 +119,8 @@ fn the_other_sale_commands_are_read() {
     check_sale("DROP.REFUND h-1 2 a 1 b 2", refund(None, &[("a", 1), ("b", 2)]));
     check_sale("DROP.REFUND h-1 ID r-1 1 a 1", refund(Some("r-1"), &[("a", 1)]));
     check_sale("Drop.Get h-1", SaleCommand::Get { hold });
+    check_sale("DROP.WAITING w-1", SaleCommand::Waiting { wait: "w-1" });
+    check_sale("DROP.LEAVE w-1", SaleCommand::Leave { wait: "w-1" });
     check_sale("DROP.FIND d-1 c-1", SaleCommand::Find { drop, customer: "c-1" });
     check_sale("DROP.STOCK d-1", SaleCommand::Stock { drop, sku: None });
     check_sale("DROP.STOCK d-1 onion", SaleCommand::Stock { drop, sku: Some("onion") });
@@ -127,6 +139,8 @@ fn the_other_sale_commands_are_refused_with_a_reason() {
         (r#"DROP.CONFIRM h "\xff""#, "ERR malformed: payment"),
         (r#"DROP.GET "\xff""#, "ERR malformed: hold"),
         ("DROP.RELEASE", "ERR wrong number of arguments for 'drop.release' command"),
+        ("DROP.WAITING", "ERR wrong number of arguments for 'drop.waiting' command"),
+        ("DROP.LEAVE w x", "ERR wrong number of arguments for 'drop.leave' command"),
         ("DROP.EXTEND h x", "ERR wrong number of arguments for 'drop.extend' command"),
         ("DROP.REFUND h ID", "ERR syntax error"),
         ("DROP.REFUND h x", "ERR value is not an integer or out of range"),
@@ -238,8 +252,6 @@ fn an_unknown_command_is_named_with_the_beginning_of_its_arguments() {
     let table = [
         ("GET", "'GET', with args beginning with: ".to_owned()),
         ("set a 'b c'", "'set', with args beginning with: 'a' 'b c' ".to_owned()),
-        ("DROP.WAITING w", "'DROP.WAITING', with args beginning with: 'w' ".to_owned()),
-        ("DROP.LEAVE w", "'DROP.LEAVE', with args beginning with: 'w' ".to_owned()),
         ("PSUBSCRIBE d", "'PSUBSCRIBE', with args beginning with: 'd' ".to_owned()),
         ("PUNSUBSCRIBE", "'PUNSUBSCRIBE', with args beginning with: ".to_owned()),
         ("'' a", "'', with args beginning with: 'a' ".to_owned()),

@@ -30,7 +30,7 @@ const SKUS: [&str; 4] = ["a", "b", "g", "z"];
 
 /// Route, request line, body.
 #[rustfmt::skip]
-const HTTP: [(&str, &str, &str); 36] = [
+const HTTP: [(&str, &str, &str); 39] = [
     ("/v1/drops",                "GET /v1/drops",                            ""),
     ("/v1/drops",                "GET /v1/drops?after=t-1",                  ""),
     ("/v1/drops",                "GET /v1/drops?phase=scheduled&campaign=t", ""),
@@ -43,6 +43,7 @@ const HTTP: [(&str, &str, &str); 36] = [
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":1000}],"area":"seoul"}"#),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":1001}]}"#),
     ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":1},{"sku":"z","quantity":1}]}"#),
+    ("/v1/drops/{drop}/holds",   "POST /v1/drops/t-2/holds",                 r#"{"customer":"c-1","lines":[{"sku":"{sku}","quantity":2}],"wait":true}"#),
     ("/v1/drops/{drop}/holds",   "GET /v1/drops/t-2/holds?customer=c-1",     ""),
     ("/v1/drops/{drop}/pause",   "POST /v1/drops/t-2/pause",                 ""),
     ("/v1/drops/{drop}/resume",  "POST /v1/drops/t-2/resume",                ""),
@@ -56,12 +57,14 @@ const HTTP: [(&str, &str, &str); 36] = [
     ("/v1/holds/{hold}/release", "POST /v1/holds/{sku}/release",             ""),
     ("/v1/holds/{hold}/extend",  "POST /v1/holds/{sku}/extend",              ""),
     ("/v1/holds/{hold}/refund",  "POST /v1/holds/{sku}/refund",              r#"{"lines":[{"sku":"{sku}","quantity":1}]}"#),
+    ("/v1/waits/{wait}",         "GET /v1/waits/{sku}",                      ""),
+    ("/v1/waits/{wait}",         "DELETE /v1/waits/{sku}",                   ""),
     ("/v1/drops/{drop}/events",  "GET /v1/drops/{sku}/events",               ""),
     ("/v1/campaigns",            "GET /v1/campaigns",                        ""),
     ("/v1/campaigns/{id}",       "GET /v1/campaigns/t",                      ""),
     ("/v1/campaigns/{id}",       "PUT /v1/campaigns/t",                      "{"),
-    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/t/report",               ""),
-    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",              ""),
+    ("/v1/campaigns/{id}/report", "GET /v1/campaigns/t/report",              ""),
+    ("/v1/campaigns/{id}/settle", "POST /v1/campaigns/t/settle",             ""),
     ("/metrics",                 "GET /metrics",                             ""),
     ("/openapi.json",            "GET /openapi.json",                        ""),
     ("/livez",                   "GET /livez",                               ""),
@@ -70,7 +73,7 @@ const HTTP: [(&str, &str, &str); 36] = [
 ];
 
 /// Every command that can be about a drop; those of the connection know nothing of any.
-const RESP: [&str; 17] = [
+const RESP: [&str; 20] = [
     "DROP.LIST",
     "DROP.LIST PHASE scheduled",
     "DROP.LIST AFTER t-1",
@@ -78,6 +81,7 @@ const RESP: [&str; 17] = [
     "DROP.STOCK t-2 {sku}",
     "DROP.HOLD t-2 c-1 1 {sku} 1",
     "DROP.HOLD t-2 c-1 1 {sku} 1 BRIEF",
+    "DROP.HOLD t-2 c-1 1 {sku} 2 WAIT",
     "DROP.HOLD t-2 c-1 1 {sku} 1000 KEY k AREA seoul",
     "DROP.HOLD t-2 c-1 1 {sku} 1001",
     "DROP.HOLD t-2 c-1 2 {sku} 1 z 1",
@@ -87,6 +91,8 @@ const RESP: [&str; 17] = [
     "DROP.RELEASE {sku}",
     "DROP.EXTEND {sku}",
     "DROP.REFUND {sku} ID r 1 {sku} 1",
+    "DROP.WAITING {sku}",
+    "DROP.LEAVE {sku}",
     "COMMAND GETKEYS DROP.STOCK t-2 {sku}",
 ];
 

@@ -34,7 +34,8 @@ pub(in super::super) struct EventView<'a> {
 /// What an event can be about.
 fn subjects() -> RefOr<Schema> {
     let subject = |one: OneOfBuilder, name| one.item(Ref::from_schema_name(name));
-    ["Hold", "Drop", "Campaign", "Report"].into_iter().fold(OneOfBuilder::new(), subject).into()
+    let names = ["Hold", "Wait", "Drop", "Campaign", "Report"];
+    names.into_iter().fold(OneOfBuilder::new(), subject).into()
 }
 
 impl<'a> From<&'a Event> for EventView<'a> {

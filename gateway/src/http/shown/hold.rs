@@ -4,6 +4,7 @@ use jangteo::{Hold, HoldGift, HoldId, HoldLine, HoldState, Money, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::wait::WaitView;
 use super::words::{states, times, times_or_null};
 
 /// Units set aside for one customer.
@@ -62,13 +63,11 @@ struct MoneyShown<'a> {
     currency: &'a str,
 }
 
-/// What a customer has of a drop, newest first.
+/// What a customer has of a drop and waits for, each newest first.
 #[derive(Serialize, ToSchema)]
 pub(in super::super) struct Holds<'a> {
     pub(in super::super) holds: Vec<HoldView<'a>>,
-    /// Nobody waits yet.
-    #[schema(value_type = Vec<Object>)]
-    pub(in super::super) waits: [(); 0],
+    pub(in super::super) waits: Vec<WaitView<'a>>,
 }
 
 impl<'a> From<&'a Hold> for HoldView<'a> {

@@ -11,6 +11,7 @@ mod order;
 mod report;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod words;
 
 pub(super) use audit::Audit;
@@ -20,4 +21,5 @@ pub(super) use event::EventView;
 pub(super) use hold::{HoldView, Holds};
 pub(super) use order::OrderRow;
 pub(super) use report::Report;
+pub(super) use wait::{HoldOrWaitView, WaitView};
 pub(super) use words::{PhaseWord, ascii, states, times, words};

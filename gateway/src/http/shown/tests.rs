@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jangteo::{Campaign, Durability, Engine, HoldRequest, ManualClock, Timestamp};
 use serde_json::{Value, to_value};
 
-use super::{Audit, Campaign as Described, DropView, EventView, HoldView, Report};
+use super::{Audit, Campaign as Described, DropView, EventView, HoldView, Report, WaitView};
 
 const FILE: &str = r#"
 [campaign]
@@ -52,6 +52,8 @@ fn engine(directory: &std::path::Path) -> (Engine, Arc<ManualClock>) {
     let hold = sale.hold(&ask).unwrap().wait().unwrap();
     sale.confirm(&hold.id, Some("p")).unwrap().wait().unwrap();
     sale.hold(&HoldRequest::new("c-2").line("b", 3)).unwrap().wait().unwrap();
+    let too_many = HoldRequest::new("c-3").line("a", 8).line("b", 1);
+    sale.hold_or_wait(&too_many).unwrap().wait().unwrap();
     (engine, clock)
 }
 
@@ -72,6 +74,9 @@ fn what_is_shown_is_what_the_engine_shows() {
         assert_eq!(holds.len(), 1);
         assert_eq!(text(&HoldView::from(&holds[0])), text(&holds[0]));
     }
+    let waits = sale.waits_of("c-3").wait().unwrap();
+    assert_eq!(waits.len(), 1);
+    assert_eq!(text(&WaitView::from(&waits[0])), text(&waits[0]));
     let audit = sale.audit().wait().unwrap();
     // One engine's struct is flattened, so the members' order differs and nothing else.
     let shown = to_value(Audit::from(audit.clone())).unwrap();
@@ -82,7 +87,7 @@ fn what_is_shown_is_what_the_engine_shows() {
     assert_eq!(text(&Report::from(report.clone())), text(&report));
     let events = engine.events(None, 100).unwrap().list;
     assert_eq!(events.last().unwrap().kind.name(), "jangteo.campaign.settled");
-    assert!(events.len() >= 7);
+    assert!(events.len() >= 8);
     for event in &events {
         assert_eq!(text(&EventView::from(event)), text(event));
     }

@@ -2,12 +2,14 @@
 
 use chrono::DateTime;
 use jangteo::{Engine, HoldId, HoldRequest, Phase, Refund, Refusal, check_customer, check_payment};
-use redis::{Connection, ErrorKind, ProtocolVersion, RedisConnectionInfo, Value, cmd};
+use redis::{Connection, ProtocolVersion, RedisConnectionInfo, Value, cmd};
 use serde_json::{Value as Json, json};
 
+use super::line;
 use super::operation::{HoldName, Operation};
 use super::operator;
 use super::outcome::{Ids, Outcome, Shown, stock};
+use super::resp_reply::from_resp;
 use crate::clients::http;
 use crate::redis_rs::connected;
 use crate::shop::Shop;
@@ -72,17 +74,21 @@ impl Face {
                     .unwrap_or_else(|refusal| refused(refusal, &mut self.ids)),
             };
         }
-        let named = |name: &HoldName| match name {
+        let named = |name: &HoldName, ids: &[String]| match name {
             HoldName::Text(text) => (*text).to_owned(),
-            HoldName::Granted(_) if self.ids.all().is_empty() => "none-yet".to_owned(),
-            HoldName::Granted(index) => index.get(self.ids.all()).clone(),
+            HoldName::Granted(_) if ids.is_empty() => "none-yet".to_owned(),
+            HoldName::Granted(index) => index.get(ids).clone(),
         };
+        if let Operation::Waiting(name) | Operation::Leave(name) = operation {
+            let wait = named(name, self.ids.waits());
+            return self.run_in_line(operation, &wait, caller);
+        }
         let hold = match operation {
             Operation::Confirm(name, _)
             | Operation::Release(name)
             | Operation::Extend(name)
             | Operation::Refund { hold: name, .. }
-            | Operation::Get(name) => named(name),
+            | Operation::Get(name) => named(name, self.ids.all()),
             _ => String::new(),
         };
         let ids = &mut self.ids;
@@ -96,6 +102,21 @@ impl Face {
             Wire::Resp(connections) => {
                 let reply = over_resp(&mut connections[caller], operation, &hold);
                 from_resp(operation, reply, ids)
+            }
+        }
+    }
+
+    fn run_in_line(&mut self, operation: &Operation, wait: &str, caller: usize) -> Outcome {
+        let ids = &mut self.ids;
+        match &mut self.wire {
+            Wire::Library => line::by_library(&self.shop.engine, operation, wait, ids)
+                .unwrap_or_else(|refusal| refused(refusal, ids)),
+            Wire::Http(credentials) => {
+                let header = credentials[caller].as_deref().map(bearer);
+                line::over_http(&self.shop, operation, wait, header.as_deref(), ids)
+            }
+            Wire::Resp(connections) => {
+                line::over_resp(&mut connections[caller], operation, wait, ids)
             }
         }
     }
@@ -113,7 +134,7 @@ fn library(
     };
     let sale = |drop: &str| engine.sale(drop).ok_or(Refusal::UnknownDrop);
     let pending = match operation {
-        Operation::Hold { drop, customer, lines, key, area } => {
+        Operation::Hold { drop, customer, lines, key, area, wait } => {
             let mut request = HoldRequest::new(customer);
             for (sku, quantity) in lines {
                 request = request.line(sku, *quantity);
@@ -125,7 +146,7 @@ fn library(
                 request = request.area(area);
             }
             request.check()?;
-            sale(drop)?.hold(&request)?
+            return line::hold(&sale(drop)?, &request, *wait, ids);
         }
         Operation::Confirm(_, payment) => {
             check_payment(payment.as_deref())?;
@@ -218,11 +239,11 @@ fn over_http(
 ) -> Outcome {
     let mut headers: Vec<String> = credential.map(str::to_owned).into_iter().collect();
     let (line, body) = match operation {
-        Operation::Hold { drop, customer, lines, key, area } => {
+        Operation::Hold { drop, customer, lines, key, area, wait } => {
             headers.extend(key.as_ref().map(|key| format!("Idempotency-Key: {key}")));
             let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity});
             let lines: Vec<Json> = lines.iter().map(line).collect();
-            let body = json!({"customer": customer, "lines": lines, "area": area});
+            let body = json!({"customer": customer, "lines": lines, "area": area, "wait": wait});
             (format!("POST /v1/drops/{drop}/holds"), body.to_string())
         }
         Operation::Confirm(_, payment) => {
@@ -264,6 +285,11 @@ fn over_http(
             counting: json["holds"].as_array().into_iter().flatten().map(of).collect(),
             ..Outcome::refused(answer.code())
         };
+    }
+    if matches!(operation, Operation::Hold { .. })
+        && let Some(waits) = line::in_answer(&answer, ids)
+    {
+        return waits;
     }
     let replayed = answer.header("idempotent-replayed") == Some("true");
     assert_eq!(answer.status == 201, matches!(operation, Operation::Hold { .. }) && !replayed);
@@ -329,12 +355,15 @@ fn over_resp(
 ) -> Result<Value, redis::RedisError> {
     let mut command = redis::Cmd::new();
     match operation {
-        Operation::Hold { drop, customer, lines, key, area } => {
+        Operation::Hold { drop, customer, lines, key, area, wait } => {
             command = cmd("DROP.HOLD");
             command.arg(drop).arg(customer).arg(lines.len());
             lines.iter().for_each(|(sku, quantity)| _ = command.arg(*sku).arg(*quantity));
             key.iter().for_each(|key| _ = command.arg("KEY").arg(key));
             area.iter().for_each(|area| _ = command.arg("AREA").arg(*area));
+            if *wait {
+                command.arg("WAIT");
+            }
         }
         Operation::Confirm(_, payment) => {
             command = cmd("DROP.CONFIRM");
@@ -366,118 +395,4 @@ fn over_resp(
         other => unreachable!("{other:?} is done elsewhere"),
     }
     command.query(connection)
-}
-
-/// The code of each word.
-const WORDS: [(&str, &str); 15] = [
-    ("ERR", "malformed"),
-    ("NOPERM", "forbidden"),
-    ("NOAREA", "area_not_served"),
-    ("NODROP", "unknown_drop"),
-    ("NOSKU", "unknown_sku"),
-    ("NOHOLD", "unknown_hold"),
-    ("SOLDOUT", "sold_out"),
-    ("LIMIT", "limit_reached"),
-    ("CONFLICT", "conflict"),
-    ("EXPIRED", "expired"),
-    ("WRONGSTATE", "wrong_state"),
-    ("NOTOPEN", "not_open"),
-    ("PAUSED", "paused"),
-    ("CLOSED", "closed"),
-    ("KEYREUSED", "key_reused"),
-];
-
-fn from_resp(
-    operation: &Operation,
-    reply: Result<Value, redis::RedisError>,
-    ids: &mut Ids,
-) -> Outcome {
-    let reply = match reply {
-        Ok(reply) => reply,
-        Err(error) => {
-            assert_ne!(error.kind(), ErrorKind::Io, "{error}");
-            let word = error.code().unwrap_or_else(|| panic!("{error}"));
-            let found = WORDS.iter().find(|(one, _)| *one == word);
-            let code = found.unwrap_or_else(|| panic!("{error}")).1;
-            let pairs = error.detail().unwrap_or_default().split(' ');
-            let mut outcome = Outcome::refused(code);
-            for (name, value) in pairs.filter_map(|pair| pair.split_once('=')) {
-                match name {
-                    "available" => outcome.available = Some(value.parse().unwrap()),
-                    "opens_at_ms" => outcome.opens_at_ms = Some(value.parse().unwrap()),
-                    "hold" => outcome.counting.push(ids.place(value)),
-                    other => panic!("{other} in {error}"),
-                }
-            }
-            return outcome;
-        }
-    };
-    let rows = |reply: Value| reply.into_sequence().unwrap().into_iter();
-    let mut outcome = Outcome::default();
-    match operation {
-        Operation::Stock { .. } => {
-            let row = |row: Value| {
-                let counts = ["total", "available", "held", "sold"];
-                (text(&field(&row, "sku")), counts.map(|name| integer(&field(&row, name))))
-            };
-            outcome.stock = rows(reply).map(row).collect();
-        }
-        Operation::Drops { .. } => {
-            let row = |row: Value| {
-                let opens_at = u64::try_from(integer(&field(&row, "opens_at_ms"))).unwrap();
-                let sold_out = integer(&field(&row, "sold_out")) == 1;
-                (text(&field(&row, "id")), text(&field(&row, "phase")), sold_out, opens_at)
-            };
-            outcome.drops = rows(reply).map(row).collect();
-        }
-        Operation::Find { .. } => {
-            outcome.holds = rows(reply).map(|hold| hold_of(&hold, ids)).collect();
-        }
-        _ => outcome.holds = vec![hold_of(&reply, ids)],
-    }
-    outcome
-}
-
-/// A field of a map, or of its flat form.
-fn field(row: &Value, name: &str) -> Value {
-    let (_, value) = row
-        .as_map_iter()
-        .unwrap_or_else(|| panic!("{row:?}"))
-        .find(|(one, _)| text(one) == name)
-        .unwrap_or_else(|| panic!("{name} of {row:?}"));
-    value.clone()
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::BulkString(bytes) => String::from_utf8(bytes.clone()).unwrap(),
-        other => panic!("{other:?} is no text"),
-    }
-}
-
-fn integer(value: &Value) -> i64 {
-    match value {
-        Value::Int(integer) => *integer,
-        other => panic!("{other:?} is no integer"),
-    }
-}
-
-fn hold_of(hold: &Value, ids: &mut Ids) -> Shown {
-    let units = |name: &str| {
-        let flat = field(hold, name).into_sequence().unwrap();
-        let unit = |pair: &[Value]| (text(&pair[0]), u64::try_from(integer(&pair[1])).unwrap());
-        flat.chunks(2).map(unit).collect()
-    };
-    let payment = field(hold, "payment");
-    Shown {
-        place: ids.place(&text(&field(hold, "id"))),
-        state: text(&field(hold, "state")),
-        number: u64::try_from(integer(&field(hold, "number"))).unwrap(),
-        total: u64::try_from(integer(&field(hold, "total"))).unwrap(),
-        expires_at_ms: u64::try_from(integer(&field(hold, "expires_at_ms"))).ok(),
-        payment: (payment != Value::Nil).then(|| text(&payment)),
-        replayed: integer(&field(hold, "replayed")) == 1,
-        lines: units("lines"),
-        gifts: units("gifts"),
-    }
 }

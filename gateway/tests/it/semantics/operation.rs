@@ -12,6 +12,7 @@ pub(super) enum Operation {
         lines: Vec<(&'static str, u32)>,
         key: Option<String>,
         area: Option<&'static str>,
+        wait: bool,
     },
     Confirm(HoldName, Option<String>),
     Release(HoldName),
@@ -27,6 +28,9 @@ pub(super) enum Operation {
         drop: &'static str,
         customer: String,
     },
+    /// Shows a wait; the name is one of a wait, here and in the next.
+    Waiting(HoldName),
+    Leave(HoldName),
     Stock {
         drop: &'static str,
     },
@@ -130,13 +134,15 @@ fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(None),
         1 => select(vec!["busan", "a b", ""]).prop_map(Some),
     ];
-    let hold = (drops(), customers(), lines(), prop::option::of(keys()), areas);
-    let hold = hold.prop_map(|(drop, customer, lines, key, area)| Operation::Hold {
+    let wait = prop::bool::weighted(0.4);
+    let hold = (drops(), customers(), lines(), prop::option::of(keys()), areas, wait);
+    let hold = hold.prop_map(|(drop, customer, lines, key, area, wait)| Operation::Hold {
         drop,
         customer,
         lines,
         key,
         area,
+        wait,
     });
     let phase = prop::option::of(mostly(
         vec!["scheduled", "open", "paused", "closed"],
@@ -155,6 +161,8 @@ fn operation() -> impl Strategy<Value = Operation> {
         6 => refund(),
         4 => operators(),
         3 => names().prop_map(Operation::Get),
+        3 => names().prop_map(Operation::Waiting),
+        2 => names().prop_map(Operation::Leave),
         3 => (drops(), customers()).prop_map(|(drop, customer)| Operation::Find { drop, customer }),
         3 => drops().prop_map(|drop| Operation::Stock { drop }),
         2 => list,

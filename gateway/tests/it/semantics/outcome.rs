@@ -1,6 +1,6 @@
 //! What came back, in terms that all faces have in common.
 
-use jangteo::{Hold, SaleView};
+use jangteo::{Hold, SaleView, Wait};
 
 /// What a command came to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,7 @@ pub(super) struct Outcome {
     pub(super) opens_at_ms: Option<u64>,
     pub(super) counting: Vec<usize>,
     pub(super) holds: Vec<Shown>,
+    pub(super) waits: Vec<WaitShown>,
     /// SKU, total, available, held, sold; -1 where unlimited.
     pub(super) stock: Vec<(String, [i64; 4])>,
     /// Id, phase, sold out, opening.
@@ -32,23 +33,48 @@ pub(super) struct Shown {
     pub(super) gifts: Vec<(String, u64)>,
 }
 
-/// The ids that one engine gave, in the order of granting.
+/// A wait without its id: its place among those that were seen instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WaitShown {
+    pub(super) id: usize,
+    pub(super) state: String,
+    /// In the line; -1 if in none.
+    pub(super) place: i64,
+}
+
+/// The ids that one engine gave to holds and to waits, in the order in which they were seen.
 #[derive(Debug, Default)]
-pub(super) struct Ids(Vec<String>);
+pub(super) struct Ids {
+    holds: Vec<String>,
+    waits: Vec<String>,
+}
 
 impl Ids {
     /// The place of an id; its first is where it goes.
     pub(super) fn place(&mut self, id: &str) -> usize {
-        let known = self.0.iter().position(|one| one == id);
-        known.unwrap_or_else(|| {
-            self.0.push(id.to_owned());
-            self.0.len() - 1
-        })
+        place(&mut self.holds, id)
     }
 
     pub(super) fn all(&self) -> &[String] {
-        &self.0
+        &self.holds
     }
+
+    /// Likewise of a wait.
+    pub(super) fn place_of_wait(&mut self, id: &str) -> usize {
+        place(&mut self.waits, id)
+    }
+
+    pub(super) fn waits(&self) -> &[String] {
+        &self.waits
+    }
+}
+
+fn place(seen: &mut Vec<String>, id: &str) -> usize {
+    let known = seen.iter().position(|one| one == id);
+    known.unwrap_or_else(|| {
+        seen.push(id.to_owned());
+        seen.len() - 1
+    })
 }
 
 impl Outcome {
@@ -69,6 +95,16 @@ impl Shown {
             replayed: hold.replayed,
             lines: hold.lines().map(|line| (line.sku.to_owned(), line.quantity.into())).collect(),
             gifts: hold.gifts().map(|gift| (gift.sku.to_owned(), gift.quantity.into())).collect(),
+        }
+    }
+}
+
+impl WaitShown {
+    pub(super) fn of(wait: &Wait, ids: &mut Ids) -> Self {
+        Self {
+            id: ids.place_of_wait(&wait.id.to_string()),
+            state: wait.state.name().to_owned(),
+            place: wait.place.map_or(-1, i64::from),
         }
     }
 }
