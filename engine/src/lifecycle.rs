@@ -17,8 +17,8 @@ use crate::sale::{Sale, SaleCore};
 use crate::view::SaleView;
 
 impl Sale {
-    /// Stops granting: requests are answered [`Paused`](Refusal::Paused), before the opening instant
-    /// still [`NotOpen`](Refusal::NotOpen), and no hold expires. A drop that is paused as its
+    /// Stops granting: requests are answered [`Paused`](Refusal::Paused), before the opening
+    /// instant still [`NotOpen`](Refusal::NotOpen), and no hold expires. A drop that is paused as its
     /// opening instant comes does not open. Pausing again gives the same answer.
     ///
     /// # Errors
@@ -87,8 +87,8 @@ impl Sale {
 }
 
 impl SaleCore {
-    /// Opens or closes the drop if its instant has come. Cheap when nothing is due. A paused drop is
-    /// closed by [`SaleCore::close_if_due`] alone: here a shard may be locked.
+    /// Opens or closes the drop if its instant has come. Cheap when nothing is due. A paused drop
+    /// is closed by [`SaleCore::close_if_due`] alone: here a shard may be locked.
     pub(crate) fn turn_phase(&self, now: Timestamp) {
         let due = |phase| match phase {
             Phase::Scheduled => self.opens_at() <= now,

@@ -356,8 +356,8 @@ impl Sale {
 }
 
 impl SaleCore {
-    /// Gives what is there to the line, the first whom it fits first. If the disk is short, an error
-    /// and nothing more: then nobody else may take anything either.
+    /// Gives what is there to the line, the first whom it fits first. If the disk is short, an
+    /// error and nothing more: then nobody else may take anything either.
     ///
     /// IMPORTANT: under the basket mutex, whose line this is, and under no shard's lock.
     pub(crate) fn serve(&self, line: &mut Line) -> Result<(), Refusal> {

@@ -34,7 +34,8 @@ impl Sale {
     /// let engine = Engine::in_memory();
     /// engine.put(Campaign::parse(file)?)?;
     /// let sale = engine.sale("try-it-1").expect("in the file");
-    /// let hold = sale.hold(&HoldRequest::new("c-1").line("onion-3kg", 1)).expect("on sale").wait()?;
+    /// let request = HoldRequest::new("c-1").line("onion-3kg", 1);
+    /// let hold = sale.hold(&request).expect("on sale").wait()?;
     /// sale.confirm(&hold.id, Some("toss-9")).expect("is held").wait()?;
     /// let page = sale.orders(0, 1_000).wait()?;
     /// assert_eq!((page.list.len(), page.through, page.more), (1, 1, false));

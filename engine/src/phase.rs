@@ -3,9 +3,9 @@
 //! The book (under the append lock) has the phase that counts: a grant after `Closed` is refused
 //! there. The mirror lets a request that comes too early or too late be refused with one load.
 //!
-//! **Word**: the phase as a number; bit 7: paused before it opened. **Rule**: written only inside an
-//! append that turns the drop's own phase, so its order of changes is the journal's. **Orderings**: relaxed; who reads
-//! a phase that is a moment old is put right by the append.
+//! **Word**: the phase as a number; bit 7: paused before it opened. **Rule**: written only inside
+//! an append that turns the drop's own phase, so its order of changes is the journal's.
+//! **Orderings**: relaxed; who reads a phase that is a moment old is put right by the append.
 
 use serde::Serialize;
 

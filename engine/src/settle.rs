@@ -38,8 +38,8 @@ impl Sale {
     /// # Errors
     /// [`Malformed`](Refusal::Malformed), [`UnknownHold`](Refusal::UnknownHold),
     /// [`Conflict`](Refusal::Conflict) for another payment, [`WrongState`](Refusal::WrongState)
-    /// once released or refunded, [`Expired`](Refusal::Expired), [`Overloaded`](Refusal::Overloaded),
-    /// [`Unavailable`](Refusal::Unavailable).
+    /// once released or refunded, [`Expired`](Refusal::Expired),
+    /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn confirm<'p>(
         &self,
         id: &HoldId,

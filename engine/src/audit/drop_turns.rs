@@ -1,5 +1,5 @@
-//! One drop by its records, further on: pauses and closings, stock that is set anew, and what happens
-//! to holds after they were over.
+//! One drop by its records, further on: pauses and closings, stock that is set anew, and what
+//! happens to holds after they were over.
 
 use super::drop_book::DropBook;
 use super::ledger::Ledger;

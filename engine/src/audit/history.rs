@@ -50,9 +50,9 @@ pub struct HoldStep {
     pub sequence: u64,
     /// Time of the record.
     pub at: Timestamp,
-    /// What it did: `granted`, `confirmed`, `released`, `expired`, `extended`, `refunded`; and, where
-    /// that moved the hold's deadline, `resumed` (an engine was started), `stepped` (the clock was)
-    /// or `unpaused` (the drop was paused before).
+    /// What it did: `granted`, `confirmed`, `released`, `expired`, `extended`, `refunded`; and,
+    /// where that moved the hold's deadline, `resumed` (an engine was started), `stepped` (the
+    /// clock was) or `unpaused` (the drop was paused before).
     pub what: &'static str,
     /// What the hold was after it.
     pub state: HoldState,

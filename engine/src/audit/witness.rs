@@ -54,6 +54,20 @@ impl Witness {
                     DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
                 self.delete(&record.campaign);
             }
+            Record::Settled { first_sale, settlement } => self.settled(*first_sale, settlement),
+            about_a_drop => self.see_drop(at, about_a_drop),
+        }
+        Ok(())
+    }
+
+    /// A record about one drop, or a hold of it.
+    fn see_drop(&mut self, at: Timestamp, record: &Record<'_>) {
+        match record {
+            Record::Resumed { .. }
+            | Record::Stepped { .. }
+            | Record::Campaign { .. }
+            | Record::Deleted { .. }
+            | Record::Settled { .. } => {}
             Record::Opened { sale, shown } => self.of(*sale, |drop, found| {
                 drop.opened(at, found);
                 drop.shows(shown, found);
@@ -101,9 +115,7 @@ impl Witness {
             Record::Extended { sale, slot, expires_at } => {
                 self.of(*sale, |drop, found| drop.extended(*slot, at, *expires_at, found));
             }
-            Record::Settled { first_sale, settlement } => self.settled(*first_sale, settlement),
         }
-        Ok(())
     }
 
     /// Hands a record to its drop.
@@ -128,8 +140,8 @@ impl Witness {
         }
     }
 
-    /// A campaign takes the place of an earlier one of its id. Drops of that one that have opened go
-    /// on, and perhaps others.
+    /// A campaign takes the place of an earlier one of its id. Drops of that one that have opened
+    /// go on, and perhaps others.
     fn put(&mut self, first_sale: u32, put: &CampaignRecord) {
         let next = self.drops.last_key_value().map_or(0, |(last, _)| last + 1);
         if first_sale != next {

@@ -31,7 +31,8 @@ pub(crate) struct Late {
 /// See the module.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Afterwards {
-    /// Sequence of the record that ended the hold's being held: what moved its deadline came before.
+    /// Sequence of the record that ended the hold's being held: what moved its deadline came
+    /// before.
     pub(crate) ended: u64,
     /// What it was as it expired, if it was paid for late.
     pub(crate) late: Option<Late>,

@@ -236,7 +236,8 @@ impl Shard {
         self.rows.len()
     }
 
-    /// The rows of the holds numbered above `after` through `through`: numbers rise from row to row.
+    /// The rows of the holds numbered above `after` through `through`: numbers rise from row to
+    /// row.
     pub(crate) fn numbered(&self, after: u32, through: u32) -> Range<u32> {
         let end = |number| {
             let rows = self.rows.partition_point(|row| row.number <= number);

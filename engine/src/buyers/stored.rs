@@ -180,8 +180,8 @@ impl Parts {
 
 impl Afterwards {
     /// Appends what happened to the hold in that row: row, refunds, gifts as it expired, the
-    /// record that ended its being held, when it was due (0 if it was not paid late); then each refund: sequence, time, flags,
-    /// length of its name, lines, name, and the lines themselves.
+    /// record that ended its being held, when it was due (0 if it was not paid late); then each
+    /// refund: sequence, time, flags, length of its name, lines, name, and the lines themselves.
     pub(crate) fn encode(&self, row: u32, out: &mut Vec<u8>) {
         let refunds = u32::try_from(self.refunds.len()).expect("a refund takes a unit, at least");
         [row, refunds].iter().for_each(|short| out.extend_from_slice(&short.to_le_bytes()));

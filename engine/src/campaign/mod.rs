@@ -6,8 +6,8 @@
 //!
 //! The way of a file: `toml_tree` or `json_tree` turns text into the tree of `node`; `read` walks
 //! that tree with the helpers of `table`, which collect faults; `schedule`, `rule` and `zone` turn
-//! a recurrence into instants; `cross` checks what concerns several places; `write` goes back. `change` sets a new
-//! file beside the one that is recorded.
+//! a recurrence into instants; `cross` checks what concerns several places; `write` goes
+//! back. `change` sets a new file beside the one that is recorded.
 
 mod change;
 mod cross;

@@ -25,7 +25,8 @@ pub(super) struct Problem {
     /// The code's, but where several have one code.
     status: StatusCode,
     detail: Cow<'static, str>,
-    members: Members,
+    /// Apart, since every answer has room for a problem.
+    members: Box<Members>,
     retry_after_s: Option<u32>,
     /// Whether there was a credential, and it was not valid.
     unknown_credential: bool,
@@ -111,7 +112,7 @@ impl Problem {
             code,
             status: StatusCode::from_u16(code.row().status).expect("the table has statuses"),
             detail: detail.into(),
-            members: Members::default(),
+            members: Box::default(),
             retry_after_s,
             unknown_credential: false,
         }
@@ -138,7 +139,7 @@ impl Problem {
     pub(super) fn faults(faults: Vec<jangteo::CampaignFault>) -> Self {
         let count = faults.len();
         let faults = faults.into_iter().map(CampaignFault::from).collect();
-        let members = Members { faults: Some(faults), ..Members::default() };
+        let members = Box::new(Members { faults: Some(faults), ..Members::default() });
         Self { members, ..Self::new(Code::InvalidCampaign, format!("{count} faults")) }
     }
 
@@ -147,7 +148,8 @@ impl Problem {
         let detail = error.to_string();
         match error {
             Error::Conflict { drop, key } => {
-                let members = Members { drop: Some(drop), key: Some(key), ..Members::default() };
+                let members =
+                    Box::new(Members { drop: Some(drop), key: Some(key), ..Members::default() });
                 Self { members, ..Self::new(Code::Conflict, detail) }
             }
             Error::Unavailable => Self::new(Code::Unavailable, Code::Unavailable.row().title),
@@ -179,7 +181,7 @@ impl Problem {
                 let left_ms = opens_at.as_ms().saturating_sub(app.dispatcher.now().as_ms());
                 let left_s = u32::try_from(left_ms.div_ceil(1_000)).unwrap_or(u32::MAX);
                 let retry_after_s = Some(left_s.max(1));
-                let members = Members { opens_at: Some(opens_at), ..Members::default() };
+                let members = Box::new(Members { opens_at: Some(opens_at), ..Members::default() });
                 return Self { members, retry_after_s, ..plain };
             }
             // INVARIANT(J6): holds are named once their last records are durable.
@@ -193,7 +195,7 @@ impl Problem {
             }
             _ => Members::default(),
         };
-        Self { members, ..plain }
+        Self { members: Box::new(members), ..plain }
     }
 }
 
@@ -218,7 +220,7 @@ impl From<EventsError> for Problem {
         let detail = error.to_string();
         match error {
             EventsError::Gone { first } => {
-                let members = Members { first: Some(first), ..Members::default() };
+                let members = Box::new(Members { first: Some(first), ..Members::default() });
                 Self { members, ..Self::new(Code::EventsGone, detail) }
             }
             EventsError::NotKept => Self::new(Code::NotFound, detail),
