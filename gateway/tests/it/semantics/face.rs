@@ -230,17 +230,10 @@ fn escaped(text: &str) -> String {
     text.bytes().map(|byte| format!("%{byte:02x}")).collect()
 }
 
-fn over_http(
-    shop: &Shop,
-    operation: &Operation,
-    hold: &str,
-    credential: Option<&str>,
-    ids: &mut Ids,
-) -> Outcome {
-    let mut headers: Vec<String> = credential.map(str::to_owned).into_iter().collect();
-    let (line, body) = match operation {
-        Operation::Hold { drop, customer, lines, key, area, wait } => {
-            headers.extend(key.as_ref().map(|key| format!("Idempotency-Key: {key}")));
+/// Request line and body of an operation.
+fn over_http_asked(operation: &Operation, hold: &str) -> (String, String) {
+    match operation {
+        Operation::Hold { drop, customer, lines, area, wait, .. } => {
             let line = |(sku, quantity): &(&str, u32)| json!({"sku": sku, "quantity": quantity});
             let lines: Vec<Json> = lines.iter().map(line).collect();
             let body = json!({"customer": customer, "lines": lines, "area": area, "wait": wait});
@@ -273,7 +266,21 @@ fn over_http(
             (format!("GET /v1/drops?{}", query.join("&")), String::new())
         }
         other => unreachable!("{other:?} is done elsewhere"),
-    };
+    }
+}
+
+fn over_http(
+    shop: &Shop,
+    operation: &Operation,
+    hold: &str,
+    credential: Option<&str>,
+    ids: &mut Ids,
+) -> Outcome {
+    let mut headers: Vec<String> = credential.map(str::to_owned).into_iter().collect();
+    if let Operation::Hold { key, .. } = operation {
+        headers.extend(key.as_ref().map(|key| format!("Idempotency-Key: {key}")));
+    }
+    let (line, body) = over_http_asked(operation, hold);
     let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
     let answer = http(shop.service.http(), &line, &headers, &body);
     let json = answer.json();
