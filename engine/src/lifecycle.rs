@@ -18,8 +18,8 @@ use crate::view::SaleView;
 
 impl Sale {
     /// Stops granting: requests are answered [`Paused`](Refusal::Paused), before the opening
-    /// instant still [`NotOpen`](Refusal::NotOpen), and no hold expires. A drop that is paused as its
-    /// opening instant comes does not open. Pausing again gives the same answer.
+    /// instant still [`NotOpen`](Refusal::NotOpen), and no hold expires. A drop that is paused as
+    /// its opening instant comes does not open. Pausing again gives the same answer.
     ///
     /// # Errors
     /// [`WrongState`](Refusal::WrongState) once closed, [`Overloaded`](Refusal::Overloaded),

@@ -21,7 +21,7 @@ const LEAST: [(&str, u64); 39] = [
     ("refunded whole", 100),
     ("refunded in part", 100),
     ("paused by hand", 500),
-    ("resumed", 500),
+    ("resumed", 450),
     ("closed by hand", 50),
     ("stock set", 500),
     ("released", 500),

@@ -1,4 +1,4 @@
-//! `/v1/campaigns/{id}/report` and `…/settle`: what follows from a campaign's orders.
+//! `/v1/campaigns/{id}/report` and `.../settle`: what follows from a campaign's orders.
 //!
 //! On a thread of their own: every order is read, and other connections should not wait for that.
 

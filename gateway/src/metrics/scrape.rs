@@ -132,7 +132,7 @@ fn units(sales: &[Sale], page: &mut Page<'_>) -> fmt::Result {
             }
         }
     }
-    let help = "Seconds that units were free while somebody waited for them, summed over units";
+    let help = "Seconds that units were free while a customer waited for them, summed over units";
     let mut metric = page.metric("jangteo_idle_unit_seconds", help, MetricType::Counter);
     for sale in sales.iter().rev().filter(shown).take(DROPS_MEASURED_MAX) {
         metric.counter(&[("drop", sale.id())], sale.idle_unit_seconds())?;
