@@ -48,7 +48,8 @@ pub(super) fn is_path(path: &str) -> bool {
     get, path = "/v1/drops/{drop}/orders", operation_id = "orders", tag = "drops",
     params(
         ("drop" = String, Path, example = "try-it-1"),
-        ("after" = Option<u32>, Query, description = "Only orders with a higher number"),
+        ("after" = Option<u64>, Query, maximum = 4_294_967_295_u64,
+            description = "Only orders with a higher number"),
     ),
     responses(
         (status = 200, description = "By number, refunded ones too", content(
