@@ -155,39 +155,35 @@ impl Goods {
             .flatten()
     }
 
-    /// Units of those goods.
-    fn needs(&self, lines: &Lines) -> Moves {
-        let gift = |line: &Line| self.get(line.item).gift.filter(|gift| gift.required);
-        let mut needs = Moves::new();
-        for line in lines {
-            let gift = gift(line).map(|gift| (gift.good, gift.quantity));
-            for (good, units) in
-                [Some((line.item, line.quantity.into())), gift].into_iter().flatten()
-            {
-                match needs.iter_mut().find(|(other, _)| *other == good) {
-                    Some((_, all)) => *all += units,
-                    None => needs.push((good, units)),
-                }
+    /// Whether lines fit into what is `left` of each good, taken as a basket is: line after line,
+    /// each with its gift if that is there.
+    fn fit(&self, lines: &Lines, left: impl Fn(u16) -> Option<u32>) -> bool {
+        let mut taken = Moves::new();
+        let mut take = |good: u16, units: u32| {
+            let before: u32 =
+                taken.iter().filter(|(other, _)| *other == good).map(|(_, units)| units).sum();
+            let fits = left(good).is_none_or(|left| left >= before + units);
+            if fits {
+                taken.push((good, units));
             }
-        }
-        needs
+            fits
+        };
+        lines.iter().all(|line| {
+            let item = take(line.item, line.quantity.into());
+            let gift = self.get(line.item).gift;
+            item && gift.is_none_or(|gift| take(gift.good, gift.quantity) || !gift.required)
+        })
     }
 
-    /// Whether the words have what lines cannot do without.
+    /// Whether lines fit into the words.
     pub(crate) fn has_units(&self, lines: &Lines) -> bool {
-        let has = |&(good, units): &(u16, u32)| {
-            self.get(good).cell.as_ref().is_none_or(|cell| cell.left() >= units)
-        };
-        self.needs(lines).iter().all(has)
+        self.fit(lines, |good| self.get(good).cell.as_ref().map(|cell| cell.left()))
     }
 
-    /// Whether the book has it.
+    /// Whether they fit into the book.
     pub(crate) fn are_available(&self, counts: &[Count], lines: &Lines) -> bool {
-        let has = |&(good, units): &(u16, u32)| {
-            let count = counts.get(usize::from(good)).expect("a good has a count");
-            count.available().is_none_or(|available| available >= units)
-        };
-        self.needs(lines).iter().all(has)
+        let count = |good: u16| counts.get(usize::from(good)).expect("a good has a count");
+        self.fit(lines, |good| count(good).available())
     }
 
     /// Whether somebody waits for one of these goods.

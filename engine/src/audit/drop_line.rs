@@ -143,11 +143,25 @@ impl DropBook {
         served.find(|(_, place)| self.fits(&place.lines)).map(|(place, _)| place)
     }
 
-    /// Whether there are enough units for all lines and for gifts that are required.
+    /// Whether there are enough units for all lines, one after another, each with its gift: what is
+    /// there of that, unless it is required.
     fn fits(&self, lines: &[Line]) -> bool {
-        self.needs(lines).into_iter().all(|(good, units)| {
-            let available = self.goods.get(good).and_then(|tally| tally.units().available);
-            available.is_none_or(|left| left >= i64::try_from(units).unwrap_or(i64::MAX))
+        let mut left: HashMap<usize, Option<i64>> = HashMap::new();
+        let mut take = |good: usize, units: u64| {
+            let tally = self.goods.get(good);
+            let left = left.entry(good).or_insert_with(|| tally.and_then(|t| t.units().available));
+            let units = i64::try_from(units).unwrap_or(i64::MAX);
+            let fits = left.is_none_or(|left| left >= units);
+            if fits {
+                *left = left.map(|left| left - units);
+            }
+            fits
+        };
+        lines.iter().all(|line| {
+            let item = usize::from(line.item);
+            let fits = take(item, line.quantity.into());
+            let gift = self.terms.gift_of(item);
+            fits && gift.is_none_or(|(good, units, required)| take(good, units) || !required)
         })
     }
 

@@ -133,6 +133,12 @@ impl Terms {
         lines.iter().enumerate().filter_map(taken).collect()
     }
 
+    /// The gift of a line of that item: which good, how many, and whether it is required.
+    pub(super) fn gift_of(&self, item: usize) -> Option<(usize, u64, bool)> {
+        let gift = self.items.get(item)?.gift.as_ref()?;
+        Some((gift.good, gift.quantity, gift.required))
+    }
+
     /// Whether a line of that item is nothing without its gift.
     pub(super) fn is_gift_required(&self, item: usize) -> bool {
         let gift = self.items.get(item).and_then(|item| item.gift.as_ref());

@@ -5,11 +5,11 @@ use loom::thread;
 
 use super::explore;
 use crate::Timestamp;
+use crate::book::Page;
 use crate::journal::append::Append;
 use crate::journal::gate::{Class, Gate};
 use crate::journal::record::{Record, Shown};
 use crate::journal::{Room, Stamp};
-use crate::phase::Phase;
 use crate::phase::{Phase, PhaseMirror};
 
 struct Desk<B> {
@@ -34,6 +34,11 @@ impl<B> Desk<B> {
         };
         self.append.append(&self.gate, now, Room::Own, post).ok()
     }
+}
+
+/// A drop without goods.
+fn page(phase: Phase) -> Page {
+    Page { phase, ..Page::new(Vec::new()) }
 }
 
 #[test]
@@ -79,12 +84,12 @@ fn the_gate_agrees_with_the_batch() {
 fn an_opening_is_recorded_once_and_mirrored() {
     explore("an_opening_is_recorded_once_and_mirrored", || {
         let desk = desk(Phase::Scheduled);
-        let mirror = Arc::new(PhaseMirror::new(Phase::Scheduled));
+        let mirror = Arc::new(PhaseMirror::new(&page(Phase::Scheduled)));
         let open = |desk: &Desk<Phase>, mirror: &PhaseMirror| {
             desk.add(|phase| {
                 let due = *phase == Phase::Scheduled;
                 *phase = Phase::Open;
-                mirror.set(Phase::Open);
+                mirror.set(&page(Phase::Open));
                 due
             })
         };

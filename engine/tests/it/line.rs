@@ -137,6 +137,22 @@ fn a_basket_waits_for_all_its_lines_and_a_required_gift() {
 }
 
 #[test]
+fn a_gift_that_one_line_takes_is_not_there_for_another() {
+    let optional = "gift = { sku = \"g\", quantity = 1 }";
+    let required = "gift = { sku = \"g\", quantity = 1, required = true }";
+    let gifts = "[[gifts]]\nsku = \"g\"\ntitle = \"g\"\nstock = 1\n";
+    let goods = [item("a", 9, optional), item("b", 9, required), gifts.to_owned()].concat();
+    let (_engine, sale, _clock) = open_sale("", &goods);
+    let both = HoldRequest::new("c").line("a", 1).line("b", 1).key("k");
+    assert!(matches!(sale.hold(&both), Err(Refusal::SoldOut { .. })));
+    let wait = joined(&sale, &both);
+    assert_eq!(now(&sale, &wait), (WaitState::Waiting, Some(1)), "one gift is not two");
+    sale.set_stock("g", 2, None).unwrap().wait().unwrap();
+    assert_eq!(now(&sale, &wait).0, WaitState::Granted);
+    assert!(sale.audit().wait().unwrap().ok);
+}
+
+#[test]
 fn an_expiry_and_the_end_of_a_pause_serve_the_line() {
     let (engine, sale, clock) = open_sale("hold_ttl = \"10m\"", &one_item(2));
     let holds = ["h-1", "h-2"].map(|customer| hold(&sale, customer, "k").unwrap());

@@ -8,6 +8,7 @@ use jangteo::{
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
+const WEDNESDAYS: &str = include_str!("../../../docs/campaigns/uroad-2020.toml");
 const MARKET: &str = include_str!("../../../docs/campaigns/live-market-2020.toml");
 const PERFORMANCES: &str = include_str!("../../../docs/campaigns/performances-2020.toml");
 const COUPONS: &str = include_str!("../../../docs/campaigns/street-coupons-2020.toml");
@@ -25,6 +26,67 @@ fn clock(file: &str) -> Arc<ManualClock> {
 
 fn skus(sale: &Sale) -> Vec<String> {
     sale.view().0.items.unwrap().into_iter().map(|item| item.sku).collect()
+}
+
+/// Customers of every carrier come to one Wednesday, more than there are units; who buys pays at
+/// once. How many gifts went out.
+fn wednesday(sale: &Sale) -> u64 {
+    let sku = &skus(sale)[0];
+    let mut gifts = 0;
+    for customer in 0..2_200 {
+        let carrier = ["lgu", "kt", "skt"].choose(&mut StdRng::seed_from_u64(customer)).unwrap();
+        let customer = format!("{carrier}-{customer}");
+        match sale.hold(&HoldRequest::new(&customer).line(sku, 1).key("k")) {
+            Ok(hold) => {
+                let hold = hold.into_parts().0;
+                gifts += hold.gifts().map(|gift| u64::from(gift.quantity)).sum::<u64>();
+                drop(sale.confirm(&hold.id, "toss").unwrap());
+            }
+            Err(refusal) => {
+                assert!(matches!(refusal, Refusal::SoldOut { available: 0 }), "{refusal:?}");
+            }
+        }
+    }
+    gifts
+}
+
+#[test]
+fn eight_wednesdays_sell_sixteen_thousand_units_and_donate_half_to_the_won() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock(WEDNESDAYS);
+    let options = Engine::options().data(directory.path()).durability(Durability::Buffered);
+    let engine = options.clock(clock.clone()).background(false).open().unwrap();
+    engine.put(parse(WEDNESDAYS)).unwrap();
+    let mut donation = 0;
+    for number in 1..=8 {
+        let sale = engine.sale(&format!("uroad-2020-{number}")).unwrap();
+        clock.advance_to(sale.opens_at().minus_ms(1));
+        engine.tick();
+        assert!(sale.is_sealed() && sale.view().0.items.is_none(), "sealed until 10:00");
+        clock.advance(1);
+        engine.tick();
+        let (view, _) = sale.view();
+        let item = view.items.unwrap().remove(0);
+        assert!(view.shipping == 0 && item.list_price.unwrap() > item.price);
+        assert_eq!(wednesday(&sale), 2_000, "a gift with every order");
+        donation += 2_000 * (item.price / 2);
+        let left: Vec<_> = sale.view().0.gifts.unwrap().iter().map(|gift| gift.available).collect();
+        assert!(left.contains(&Some(0)), "given until they ran out: {left:?}");
+        assert!(sale.audit().wait().unwrap().ok);
+        clock.advance(6 * DAY_MS);
+        engine.tick();
+    }
+    let settled = engine.settle("uroad-2020", &[("hope-bridge", donation)]).unwrap();
+    let report = settled.wait().unwrap();
+    assert_eq!((report.total.orders, report.total.units), (16_000, 16_000));
+    assert_eq!(report.total.ledger[0].settled, donation);
+    for drop in &report.drops {
+        assert_eq!(drop.figures.ledger[0].accrued, drop.figures.spend / 2, "{}", drop.drop);
+    }
+    assert_eq!(report.idle_unit_seconds, 0);
+    drop(engine);
+    let audited = audit_directory(directory.path()).unwrap();
+    assert!(audited.ok, "{:?}", audited.violations);
 }
 
 /// Half of `BASKETS` of one sale, from one of two threads; how many were granted.
