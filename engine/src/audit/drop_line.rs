@@ -169,7 +169,8 @@ impl DropBook {
     fn needs(&self, lines: &[Line]) -> Vec<(usize, u64)> {
         let mut needs: Vec<(usize, u64)> = Vec::new();
         let gifts = lines.iter().enumerate().filter_map(|(place, line)| {
-            self.terms.is_gift_required(line.item.into()).then_some(1_u32 << place)
+            let gift = self.terms.gift_of(line.item.into());
+            gift.is_some_and(|(_, _, required)| required).then_some(1_u32 << place)
         });
         let gifts = gifts.fold(0, |all, bit| all | bit);
         for taken in self.terms.taken(lines, gifts) {

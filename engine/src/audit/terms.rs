@@ -139,12 +139,6 @@ impl Terms {
         Some((gift.good, gift.quantity, gift.required))
     }
 
-    /// Whether a line of that item is nothing without its gift.
-    pub(super) fn is_gift_required(&self, item: usize) -> bool {
-        let gift = self.items.get(item).and_then(|item| item.gift.as_ref());
-        gift.is_some_and(|gift| gift.required)
-    }
-
     /// What lines cost.
     pub(super) fn price(&self, lines: &[Line]) -> u64 {
         let line = |line: &Line| {
