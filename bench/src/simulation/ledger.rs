@@ -24,13 +24,17 @@ fn admission(plan: &Plan, counts: &[Count], lines: &Units) -> Result<Units, u32>
         _ => Ok(()),
     };
     let mut gifts = Units::new();
+    // First what the lines cannot do without.
     for &(item, units) in lines {
         take(item, units)?;
-        let Some(gift) = plan.good(item).gift else { continue };
-        match take(gift.good, gift.quantity) {
-            Ok(()) => add(&mut gifts, gift.good, gift.quantity),
-            Err(_) if gift.required => return Err(0),
-            Err(_) => {}
+        if let Some(gift) = plan.good(item).gift.filter(|gift| gift.required) {
+            take(gift.good, gift.quantity).map_err(|_| 0_u32)?;
+            add(&mut gifts, gift.good, gift.quantity);
+        }
+    }
+    for gift in lines.iter().filter_map(|&(item, _)| plan.good(item).gift) {
+        if !gift.required && take(gift.good, gift.quantity).is_ok() {
+            add(&mut gifts, gift.good, gift.quantity);
         }
     }
     Ok(gifts)
