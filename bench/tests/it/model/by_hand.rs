@@ -72,7 +72,8 @@ impl Stage<'_> {
         before: Vec<Reference>,
         wait: bool,
     ) -> Same {
-        let undecided = before.into_iter().map(|before| Undecided { before, hold: None, place: None });
+        let undecided =
+            before.into_iter().map(|before| Undecided { before, hold: None, place: None });
         self.undecided.extend(undecided);
         self.serve()?; // of this very step
         match (answer, expected) {

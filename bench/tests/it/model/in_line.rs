@@ -25,7 +25,8 @@ impl Stage<'_> {
     pub(super) fn learn_holds(&mut self) -> Same {
         for place in 0..self.world.line.len() {
             let Some(hold) = self.world.line[place].hold else { continue };
-            let Some(id) = self.world.line[place].id.filter(|_| self.world.holds[hold].id.is_none())
+            let Some(id) =
+                self.world.line[place].id.filter(|_| self.world.holds[hold].id.is_none())
             else {
                 continue;
             };

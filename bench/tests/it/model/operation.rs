@@ -274,7 +274,7 @@ fn jump() -> impl Strategy<Value = Jump> {
     prop_oneof![
         3 => (1..120_u32).prop_map(Jump::Seconds),
         1 => (120..4_000_u32).prop_map(Jump::Seconds),
-        5 => any::<bool>().prop_map(|before| Jump::Deadline { before }),
+        9 => any::<bool>().prop_map(|before| Jump::Deadline { before }),
         3 => any::<bool>().prop_map(|before| Jump::Opening { before }),
         1 => prop::bool::weighted(0.7).prop_map(|before| Jump::Closing { before }),
     ]
@@ -338,7 +338,7 @@ fn in_line() -> impl Strategy<Value = Operation> {
         3 => (place(), any::<bool>())
             .prop_map(|(place, joins)| Operation::AgainInLine { place, joins }),
         3 => place().prop_map(|place| Operation::LookAtPlace { place }),
-        3 => (place(), any::<bool>()).prop_map(|(place, wait)| Operation::Leave { place, wait }),
+        2 => (place(), any::<bool>()).prop_map(|(place, wait)| Operation::Leave { place, wait }),
         1 => (0..7_u8).prop_map(|customer| Operation::Places { customer }),
     ]
 }
@@ -349,12 +349,12 @@ fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(ask, joins, wait)| Operation::Hold { ask, joins, wait }),
         80 => settlement(),
         20 => in_line(),
-        10 => operating(),
+        14 => operating(),
         6 => (0..7_u8).prop_map(|customer| Operation::Find { customer }),
         5 => wrong().prop_map(Operation::Malformed),
         6 => Just(Operation::Tick),
         6 => (1..100_u64).prop_map(|ms| Operation::Pass { ms }),
-        14 => jump().prop_map(Operation::Jump),
+        17 => jump().prop_map(Operation::Jump),
         3 => step_ms().prop_map(|ms| Operation::Step { ms }),
         3 => restart(),
         3 => prop_oneof![

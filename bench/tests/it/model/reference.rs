@@ -240,8 +240,7 @@ impl Reference {
             || self.holds.iter().filter(move |held| held.ask.customer == customer && held.counts());
         let fits = |limit: u32, has: u32, more: u32| limit == 0 || has + more <= limit;
         // What is held and sold, and what is waited for.
-        let waits =
-            || self.waiting().filter(|(_, place)| place.ask.customer == customer);
+        let waits = || self.waiting().filter(|(_, place)| place.ask.customer == customer);
         let waited = |item| waits().filter_map(|(_, place)| place.lines.get(&item)).sum::<u32>();
         let of = |item| own().map(|held| held.kept(item)).sum::<u32>() + waited(item);
         let has = (0..self.terms.items.len()).map(of).sum();

@@ -116,9 +116,7 @@ impl Stage<'_> {
 
     fn step(&mut self, operation: &Operation) -> Same {
         match operation {
-            Operation::Hold { ask, joins, wait } => {
-                self.hold(&Rc::new(ask.clone()), *joins, *wait)
-            }
+            Operation::Hold { ask, joins, wait } => self.hold(&Rc::new(ask.clone()), *joins, *wait),
             Operation::AgainInLine { place, joins } => self.again_in_line(*place, *joins),
             Operation::LookAtPlace { place } => self.look_at_place(*place),
             Operation::Leave { place, wait } => self.leave(*place, *wait),
