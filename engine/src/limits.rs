@@ -67,8 +67,8 @@ pub const SHARDS: usize = 64;
 /// together reach 4 GiB in a shard (some 2^25 holds) bound it earlier.
 pub const ROWS_MAX: u32 = 1 << 28;
 
-/// Rows of a sale that are reserved and touched when its campaign is loaded, at most. Page faults
-/// at the opening instant would otherwise cost more than the grants themselves.
+/// Rows of a sale that are reserved and touched shortly before it opens, at most. Page faults at the
+/// opening instant would otherwise cost more than the grants themselves.
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
 /// Bits for each expected customer in the filter of who may be known to a drop: with fewer, more of

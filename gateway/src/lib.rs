@@ -27,6 +27,7 @@ mod peers;
 mod rate;
 pub mod resp;
 mod service;
+pub mod spreadsheet;
 mod stream;
 mod tls;
 mod warnings;

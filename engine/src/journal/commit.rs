@@ -1,8 +1,8 @@
 //! Group commit: one write and one flush for everything that was appended during the last one.
 //!
 //! Whoever waits and finds nobody leading leads; the committer thread leads for those who do not
-//! block, and for what has grown large before anybody waits. There is no timer: a batch closes when
-//! the flush before it ends.
+//! block, and for what nobody waits for yet: at once where that is much, else at the next tick. No
+//! commit that somebody waits for is put off: a batch closes when the flush before it ends.
 
 use std::io;
 use std::sync::Arc;
