@@ -9,6 +9,7 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
+use crate::clock_sync::ClockSync;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
 use crate::engine_slot::EngineSlot;
@@ -42,6 +43,8 @@ pub(crate) struct App {
     pub(crate) putting: Mutex<()>,
     /// Watchers of drops.
     pub(crate) hub: Hub,
+    /// How the machine's clock stands; tests say something else.
+    pub(crate) clock_sync: fn() -> ClockSync,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
@@ -85,6 +88,7 @@ impl App {
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             putting: Mutex::new(()),
             hub: Hub::new(room_total),
+            clock_sync: ClockSync::ask,
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),

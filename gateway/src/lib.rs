@@ -11,6 +11,7 @@
 mod accept;
 pub mod access;
 mod app;
+mod clock_sync;
 mod codes;
 mod command;
 pub mod config;
@@ -34,6 +35,7 @@ mod watch;
 pub mod webhooks;
 
 pub use access::Access;
+pub use clock_sync::ClockSync;
 pub use limits::Limits;
 pub use rate::Rate;
 pub use service::Service;

@@ -238,6 +238,10 @@ pub const EVENTS_PACE_MS: u64 = 10;
 
 /// From this long before its opening a drop without items is warned about, in milliseconds.
 pub const NO_GOODS_MS: u64 = 24 * 3_600_000;
+/// The kernel's bound on the error of its clock from which it vouches for nothing, in microseconds:
+/// the ceiling at which it stops counting. It begins there, and gets there again about nine hours
+/// after the last correction.
+pub const CLOCK_ERROR_MAX_US: u64 = 16_000_000;
 /// Below so many free bytes the disk is warned about: long before new holds are refused.
 pub const DISK_LOW_BYTES: u64 = 2 << 30;
 
