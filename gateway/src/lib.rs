@@ -27,6 +27,7 @@ mod metrics;
 mod peers;
 mod rate;
 pub mod resp;
+mod secret_file;
 mod service;
 mod stream;
 mod tls;

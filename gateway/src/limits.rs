@@ -214,6 +214,10 @@ pub const TOKEN_TEXT_MAX: usize = 128;
 /// Shortest secret for HMAC with SHA-256, in bytes: a shorter one is weaker than the hash.
 pub const HMAC_SECRET_BYTES_MIN: usize = 32;
 
+/// Longest file of secrets, or of a private key, in bytes: what lies there by mistake is not read
+/// whole.
+pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+
 /// How long the handshake of a TLS connection may take, in milliseconds.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 
@@ -289,8 +293,6 @@ pub const WEBHOOK_SECRETS_MAX: usize = 4;
 pub const WEBHOOK_SECRET_BYTES_MIN: usize = 24;
 /// Longest secret of an endpoint, in bytes, likewise.
 pub const WEBHOOK_SECRET_BYTES_MAX: usize = 64;
-/// Longest file of secrets, in bytes: what lies there by mistake is not read whole.
-pub const WEBHOOK_SECRET_FILE_MAX: u64 = 4 << 10;
 
 /// How long connecting to an endpoint may take, in milliseconds.
 pub const WEBHOOK_CONNECT_TIMEOUT_MS: u64 = 5_000;
