@@ -15,7 +15,7 @@ use crate::drain::Drain;
 use crate::engine_slot::EngineSlot;
 use crate::flushing::{Flusher, Flushing};
 use crate::in_flight::InFlight;
-use crate::limits::{DESCRIPTORS_KEPT, EVENT_READERS_MAX, Limits};
+use crate::limits::{DESCRIPTORS_KEPT, EVENT_READERS_MAX, Limits, REPLY_BYTES_ALL_MAX};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::rate::Rates;
@@ -71,7 +71,7 @@ impl App {
         let engine = engine.into();
         let room_total = room_total(limits.connections);
         let metrics = Arc::new(Metrics::default());
-        let in_flight = Arc::new(InFlight::new(limits.waiting_holds));
+        let in_flight = Arc::new(InFlight::new(limits.waiting_holds, REPLY_BYTES_ALL_MAX));
         let rates = Rates::new(limits.customer_rate, limits.key_rate);
         let shared = (Arc::clone(&in_flight), Arc::clone(&metrics));
         Self {

@@ -118,6 +118,15 @@ const _: () = assert!(RESP_BUFFER_BYTES_FIRST < RESP_BUFFER_BYTES);
 /// and nothing is read from it. Without it a client that sends and never reads fills the memory.
 pub const REPLY_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of replies that wait on all RESP connections together, above which each may have
+/// [`REPLY_BYTES_FEW`] only. Without it as many clients as there may be, none of which reads, have
+/// [`REPLY_BYTES_MAX`] each: 20 GB.
+pub const REPLY_BYTES_ALL_MAX: usize = 64 << 20;
+/// See [`REPLY_BYTES_ALL_MAX`]. One reply more may come on top of it.
+pub const REPLY_BYTES_FEW: usize = 4 << 10;
+const _: () = assert!(REPLY_BYTES_FEW < REPLY_BYTES_MAX);
+const _: () = assert!(CONNECTIONS_MAX * REPLY_BYTES_FEW <= 2 * REPLY_BYTES_ALL_MAX);
+
 /// Replies of one RESP connection that wait for the disk, above which none of its commands is
 /// executed.
 pub const REPLIES_WAITING_MAX: usize = 16 << 10;
