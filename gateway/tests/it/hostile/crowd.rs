@@ -1,4 +1,5 @@
-//! Those who mean no good: some say nothing, some say a byte a second, some say nonsense.
+//! Those who mean no good: some say nothing, some say a byte a second, some say nonsense, some never
+//! listen.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -116,6 +117,20 @@ pub(super) async fn idle(served: &Served, count: u64) -> Vec<TcpStream> {
             // So that they are taken on as they come.
             sleep(Duration::from_millis(5)).await;
         }
+    }
+    all
+}
+
+/// Connections to both wires that watch the drop and never read what they are told, until they are
+/// dropped.
+pub(super) async fn deaf(served: &Served, count: u64) -> Vec<TcpStream> {
+    let to_http = b"GET /v1/drops/t-1/events HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+    let asks = [(served.http, to_http), (served.resp, Resp::encoded(&["SUBSCRIBE drop:t-1"]))];
+    let mut all = Vec::new();
+    for ((at, ask), _) in asks.iter().cycle().zip(0..count) {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(ask).await.unwrap();
+        all.push(stream);
     }
     all
 }
