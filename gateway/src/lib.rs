@@ -6,7 +6,7 @@
 //! `resp::connection | http::front -> command -> dispatch -> engine -> output | problem`
 //!
 //! [`Service`] serves both wires on a thread of its own; [`http::router`] and [`resp::serve`] mount
-//! them in another program's runtime.
+//! them in another program's runtime; `examples/embedded.rs` is such a program.
 
 mod accept;
 pub mod access;

@@ -14,7 +14,7 @@ mod watch;
 use std::time::{Duration, Instant};
 
 use buyer::{Bought, buy};
-use crowd::{Frames, Sent, deaf, idle, send_frames, trickle};
+use crowd::{Frames, Sent, ask_without_end, deaf, idle, send_frames, trickle};
 use watch::Watched;
 
 use crate::clients::http;
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// In so many seconds a watcher that never reads is full and then cut.
 const DEAF_S: u64 = 45;
+/// Connections of HTTP/2 that ask without end: they take the processor until they are full.
+const ASKERS: usize = 8;
 /// Items of the drop: an update is long, so that who does not read it is full before long.
 const ITEMS: u32 = 200;
 
@@ -97,11 +99,12 @@ fn a_good_client_buys_beside_hostile_ones_and_nothing_of_them_is_left() {
         let crowd = async {
             let still = idle(&served, plan.idle).await;
             let watching = deaf(&served, plan.deaf).await;
-            let (hostile, cut) = tokio::join!(
+            let (hostile, cut, stuck) = tokio::join!(
                 beside(&served, &plan, Frames::Malformed, "h"),
                 trickle(&served, plan.trickle, plan.time),
+                ask_without_end(&served, ASKERS, plan.time),
             );
-            let left = watchers_left(&served, &plan).await;
+            let left = (watchers_left(&served, &plan).await, ASKERS - stuck);
             drop((still, watching));
             (hostile.0, (cut, left))
         };
@@ -114,18 +117,20 @@ fn a_good_client_buys_beside_hostile_ones_and_nothing_of_them_is_left() {
     let ratio = hostile.percentile_us(99) as f64 / quiet.percentile_us(99).max(1) as f64;
     let grown = most.memory.saturating_sub(base.memory);
     eprintln!(
-        "ratio {ratio:.2}; {} of {} slow senders were cut, {} of {} who never read are left; memory \
-         grew by {} KiB; descriptors {}, at most {}, then {}",
+        "ratio {ratio:.2}; {} of {} slow senders were cut, {} of {} who never read are left, {} of {} \
+         who ask without end; memory grew by {} KiB; descriptors {}, at most {}, then {}",
         cut,
         plan.trickle,
-        left,
+        left.0,
         plan.deaf,
+        left.1,
+        ASKERS,
         grown >> 10,
         base.descriptors,
         most.descriptors,
         after.descriptors,
     );
-    assert!(plan.time.as_secs() < DEAF_S || left == 0, "{left} who never read are kept");
+    assert!(plan.time.as_secs() < DEAF_S || left == (0, 0), "{left:?} who never read are kept");
     assert!(
         plan.idle + plan.trickle + plan.deaf <= most.descriptors - base.descriptors,
         "they were there"
