@@ -10,6 +10,7 @@ mod health;
 mod key;
 mod log;
 mod notify;
+mod opening;
 mod reload;
 mod report;
 mod serve;
