@@ -17,6 +17,7 @@ pub mod crash_states;
 pub mod faulty;
 pub mod full_disk;
 pub mod hammer;
+pub mod in_line;
 pub mod invariants;
 pub mod io_faults;
 pub mod local;

@@ -7,7 +7,7 @@
 //! be on their way back to their word, since that happens under no lock: for those the audit waits.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
@@ -17,13 +17,10 @@ use crate::buyers::{HoldRow, Shard, WaitRowState};
 use crate::goods::Good;
 use crate::hold::HoldState;
 use crate::ids::{HoldId, Slot};
-use crate::limits::VIOLATIONS_MAX;
+use crate::limits::{GIVE_BACK_MAX, VIOLATIONS_MAX};
 use crate::pending::Pending;
 use crate::sale::Sale;
 
-/// A unit that is not back in its word after this long is lost: putting it back is a few
-/// instructions of a thread that waits for nothing.
-const GIVE_BACK_MAX: Duration = Duration::from_secs(1);
 /// Looks at the words while everything is locked, before the locks are let go for others.
 const LOOKS_MAX: u32 = 200;
 

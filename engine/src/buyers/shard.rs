@@ -55,8 +55,8 @@ impl Shard {
     /// Makes room for `rows` holds of as many buyers and touches it, so that no page fault and no
     /// growing table meets the crowd.
     pub(crate) fn warm(&mut self, rows: usize) {
-        if !self.rows.is_empty() {
-            return;
+        if !self.buyers.is_empty() {
+            return; // somebody holds something, or waits for it
         }
         let end = u32::try_from(rows).expect("limits.rs bounds the rows touched ahead");
         for index in 0..end {
