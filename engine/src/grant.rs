@@ -136,21 +136,17 @@ impl Sale {
         };
         let slot = Slot { shard: shard_index, row };
         let granted = sale.record(ask, &mut shard, &buyer, slot, gifts, basket);
-        let answer = granted.map(|_| {
+        let Err((refusal, moves)) = granted else {
             let pending = self.answer(&shard, row);
-            if planted(Fault::AcknowledgeBeforeFlush) { pending.unwaited() } else { pending }
-        });
+            let early = planted(Fault::AcknowledgeBeforeFlush);
+            return Attempt::Granted(if early { pending.unwaited() } else { pending });
+        };
         drop(shard);
-        match answer {
-            Ok(pending) => Attempt::Granted(pending),
-            Err((refusal, moves)) => {
-                if !basket {
-                    sale.put_back(&moves);
-                }
-                sale.turn_phase(sale.shared.clock.now());
-                Attempt::Refused(refusal)
-            }
+        if !basket {
+            sale.put_back(&moves);
         }
+        sale.turn_phase(sale.shared.clock.now());
+        Attempt::Refused(refusal)
     }
 
     /// INVARIANT(K1): the answer under a key that was used before, looked up under the same lock
@@ -231,7 +227,7 @@ impl SaleCore {
             gifts,
             confirmed: rules.auto_confirm && sale.goods.total(lines) == 0,
             wait: ask.wait,
-            lines: lines.clone(),
+            lines: Lines::from_slice(lines),
             customer: ask.customer,
             key: ask.key,
             area: ask.area,

@@ -84,6 +84,10 @@ const FULL_UNDER_CHECK: Option<usize> = if cfg!(jangteo_loom) {
     None
 };
 
+/// Records that nobody waits for yet, but that are flushed all the same: neither the open batch nor
+/// the wait for it grows with how many answers a caller leaves outstanding.
+pub const FLUSH_AHEAD_RECORDS: u64 = 1_024;
+
 /// Records waiting in the open batch above which new holds are answered `overloaded`, in bytes.
 pub const OPEN_BATCH_BYTES: usize =
     if let Some(bytes) = FULL_UNDER_CHECK { bytes } else { 16 << 20 };

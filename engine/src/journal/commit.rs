@@ -1,7 +1,8 @@
 //! Group commit: one write and one flush for everything that was appended during the last one.
 //!
 //! Whoever waits and finds nobody leading leads; the committer thread leads for those who do not
-//! block. There is no timer: a batch closes when the flush before it ends.
+//! block, and for what has grown large before anybody waits. There is no timer: a batch closes when
+//! the flush before it ends.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
 use crate::fault::{Fault, planted};
-use crate::limits::{PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
+use crate::limits::{FLUSH_AHEAD_RECORDS, PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
 use crate::refusal::Refusal;
 use crate::sync::Mutex;
 
@@ -196,7 +197,20 @@ impl<B: Send + 'static> Journal<B> {
         room: Room,
         post: impl FnOnce(&mut B, Stamp) -> Result<Record<'r>, E>,
     ) -> Result<Stamp, E> {
-        self.append.append(&self.gate, now, room, post)
+        let stamp = self.append.append(&self.gate, now, room, post)?;
+        if stamp.sequence.is_multiple_of(FLUSH_AHEAD_RECORDS) {
+            self.flush_ahead(stamp.sequence);
+        }
+        Ok(stamp)
+    }
+
+    /// Has the committer flush what nobody waits for yet, if that is much: whoever has many answers
+    /// outstanding need not stop for the oldest of them.
+    #[cold]
+    fn flush_ahead(&self, sequence: u64) {
+        if self.threaded && sequence.saturating_sub(self.durable()) >= FLUSH_AHEAD_RECORDS {
+            self.watermark.demand();
+        }
     }
 
     /// Reads the book and the sequence it stands at.
