@@ -71,7 +71,8 @@ impl Sale {
     /// [`KeyReused`](Refusal::KeyReused), [`Closed`](Refusal::Closed),
     /// [`NotOpen`](Refusal::NotOpen), [`Paused`](Refusal::Paused),
     /// [`UnknownSku`](Refusal::UnknownSku), [`AreaNotServed`](Refusal::AreaNotServed),
-    /// [`LimitReached`](Refusal::LimitReached), [`SoldOut`](Refusal::SoldOut).
+    /// [`LimitReached`](Refusal::LimitReached), [`SoldOut`](Refusal::SoldOut); where the key would
+    /// be replayed and was used to join the line, [`Waiting`](Refusal::Waiting).
     pub fn hold(&self, request: &HoldRequest<'_>) -> Result<Pending<Hold>, Refusal> {
         request.check()?;
         let mut ask = self.0.ask(request);
@@ -136,21 +137,17 @@ impl Sale {
         };
         let slot = Slot { shard: shard_index, row };
         let granted = sale.record(ask, &mut shard, &buyer, slot, gifts, basket);
-        let answer = granted.map(|_| {
+        let Err((refusal, moves)) = granted else {
             let pending = self.answer(&shard, row);
-            if planted(Fault::AcknowledgeBeforeFlush) { pending.unwaited() } else { pending }
-        });
+            let early = planted(Fault::AcknowledgeBeforeFlush);
+            return Attempt::Granted(if early { pending.unwaited() } else { pending });
+        };
         drop(shard);
-        match answer {
-            Ok(pending) => Attempt::Granted(pending),
-            Err((refusal, moves)) => {
-                if !basket {
-                    sale.put_back(&moves);
-                }
-                sale.turn_phase(sale.shared.clock.now());
-                Attempt::Refused(refusal)
-            }
+        if !basket {
+            sale.put_back(&moves);
         }
+        sale.turn_phase(sale.shared.clock.now());
+        Attempt::Refused(refusal)
     }
 
     /// INVARIANT(K1): the answer under a key that was used before, looked up under the same lock
@@ -231,7 +228,7 @@ impl SaleCore {
             gifts,
             confirmed: rules.auto_confirm && sale.goods.total(lines) == 0,
             wait: ask.wait,
-            lines: lines.clone(),
+            lines: Lines::from_slice(lines),
             customer: ask.customer,
             key: ask.key,
             area: ask.area,

@@ -73,8 +73,8 @@ pub const ROWS_MAX: u32 = 1 << 28;
 /// `overloaded`, and an audit says so.
 pub const GIVE_BACK_MAX: Duration = Duration::from_secs(1);
 
-/// Rows of a sale that are reserved and touched when its campaign is loaded, at most. Page faults
-/// at the opening instant would otherwise cost more than the grants themselves.
+/// Rows of a sale that are reserved and touched shortly before it opens, at most. Page faults at the
+/// opening instant would otherwise cost more than the grants themselves.
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
 /// Bits for each expected customer in the filter of who may be known to a drop: with fewer, more of
@@ -89,6 +89,10 @@ const FULL_UNDER_CHECK: Option<usize> = if cfg!(jangteo_loom) {
 } else {
     None
 };
+
+/// Records that nobody waits for yet, but that are flushed all the same: neither the open batch nor
+/// the wait for it grows with how many answers a caller leaves outstanding.
+pub const FLUSH_AHEAD_RECORDS: u64 = 1_024;
 
 /// Records waiting in the open batch above which new holds are answered `overloaded`, in bytes.
 pub const OPEN_BATCH_BYTES: usize =

@@ -3,8 +3,8 @@
 //!
 //! Lock order as everywhere: basket mutex, shards in order, append. Under the basket mutex and all
 //! shards nothing can be taken from stock, and no hold of the drop can change; so holds, counters
-//! and words belong together. Only units that were freed a moment ago may still be on their way
-//! back to their word, since that happens under no lock: for those the audit waits.
+//! and words belong together. Only units of a grant that the append refused a moment ago may still
+//! be on their way back to their word, since that happens under no lock: for those the audit waits.
 
 use std::collections::HashMap;
 use std::time::Instant;

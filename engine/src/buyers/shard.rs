@@ -38,7 +38,7 @@ pub(crate) struct Shard {
     pub(super) buyers: Vec<Buyer>,
     pub(super) rows: Vec<HoldRow>,
     /// Names, keys, areas, payments, end to end.
-    pub(super) texts: Vec<u8>,
+    pub(super) texts: String,
     /// Lines of the holds that have several.
     pub(super) lines: Vec<Line>,
     /// Units of one item that one buyer has, where the item has a limit of its own.
@@ -70,7 +70,7 @@ impl Shard {
             Buyer { hash: 0, name: 0, oldest: NONE, newest: NONE, units: 0, name_length: 0 };
         self.buyers.resize(rows, nobody);
         self.buyers.clear();
-        self.texts.resize(rows * TEXTS_EACH, 0);
+        self.texts = "\0".repeat(rows * TEXTS_EACH);
         self.texts.clear();
         self.rows.resize(rows, HoldRow::NOTHING);
         self.rows.clear();
@@ -138,7 +138,7 @@ impl Shard {
         u32::try_from(self.rows.len()).ok().filter(|&row| row < ROWS_MAX)
     }
 
-    /// Units that a buyer holds or has bought.
+    /// Units that a buyer holds, has bought or waits for.
     pub(crate) fn units(&self, buyer: u32) -> u64 {
         self.buyer_row(buyer).units
     }
@@ -180,8 +180,7 @@ impl Shard {
 
     fn text(&self, from: u32, length: u8) -> &str {
         let from = from as usize;
-        let bytes = self.texts.get(from..from + usize::from(length)).expect("texts stay");
-        std::str::from_utf8(bytes).expect("only checked ASCII is stored")
+        self.texts.get(from..from + usize::from(length)).expect("texts stay")
     }
 
     pub(crate) fn customer(&self, row: &HoldRow) -> &str {
@@ -212,8 +211,8 @@ impl Shard {
         std::iter::successors(existing(newest), move |&row| existing(self.row(row).previous))
     }
 
-    /// Those of a buyer's holds that count for a limit, newest first; looks no further back than
-    /// the last of them.
+    /// Those of a buyer's holds that count for a limit, newest first; of a buyer who waits for
+    /// nothing, looks no further back than the last of them.
     pub(crate) fn counted_of(&self, buyer: Option<u32>) -> impl Iterator<Item = u32> {
         let mut units = buyer.map_or(0, |row| self.units(row));
         let counted = move |row: u32| {
@@ -438,8 +437,10 @@ impl Shard {
 
     fn push_text(&mut self, text: &str) -> u32 {
         let at = u32::try_from(self.texts.len()).expect("a shard's texts stay below 4 GiB");
-        grow(&mut self.texts, text.len());
-        self.texts.extend_from_slice(text.as_bytes());
+        if self.texts.capacity() - self.texts.len() < text.len() {
+            self.texts.reserve_exact(growth(self.texts.len(), text.len()));
+        }
+        self.texts.push_str(text);
         at
     }
 
@@ -460,17 +461,14 @@ impl Shard {
 #[inline]
 fn grow<T>(table: &mut Vec<T>, more: usize) {
     if table.capacity() - table.len() < more {
-        grow_slow(table, more);
+        table.reserve_exact(growth(table.len(), more));
     }
 }
 
+/// By how much a table of so many entries grows.
 #[cold]
-fn grow_slow<T>(table: &mut Vec<T>, more: usize) {
-    if table.len() < DOUBLED_MAX {
-        table.reserve(more);
-    } else {
-        table.reserve_exact(more.max(table.len() / 8));
-    }
+fn growth(length: usize, more: usize) -> usize {
+    more.max(if length < DOUBLED_MAX { length } else { length / 8 })
 }
 
 fn length(length: usize) -> u8 {

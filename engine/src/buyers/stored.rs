@@ -22,7 +22,7 @@ pub(crate) const LINE_BYTES: usize = 4;
 pub(crate) struct Parts {
     pub(crate) rows: Vec<HoldRow>,
     pub(crate) buyers: Vec<Buyer>,
-    pub(crate) texts: Vec<u8>,
+    pub(crate) texts: String,
     pub(crate) lines: Vec<Line>,
 }
 
@@ -385,7 +385,7 @@ impl Shard {
     }
 
     /// Holds, buyers, texts and lines, as they are stored.
-    pub(crate) fn parts(&self) -> (&[HoldRow], &[Buyer], &[u8], &[Line]) {
+    pub(crate) fn parts(&self) -> (&[HoldRow], &[Buyer], &str, &[Line]) {
         (&self.rows, &self.buyers, &self.texts, &self.lines)
     }
 }

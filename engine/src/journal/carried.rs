@@ -6,7 +6,7 @@ use crate::Timestamp;
 use crate::ids::Slot;
 
 /// A hold as it was granted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Grant<'a> {
     pub(crate) slot: Slot,
     pub(crate) number: u32,
@@ -48,6 +48,14 @@ pub(crate) struct Join<'a> {
     pub(crate) customer: &'a str,
     pub(crate) key: &'a str,
     pub(crate) area: &'a str,
+}
+
+impl Clone for Grant<'_> {
+    /// Every grant is cloned once under the append lock: a list is copied whole there, not line by
+    /// line.
+    fn clone(&self) -> Self {
+        Self { lines: Lines::from_slice(&self.lines), ..*self }
+    }
 }
 
 impl<'a> Grant<'a> {

@@ -1,7 +1,8 @@
 //! Group commit: one write and one flush for everything that was appended during the last one.
 //!
 //! Whoever waits and finds nobody leading leads; the committer thread leads for those who do not
-//! block. There is no timer: a batch closes when the flush before it ends.
+//! block, and for what nobody waits for yet: at once where that is much, else at the next tick. No
+//! commit that somebody waits for is put off: a batch closes when the flush before it ends.
 
 use std::io;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
 use crate::fault::{Fault, planted};
-use crate::limits::{PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
+use crate::limits::{FLUSH_AHEAD_RECORDS, PREPARED_BYTES_MAX, RESERVE_BYTES_PER_HOLD};
 use crate::refusal::Refusal;
 use crate::sync::Mutex;
 
@@ -125,14 +126,10 @@ impl<B: Send + 'static> Journal<B> {
             feed: Feed::new(Arc::clone(&opened.storage)),
             incarnation,
         };
-        let watermark = Watermark::at(next_sequence - 1);
-        if !opened.threaded {
-            watermark.stop(); // nobody will serve: whoever waits or polls leads
-        }
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
-            watermark,
+            watermark: Watermark::at(next_sequence - 1),
             threaded: opened.threaded,
             disk: Some(disk),
         })
@@ -196,7 +193,20 @@ impl<B: Send + 'static> Journal<B> {
         room: Room,
         post: impl FnOnce(&mut B, Stamp) -> Result<Record<'r>, E>,
     ) -> Result<Stamp, E> {
-        self.append.append(&self.gate, now, room, post)
+        let stamp = self.append.append(&self.gate, now, room, post)?;
+        if stamp.sequence.is_multiple_of(FLUSH_AHEAD_RECORDS) {
+            self.flush_ahead(stamp.sequence);
+        }
+        Ok(stamp)
+    }
+
+    /// Has the committer flush what nobody waits for yet, if that is much: whoever has many answers
+    /// outstanding need not stop for the oldest of them.
+    #[cold]
+    fn flush_ahead(&self, sequence: u64) {
+        if self.threaded && sequence.saturating_sub(self.durable()) >= FLUSH_AHEAD_RECORDS {
+            self.watermark.demand();
+        }
     }
 
     /// Reads the book and the sequence it stands at.
@@ -237,7 +247,12 @@ impl<B: Send + 'static> Journal<B> {
         self.watermark.forget(sequence, place);
     }
 
-    /// Whether the threads that flush have ended, or are about to.
+    /// Whether a thread flushes for those who ask; without one, whoever waits or polls leads.
+    pub(crate) const fn is_served(&self) -> bool {
+        self.threaded
+    }
+
+    /// Whether nothing more will be flushed but by those who wait: the engine stops.
     pub(crate) fn is_stopping(&self) -> bool {
         self.watermark.is_stopping()
     }
@@ -246,8 +261,7 @@ impl<B: Send + 'static> Journal<B> {
     pub(crate) fn demand(&self) {
         self.watermark.demand();
         if !self.threaded && self.disk.is_some() {
-            // Returns once nothing is demanded: the watermark has been told that nobody serves.
-            self.watermark.serve(&|lead| self.commit(lead));
+            self.watermark.serve_once(&|lead| self.commit(lead));
         }
     }
 

@@ -273,12 +273,18 @@ impl Counts {
             buyers: table(from, Kind::Buyers, self.buyers, |bytes: &[u8; BUYER_BYTES]| {
                 Buyer::from_bytes(bytes)
             })?,
-            texts: table(from, Kind::Texts, self.texts, |&[byte]| byte)?,
+            texts: texts(from, self.texts)?,
             lines: table(from, Kind::Lines, self.lines, |bytes: &[u8; LINE_BYTES]| {
                 Line::from_bytes(*bytes)
             })?,
         })
     }
+}
+
+fn texts(from: &mut Reader<'_>, count: usize) -> Result<String, Unreadable> {
+    let at = from.at();
+    let bytes = table(from, Kind::Texts, count, |&[byte]| byte)?;
+    String::from_utf8(bytes).map_err(|_| Unreadable::At(at, "texts that no engine wrote"))
 }
 
 /// Entries of `N` bytes each, until there are `count`.

@@ -124,7 +124,7 @@ fn shard(out: &mut Writer<'_>, drop: u32, place: u32, shard: &Shard) -> io::Resu
     out.end(Kind::Shard)?;
     table(out, Kind::Rows, rows, |row| row.to_bytes())?;
     table(out, Kind::Buyers, buyers, |buyer| buyer.to_bytes())?;
-    for part in texts.chunks(TEXTS_EACH) {
+    for part in texts.as_bytes().chunks(TEXTS_EACH) {
         out.bytes().extend_from_slice(part);
         out.end(Kind::Texts)?;
     }

@@ -25,6 +25,8 @@ mod golden;
 #[cfg(test)]
 mod happy_credit;
 #[cfg(test)]
+mod hold_table;
+#[cfg(test)]
 mod holds;
 #[cfg(test)]
 mod ledger;

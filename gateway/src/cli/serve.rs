@@ -3,18 +3,20 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 
 use clap::Args;
 use jangteo::{Durability, Engine};
 use jangteo_gateway::access::{Access, Keyring};
 use jangteo_gateway::config::{Config, Flags, LogFormat};
 use jangteo_gateway::{Service, Tls, Webhooks};
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::campaign_file::put_campaigns;
+use super::descriptors;
 use super::health::HealthLog;
 use super::log::log_to_stderr;
 use super::notify::{Stands, notify};
+use super::opening::open_unless_stopped;
 use super::reload::Reload;
 use super::signals::{Hangups, stop_signal};
 use super::{Exit, Failure};
@@ -82,7 +84,9 @@ impl Serve {
             }
         }
         log_to_stderr(config.log_format, &config.log);
-        raise_descriptors();
+        if let Err(error) = descriptors::raise() {
+            tracing::warn!(%error, "cannot raise the number of open files");
+        }
         // Before anything is served: a signal that comes early must not be lost.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::io("runtime", &error))?;
@@ -94,14 +98,13 @@ impl Serve {
         // To read a long journal back takes a while, and clients are to hear that it does. What is
         // wrong with the directory is told before what is wrong with the addresses.
         let listening = listen(&config, access.clone(), tls.clone());
-        let opened = Engine::options().data(&config.data).durability(config.durability).open();
+        let options = Engine::options().data(&config.data).durability(config.durability);
+        let mut stopped = pin!(stopped);
+        let Some(opened) = open_unless_stopped(&runtime, options, stopped.as_mut()) else {
+            return stop_early(listening);
+        };
         let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
-        if let Some(place) = engine.torn_tail() {
-            tracing::warn!("a batch that nobody was told of was cut short: {place}");
-        }
-        for place in engine.snapshots_passed_over() {
-            tracing::warn!("a snapshot could not be read and was passed over: {place}");
-        }
+        tell_recovery(&engine);
         // Before anything happens that an endpoint is to hear of.
         let webhooks = runtime.block_on(send_webhooks(&engine, &config))?;
         put_campaigns(&engine, &config.data, &self.campaign)?;
@@ -116,7 +119,7 @@ impl Serve {
         let mut health = HealthLog::of(&engine);
         runtime.block_on(async {
             tokio::select! {
-                () = stopped => {}
+                () = stopped.as_mut() => {}
                 () = hangups.each(|| reload.run()) => {}
                 () = health.watch() => {}
             }
@@ -144,6 +147,24 @@ fn listen(config: &Config, access: Access, tls: Option<Tls>) -> Result<Service, 
     let (http, resp) = (service.http(), service.resp());
     tracing::info!(%http, %resp, "listening; commands are answered once the journal is read back");
     Ok(service)
+}
+
+/// Says what of the directory an operator should know.
+fn tell_recovery(engine: &Engine) {
+    if let Some(place) = engine.torn_tail() {
+        tracing::warn!("a batch that nobody was told of was cut short: {place}");
+    }
+    for place in engine.snapshots_passed_over() {
+        tracing::warn!("a snapshot could not be read and was passed over: {place}");
+    }
+}
+
+/// Ends a service that was told to stop before its journal was read back.
+fn stop_early(listening: Result<Service, Failure>) -> Result<Exit, Failure> {
+    tracing::info!("stopping; the journal was not read back yet, and is as it was");
+    notify(Stands::Stopping);
+    listening?.stop();
+    Ok(Exit::Done)
 }
 
 async fn send_webhooks(engine: &Engine, config: &Config) -> Result<Webhooks, Failure> {
@@ -181,13 +202,4 @@ fn report(config: &Config, service: &Service) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "ready http={http} resp={resp} data={data} durability={durability}")?;
     out.flush()
-}
-
-/// Takes as many descriptors as the system lets this process have.
-fn raise_descriptors() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "cannot raise the number of open files");
-    }
 }
