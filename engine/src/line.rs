@@ -242,7 +242,8 @@ impl Sale {
     /// [`UnknownWait`](Refusal::UnknownWait), [`WrongState`](Refusal::WrongState) once it became a
     /// hold or ended, [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn leave(&self, id: &WaitId) -> Result<Pending<Wait>, Refusal> {
-        let _watch = self.0.shared.journal.pass(Class::Settle)?;
+        // No room is kept for it: on a full disk it comes after what holds need to end.
+        let _watch = self.0.shared.journal.pass(Class::Extend)?;
         let mut line = self.0.basket.lock();
         let mut shard = self.0.shard_of_wait(id).ok_or(Refusal::UnknownWait)?;
         let (sale, slot, now) = (self.0.index, id.slot(), self.0.shared.clock.now());

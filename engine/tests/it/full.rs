@@ -122,6 +122,10 @@ fn units_that_the_line_cannot_have_for_want_of_disk_are_counted_as_idle() {
     }
     assert!(matches!(engine.admits_holds(), Err(Refusal::Unavailable)), "the disk is short");
     assert_eq!(sale.idle_unit_seconds(), 0);
+    // The next start has the segment that was kept for it, and all holds before it to think of.
+    drop((sale, engine));
+    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let sale = engine.sale("t-1").unwrap();
     sale.release(&first.id).unwrap().wait().unwrap();
     engine.tick();
     clock.advance(7_000);
@@ -136,4 +140,28 @@ fn units_that_the_line_cannot_have_for_want_of_disk_are_counted_as_idle() {
     clock.advance(60_000);
     engine.tick();
     assert_eq!(sale.idle_unit_seconds(), idle, "it is sold");
+}
+
+#[test]
+fn on_a_full_disk_a_hold_that_ends_makes_room_for_who_waits() {
+    let (disk, clock) = (Disk::default(), clock());
+    disk.faults(|faults| faults.capacity = Some(6 << 16));
+    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let goods = [one_item(1), item("b", 100_000, "")].concat();
+    engine.put(campaign("hold_ttl = \"10m\"", &goods)).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    let first = sale.hold(&HoldRequest::new("h").line("a", 1)).unwrap().wait().unwrap();
+    let wait = sale.hold_or_wait(&HoldRequest::new("w").line("a", 1)).unwrap().wait();
+    let Ok(HoldOrWait::Wait(wait)) = wait else { panic!("{wait:?}") };
+    while let Ok(pending) = sale.hold(&HoldRequest::new("c").line("b", 1)) {
+        pending.wait().unwrap();
+        engine.tick();
+    }
+    assert!(matches!(engine.admits_holds(), Err(Refusal::Unavailable)), "the disk is short");
+    sale.release(&first.id).unwrap().wait().unwrap();
+    engine.tick();
+    assert_eq!(sale.wait(&wait.id).unwrap().wait().unwrap().state, WaitState::Granted);
+    clock.advance(7_000);
+    engine.tick();
+    assert_eq!(sale.idle_unit_seconds(), 0);
 }
