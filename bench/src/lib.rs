@@ -22,6 +22,7 @@ pub mod invariants;
 pub mod io_faults;
 pub mod local;
 pub mod many;
+pub mod now;
 pub mod plan;
 pub mod rng;
 pub mod scene;
