@@ -91,7 +91,7 @@ mod wait;
 pub use backup::{backup_directory, restore_directory};
 pub use campaign::{
     Campaign, Fault as CampaignFault, Gift, GiftRule, InvalidCampaign, Item, LedgerKind,
-    LedgerRule, Occurrence, Rate, Reveal, Rules, Schedule, Share, Stock,
+    LedgerRule, Occurrence, Rate, Reveal, Rules, Schedule, Share, Stock, duration_ms,
 };
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
 pub use engine::{Engine, Health};

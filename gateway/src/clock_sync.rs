@@ -49,9 +49,4 @@ mod tests {
             assert_eq!(ClockSync::within(max_error_us), stands, "{max_error_us}");
         }
     }
-
-    #[test]
-    fn the_kernel_answers() {
-        assert_ne!(ClockSync::ask(), ClockSync::Unknown, "or something filters the call");
-    }
 }

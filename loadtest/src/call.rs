@@ -63,7 +63,7 @@ impl HoldState {
 /// What a simulated buyer asks for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Ask {
-    /// One unit, under the key of this attempt.
+    /// The customer's basket, under the key of this attempt.
     Hold { attempt: u16 },
     /// To pay for a hold.
     Confirm { hold: Arc<str> },

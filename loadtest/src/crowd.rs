@@ -1,12 +1,13 @@
-//! Who comes: how many, to which drop, and in which mix.
+//! Who comes: how many, to which drop, for what, and in which mix.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::{error, fmt, io};
 
 use crate::call::Wire;
 use crate::names::CUSTOMERS_MAX;
 
-/// A crowd for one item of one drop. Every customer asks for one unit at a time.
+/// A crowd for one drop. Every customer wants one basket, all of it or nothing.
 #[derive(Clone, Debug)]
 pub struct Crowd {
     /// Distinct customers, 1 to 99,999,999.
@@ -15,14 +16,14 @@ pub struct Crowd {
     pub seed: u64,
     /// Id of the drop.
     pub drop: String,
-    /// The item they all want.
-    pub sku: String,
+    /// What they want: customer `n` the basket `n` modulo their number. At least one.
+    pub baskets: Vec<Basket>,
     /// Delivery area sent with each request, if the campaign needs one.
     pub area: Option<String>,
     /// Opening instant, in Unix milliseconds.
     pub opens_at_ms: u64,
-    /// Units one customer may have (0: no limit), as the campaign says. Only under a limit of 1
-    /// do winners come back with a new key.
+    /// Units one customer may have (0: no limit), as the campaign says. Only where a second basket
+    /// would pass it do winners come back with a new key.
     pub limit_per_customer: u32,
     /// Where the service speaks RESP.
     pub resp: SocketAddr,
@@ -40,7 +41,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// 100,000 customers in the default [`Mix`], no area, limit 1.
+    /// 100,000 customers in the default [`Mix`], each for one unit, no area, limit 1.
     #[must_use]
     pub fn new(
         drop: &str,
@@ -53,7 +54,7 @@ impl Crowd {
             customers: 100_000,
             seed: 1,
             drop: drop.to_owned(),
-            sku: sku.to_owned(),
+            baskets: vec![Basket::one(sku)],
             area: None,
             opens_at_ms,
             limit_per_customer: 1,
@@ -64,6 +65,12 @@ impl Crowd {
             mix: Mix::default(),
             give_up_after_ms: 40_000,
         }
+    }
+
+    /// Whether nobody may have a second basket beside the first.
+    pub(crate) fn is_one_basket_each(&self) -> bool {
+        let limit = u64::from(self.limit_per_customer);
+        limit > 0 && self.baskets.iter().all(|basket| 2 * basket.units() > limit)
     }
 
     pub(crate) fn check(&self) -> Result<(), SendError> {
@@ -77,11 +84,52 @@ impl Crowd {
             Err(SendError::BadCrowd(
                 "half the crowd comes in the first second: early is above 50 %",
             ))
+        } else if self.baskets.iter().map(Basket::units).min().unwrap_or(0) == 0 {
+            Err(SendError::BadCrowd("a basket is needed, and each needs a unit"))
         } else if self.resp_connections == 0 || self.http_connections == 0 {
             Err(SendError::BadCrowd("each wire needs a connection"))
         } else {
             Ok(())
         }
+    }
+}
+
+/// What one customer wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Basket {
+    /// Each item once.
+    pub lines: Arc<[Line]>,
+    /// Whether something else than these items can run out first, such as a gift that must come
+    /// with one: then the verdict has no opinion on refusals of this basket.
+    pub may_lack_a_gift: bool,
+}
+
+/// Units of one item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// The item.
+    pub sku: String,
+    /// How many, from 1.
+    pub units: u32,
+}
+
+impl Basket {
+    /// One unit of one item.
+    #[must_use]
+    pub fn one(sku: &str) -> Self {
+        let line = Line { sku: sku.to_owned(), units: 1 };
+        Self { lines: Arc::new([line]), may_lack_a_gift: false }
+    }
+
+    /// Units of all its lines.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        self.lines.iter().map(|line| u64::from(line.units)).sum()
+    }
+
+    /// Which of `baskets` a customer wants.
+    pub(crate) fn of(baskets: &[Self], customer: u32) -> Option<&Self> {
+        baskets.get(usize::try_from(customer).ok()?.checked_rem(baskets.len())?)
     }
 }
 
@@ -96,7 +144,7 @@ pub struct Mix {
     pub double_click: u8,
     /// Of the winners at first try: think, then give the hold back.
     pub abandon: u8,
-    /// Of the winners: want another one under a new key before they pay (limit 1 only).
+    /// Of the winners: want another one under a new key before they pay (where nobody may have it).
     pub new_key: u8,
     /// Of the winners: after paying, send the old request again, over the other wire.
     pub same_key: u8,

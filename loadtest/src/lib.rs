@@ -20,7 +20,7 @@
 //! let http = ([127, 0, 0, 1], 7480).into();
 //! let crowd = Crowd::new("uroad-2020-1", "onion-3kg", opens_at_ms, resp, http);
 //! let record = send(&crowd, &Progress::default()).await?;
-//! println!("{} grants", Summary::new(&record, 2_000).granted);
+//! println!("{} grants", Summary::new(&record, Some(2_000)).granted);
 //! # Ok(())
 //! # }
 //! ```
@@ -42,7 +42,7 @@ mod timeline;
 mod verdict;
 
 pub use call::{HoldState, Wire, Word};
-pub use crowd::{Crowd, Mix, SendError};
+pub use crowd::{Basket, Crowd, Line, Mix, SendError};
 pub use director::send;
 pub use progress::{Progress, ProgressNow};
 pub use record::{Doubt, Grant, Record, Slip, SoldOut, WireRecord};

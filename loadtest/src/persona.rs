@@ -38,7 +38,7 @@ impl Persona {
             AfterWin::Abandon
         } else if dice < mix.abandon + mix.same_key {
             AfterWin::ComeBackWithSameKey
-        } else if dice < mix.abandon + mix.same_key + mix.new_key && crowd.limit_per_customer == 1 {
+        } else if dice < mix.abandon + mix.same_key + mix.new_key && crowd.is_one_basket_each() {
             AfterWin::ComeBackWithNewKey
         } else {
             AfterWin::Pay

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hdrhistogram::Histogram;
 
 use crate::call::{HoldState, Wire, Word};
-use crate::crowd::Crowd;
+use crate::crowd::{Basket, Crowd};
 use crate::verdict::Finding;
 
 /// Everything a crowd was told.
@@ -16,8 +16,8 @@ use crate::verdict::Finding;
 pub struct Record {
     /// Distinct customers who came.
     pub customers: u32,
-    /// The item they wanted.
-    pub sku: String,
+    /// What they wanted: customer `n` the basket `n` modulo their number.
+    pub baskets: Vec<Basket>,
     /// Opening instant, in Unix milliseconds.
     pub opens_at_ms: u64,
     /// Units one customer may have (0: no limit).
@@ -53,8 +53,8 @@ pub struct Grant {
     pub customer: String,
     /// The idempotency key it was asked for with.
     pub key: String,
-    /// Units of the record's item.
-    pub units: u32,
+    /// What was asked for.
+    pub basket: Basket,
     /// Last acknowledged state.
     pub state: HoldState,
     /// No request for it was sent earlier.
@@ -74,8 +74,10 @@ pub struct Grant {
 }
 
 /// One `sold_out` answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SoldOut {
+    /// What was asked for.
+    pub basket: Basket,
     /// The request left no earlier.
     pub sent_us: i64,
     /// The answer was there no later.
@@ -155,7 +157,7 @@ impl Record {
     pub fn new(crowd: &Crowd) -> Self {
         Self {
             customers: crowd.customers,
-            sku: crowd.sku.clone(),
+            baskets: crowd.baskets.clone(),
             opens_at_ms: crowd.opens_at_ms,
             limit_per_customer: crowd.limit_per_customer,
             empty_handed: 0,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::call::{Answer, Ask, Call, HoldSeen, HoldState, Outcome, Word};
-use crate::crowd::Crowd;
+use crate::crowd::{Basket, Crowd};
 use crate::names;
 use crate::progress::Progress;
 use crate::record::{Doubt, Grant, Record, SoldOut};
@@ -156,12 +156,13 @@ impl<'a> Recorder<'a> {
         let doubt = self.doubts.get(&key).copied();
         let index = self.record.grants.len();
         let (customer, attempt) = key;
+        let Some(basket) = self.basket(customer) else { return };
         self.record.grants.push(Grant {
             id: Arc::clone(&seen.id),
             number: seen.number,
             customer: names::customer(customer),
             key: names::key(customer, attempt),
-            units: 1,
+            basket,
             state: seen.state,
             asked_us: answer.sent_us.min(doubt.unwrap_or(i64::MAX)),
             granted_us: answer.received_us,
@@ -176,11 +177,16 @@ impl<'a> Recorder<'a> {
         self.progress.granted.add_one();
     }
 
+    fn basket(&self, customer: u32) -> Option<Basket> {
+        Basket::of(&self.record.baskets, customer).cloned()
+    }
+
     fn hold_refused(&mut self, answer: &Answer, attempt: u16, outcome: &Outcome) {
         let key = (answer.call.customer, attempt);
         let Answer { sent_us, received_us, .. } = *answer;
-        if *outcome == Outcome::Refused(Word::SoldOut) {
-            self.record.sold_out.push(SoldOut { sent_us, received_us });
+        let basket = self.basket(answer.call.customer);
+        if let (Outcome::Refused(Word::SoldOut), Some(basket)) = (outcome, basket) {
+            self.record.sold_out.push(SoldOut { basket, sent_us, received_us });
         }
         if outcome.in_doubt() {
             let first_us = self.doubts.entry(key).or_insert(sent_us);

@@ -14,9 +14,11 @@ pub struct Summary {
     pub granted: u64,
     /// Of these, confirmed.
     pub confirmed: u64,
+    /// Units of the confirmed ones.
+    pub units_confirmed: u64,
     /// Of these, given back.
     pub returned: u64,
-    /// Grants beyond the units there are: each is a returned unit sold again.
+    /// Units granted beyond those there are: each is a returned unit sold again.
     pub sold_again: u64,
     /// Customers who went home with nothing.
     pub refused: u64,
@@ -81,20 +83,22 @@ pub struct Quantiles {
 }
 
 impl Summary {
-    /// Sums up a record; `total` is how many units there were.
+    /// Sums up a record; `total` is how many units there were, if there was an end to them.
     #[must_use]
-    pub fn new(record: &Record, total: u64) -> Self {
+    pub fn new(record: &Record, total: Option<u64>) -> Self {
         let grants = &record.grants;
         let in_state = |state| grants.iter().filter(|grant| grant.state == state).count() as u64;
-        let granted = grants.len() as u64;
+        let units: u64 = grants.iter().map(|grant| grant.basket.units()).sum();
+        let confirmed = grants.iter().filter(|grant| grant.state == HoldState::Confirmed);
         let ms = |us: Option<i64>| us.map(|us| us as f64 / 1_000.0);
         let slip = record.slip;
         Self {
             customers: record.customers.into(),
-            granted,
+            granted: grants.len() as u64,
             confirmed: in_state(HoldState::Confirmed),
+            units_confirmed: confirmed.map(|grant| grant.basket.units()).sum(),
             returned: in_state(HoldState::Released) + in_state(HoldState::Expired),
-            sold_again: granted.saturating_sub(total),
+            sold_again: total.map_or(0, |total| units.saturating_sub(total)),
             refused: record.empty_handed.into(),
             unanswered: record.unanswered,
             first_grant_after_open_ms: ms(grants.iter().map(|grant| grant.granted_us).min()),

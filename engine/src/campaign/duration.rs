@@ -12,8 +12,15 @@ const UNITS: [(u64, &[&str]); 5] = [
     (604_800_000, &["w", "week", "weeks"]),
 ];
 
-/// Milliseconds of a duration; `None` if it is not one or does not fit.
-pub(super) fn parse(text: &str) -> Option<u64> {
+/// Milliseconds of a duration as campaign files write it, such as `90s`, `10m`, `1h30m` or `6days`;
+/// `None` if it is not one or does not fit.
+///
+/// ```
+/// assert_eq!(jangteo::duration_ms("1h30m"), Some(5_400_000));
+/// assert_eq!(jangteo::duration_ms("10 minutes"), None);
+/// ```
+#[must_use]
+pub fn parse(text: &str) -> Option<u64> {
     let mut total: u64 = 0;
     let mut rest = text;
     loop {

@@ -32,6 +32,7 @@ mod zone;
 mod tests;
 
 pub(crate) use change::Comparison;
+pub use duration::parse as duration_ms;
 pub use fault::{Fault, InvalidCampaign};
 pub use model::{
     Campaign, Gift, GiftRule, Item, LedgerKind, LedgerRule, Occurrence, Reveal, Rules, Schedule,

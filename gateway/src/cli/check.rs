@@ -252,7 +252,7 @@ fn amount(number: Option<impl Into<u128>>) -> String {
 }
 
 /// Digits in groups of three.
-pub(super) fn grouped(number: u128) -> String {
+pub(crate) fn grouped(number: u128) -> String {
     let digits = number.to_string();
     let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {

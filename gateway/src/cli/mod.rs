@@ -5,17 +5,20 @@ mod backup;
 mod campaign_file;
 mod check;
 mod demo;
+mod descriptors;
 mod exit;
 mod health;
 mod key;
 mod log;
 mod notify;
 mod opening;
+mod rehearse;
 mod reload;
 mod report;
 mod serve;
 mod signals;
 mod snapshot;
+mod staged;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -40,6 +43,8 @@ enum Command {
     Serve(serve::Serve),
     /// Validate campaign files and print what they mean
     Check(check::Check),
+    /// Move a drop of a campaign file to now, send a crowd, and say whether it is go or no-go
+    Rehearse(rehearse::Rehearse),
     /// Make a key: print its secret once, and its stanza for the configuration
     Key(key::NewKey),
     /// Recompute every invariant of a data directory from its journal
@@ -68,6 +73,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Rehearse(rehearse) => rehearse.run(),
         Command::Key(key) => key.run(),
         Command::Audit(audit) => audit.run(),
         Command::Report(report) => report.run(),

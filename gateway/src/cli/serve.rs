@@ -10,9 +10,9 @@ use jangteo::{Durability, Engine};
 use jangteo_gateway::access::{Access, Keyring};
 use jangteo_gateway::config::{Config, Flags, LogFormat};
 use jangteo_gateway::{Service, Tls, Webhooks};
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use super::campaign_file::put_campaigns;
+use super::descriptors;
 use super::health::HealthLog;
 use super::log::log_to_stderr;
 use super::notify::{Stands, notify};
@@ -84,7 +84,9 @@ impl Serve {
             }
         }
         log_to_stderr(config.log_format, &config.log);
-        raise_descriptors();
+        if let Err(error) = descriptors::raise() {
+            tracing::warn!(%error, "cannot raise the number of open files");
+        }
         // Before anything is served: a signal that comes early must not be lost.
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Failure::io("runtime", &error))?;
@@ -200,13 +202,4 @@ fn report(config: &Config, service: &Service) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "ready http={http} resp={resp} data={data} durability={durability}")?;
     out.flush()
-}
-
-/// Takes as many descriptors as the system lets this process have.
-fn raise_descriptors() {
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
-        tracing::warn!(%error, "cannot raise the number of open files");
-    }
 }

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 
 use super::pool::{Link, Target};
 use crate::call::{Ask, Call, HoldSeen, HoldState, Outcome, Word};
+use crate::crowd::Line;
 use crate::names;
 
 /// Longest answer taken, in bytes.
@@ -65,15 +66,21 @@ async fn read(body: Incoming) -> Option<Bytes> {
 #[derive(Serialize)]
 struct HoldBody<'a> {
     customer: &'a str,
-    lines: [Line<'a>; 1],
+    lines: Vec<LineBody<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     area: Option<&'a str>,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct LineBody<'a> {
     sku: &'a str,
     quantity: u32,
+}
+
+impl<'a> LineBody<'a> {
+    fn of(line: &'a Line) -> Self {
+        Self { sku: &line.sku, quantity: line.units }
+    }
 }
 
 #[derive(Serialize)]
@@ -90,7 +97,7 @@ fn request(call: &Call, target: &Target, host: &str) -> Option<Request<Full<Byte
     let (builder, body) = match &call.ask {
         Ask::Hold { attempt } => {
             let customer = names::customer(call.customer);
-            let lines = [Line { sku: &target.sku, quantity: 1 }];
+            let lines = target.lines(call.customer).iter().map(LineBody::of).collect();
             let body = HoldBody { customer: &customer, lines, area: target.area.as_deref() };
             let builder = json
                 .uri(format!("/v1/drops/{}/holds", target.drop))
@@ -142,11 +149,12 @@ fn hold(headers: &HeaderMap, body: &[u8]) -> Option<HoldSeen> {
 mod tests {
     use super::*;
     use crate::call::Wire;
+    use crate::crowd::Basket;
 
     fn sent(ask: Ask) -> (String, HeaderMap, String) {
         let target = Target {
             drop: "uroad-2020-1".to_owned(),
-            sku: "onion-3kg".to_owned(),
+            baskets: vec![Basket::one("onion-3kg")],
             area: Some("seoul".to_owned()),
         };
         let call = Call { customer: 42, ask, wire: Wire::Http, scheduled_us: 0, waited: false };

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use super::{http, resp};
 use crate::call::{Answer, Call, Outcome, Wire};
-use crate::crowd::{Crowd, SendError};
+use crate::crowd::{Basket, Crowd, Line, SendError};
 use crate::timeline::Timeline;
 
 /// Calls due at the same moment that share one RESP connection, hence one write.
@@ -23,8 +23,15 @@ const CHUNK: usize = 16;
 #[derive(Debug)]
 pub(super) struct Target {
     pub(super) drop: String,
-    pub(super) sku: String,
+    pub(super) baskets: Vec<Basket>,
     pub(super) area: Option<String>,
+}
+
+impl Target {
+    /// The lines that a customer asks for.
+    pub(super) fn lines(&self, customer: u32) -> &[Line] {
+        Basket::of(&self.baskets, customer).map_or(&[], |basket| &basket.lines)
+    }
 }
 
 /// One connection's side of the pool: calls come in, answers go out.
@@ -77,7 +84,7 @@ impl Clients {
     ) -> Result<(Self, UnboundedReceiver<Answer>), SendError> {
         let target = Arc::new(Target {
             drop: crowd.drop.clone(),
-            sku: crowd.sku.clone(),
+            baskets: crowd.baskets.clone(),
             area: crowd.area.clone(),
         });
         let (answers, inbox) = unbounded_channel();

@@ -150,13 +150,16 @@ impl Connection {
 fn encode(outbox: &mut BytesMut, call: &Call, target: &Target) {
     match &call.ask {
         Ask::Hold { attempt } => {
-            array(outbox, if target.area.is_some() { 10 } else { 8 });
+            let lines = target.lines(call.customer);
+            array(outbox, 6 + 2 * lines.len() + if target.area.is_some() { 2 } else { 0 });
             bulk(outbox, "DROP.HOLD");
             bulk(outbox, &target.drop);
             bulk(outbox, &names::customer(call.customer));
-            bulk(outbox, "1");
-            bulk(outbox, &target.sku);
-            bulk(outbox, "1");
+            bulk(outbox, &lines.len().to_string());
+            for line in lines {
+                bulk(outbox, &line.sku);
+                bulk(outbox, &line.units.to_string());
+            }
             bulk(outbox, "KEY");
             bulk(outbox, &names::key(call.customer, *attempt));
             if let Some(area) = &target.area {
@@ -196,15 +199,19 @@ fn head(outbox: &mut BytesMut, kind: u8, count: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::call::Wire;
+    use crate::crowd::{Basket, Line};
 
     fn encoded(ask: Ask, area: Option<&str>) -> String {
-        let target = Target {
-            drop: "uroad-2020-1".to_owned(),
-            sku: "onion-3kg".to_owned(),
-            area: area.map(str::to_owned),
-        };
+        encoded_for(vec![Basket::one("onion-3kg")], ask, area)
+    }
+
+    fn encoded_for(baskets: Vec<Basket>, ask: Ask, area: Option<&str>) -> String {
+        let target =
+            Target { drop: "uroad-2020-1".to_owned(), baskets, area: area.map(str::to_owned) };
         let call = Call { customer: 42, ask, wire: Wire::Resp, scheduled_us: 0, waited: false };
         let mut outbox = BytesMut::new();
         encode(&mut outbox, &call, &target);
@@ -222,6 +229,14 @@ mod tests {
             encoded(Ask::Hold { attempt: 1 }, Some("seoul")).ends_with("AREA\r\n$5\r\nseoul\r\n")
         );
         assert!(encoded(Ask::Hold { attempt: 1 }, Some("seoul")).starts_with("*10\r\n"));
+        let lines =
+            [("leek", 1), ("garlic", 3)].map(|(sku, units)| Line { sku: sku.to_owned(), units });
+        let two = Basket { lines: Arc::new(lines), may_lack_a_gift: false };
+        // The first of two is for every other customer, and for number 42.
+        let baskets = vec![two, Basket::one("leek")];
+        let asked = encoded_for(baskets, Ask::Hold { attempt: 1 }, None);
+        let lines = "$1\r\n2\r\n$4\r\nleek\r\n$1\r\n1\r\n$6\r\ngarlic\r\n$1\r\n3\r\n";
+        assert!(asked.starts_with("*10\r\n") && asked.contains(lines), "{asked}");
         assert_eq!(
             encoded(Ask::Confirm { hold: "abc".into() }, None),
             "*3\r\n$12\r\nDROP.CONFIRM\r\n$3\r\nabc\r\n$12\r\npay-00000042\r\n",

@@ -19,7 +19,7 @@ pub(super) fn lost(record: &Record, name: &str, witness: &Witness, finding: &mut
         let same = hold.number == grant.number
             && hold.customer == grant.customer
             && hold.key.as_ref() == Some(&grant.key)
-            && hold.units == u64::from(grant.units);
+            && hold.units == grant.basket.units();
         if !same {
             finding.add(|| format!("{name}: shows {} as {}", told(grant), shown(hold)));
         } else if !may_be(grant, hold.state) {
@@ -50,7 +50,7 @@ pub(super) fn duplicates_of_record(record: &Record, finding: &mut Finding) {
         finding.add(|| format!("clients: {} was answered as new twice", told(grant)));
     }
     let alive = grants.iter().filter(|grant| grant.state.is_alive());
-    let units = alive.map(|grant| (grant.customer.as_str(), u64::from(grant.units)));
+    let units = alive.map(|grant| (grant.customer.as_str(), grant.basket.units()));
     above_limit(record.limit_per_customer, units, "clients", finding);
 }
 

@@ -13,7 +13,7 @@ pub struct Verdict {
     /// Units out beyond the total: in a witness's counters, in its list of holds, or certainly out
     /// at one instant by the clients' acknowledgements.
     pub oversold: Finding,
-    /// Units that were certainly free while a request for one was refused as sold out: the most at
+    /// Baskets that were certainly free while a request for one was refused as sold out: the most at
     /// any one refusal. What is free at the end while a later request was refused is among them.
     pub undersold: Finding,
     /// Acknowledged grants, confirmations and releases that a witness lacks, or shows with another
@@ -36,8 +36,7 @@ pub struct Verdict {
 
 /// Judges a sale. `service` and `journal` speak of the same drop as `record`, after its crowd.
 ///
-/// Expects a total that did not change during the run, and no required gift that could run out
-/// before the item.
+/// Expects totals that did not change during the run, and no orders but the crowd's.
 #[must_use]
 pub fn verdict(record: &Record, service: &Witness, journal: &Witness) -> Verdict {
     let mut verdict = Verdict {

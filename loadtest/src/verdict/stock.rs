@@ -1,53 +1,59 @@
 //! Units: too many out, too few sold, sums that do not add up.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::finding::Finding;
 use super::witness::{Witness, WitnessItem};
 use crate::call::HoldState;
-use crate::record::Record;
+use crate::crowd::{Basket, Line};
+use crate::record::{Record, SoldOut};
 
 /// Units out beyond the total, by each witness's counters, its holds, and the clients' record.
 pub(super) fn oversold(record: &Record, service: &Witness, journal: &Witness) -> Finding {
     let mut finding = Finding::default();
     for (name, witness) in [("service", service), ("journal", journal)] {
         for WitnessItem { sku, total, held, sold, .. } in &witness.items {
+            let Some(total) = total else { continue };
             finding.add_many((held + sold).saturating_sub(*total), || {
                 format!("{name}: {held} held and {sold} sold of {total} {sku}")
             });
         }
-        let Some(item) = witness.item(&record.sku) else { continue };
+        let Some(total) = witness.items.iter().map(|item| item.total).sum::<Option<u64>>() else {
+            continue;
+        };
         let out = witness.units_in(HoldState::Held) + witness.units_in(HoldState::Confirmed);
-        finding.add_many(out.saturating_sub(item.total), || {
-            format!("{name}: its live holds have {out} of {} units", item.total)
+        finding.add_many(out.saturating_sub(total), || {
+            format!("{name}: its live holds have {out} of {total} units")
         });
     }
-    if let Some(total) = total(record, service, journal) {
-        let (out, at_us) = most_out(record, service, journal);
+    let aside = ended_unheard(service, journal);
+    for (sku, flow) in flows(record, service, journal) {
+        let Some(total) = flow.total else { continue };
+        let (out, at_us) = most_out(record, sku, &aside);
         finding.add_many(out.saturating_sub(total), || {
-            format!("clients: {out} of {total} units out at {at_us} us after the opening")
+            format!("clients: {out} of {total} units of {sku} out at {at_us} us after the opening")
         });
     }
     finding
 }
 
-/// The most units certainly out at one instant, and that instant.
+/// Holds that ended nobody knows when.
+fn ended_unheard<'a>(service: &'a Witness, journal: &'a Witness) -> HashSet<&'a str> {
+    let ended = |state: HoldState| matches!(state, HoldState::Expired | HoldState::Refunded);
+    let all = service.holds.iter().chain(&journal.holds);
+    all.filter(|hold| ended(hold.state)).map(|hold| hold.id.as_str()).collect()
+}
+
+/// The most units of an item certainly out at one instant, and that instant.
 ///
 /// A unit is certainly out from the acknowledgement of its grant until its release is asked for; a
-/// hold that ended otherwise, when nobody knows, is left aside.
-fn most_out(record: &Record, service: &Witness, journal: &Witness) -> (u64, i64) {
-    let ended = |state: HoldState| matches!(state, HoldState::Expired | HoldState::Refunded);
-    let aside: HashSet<&str> = service
-        .holds
-        .iter()
-        .chain(&journal.holds)
-        .filter(|hold| ended(hold.state))
-        .map(|hold| hold.id.as_str())
-        .collect();
+/// hold that ended otherwise, when nobody knows, is left `aside`.
+fn most_out(record: &Record, sku: &str, aside: &HashSet<&str>) -> (u64, i64) {
     let mut steps: Vec<(i64, i64)> = Vec::new();
     for grant in &record.grants {
-        if grant.state != HoldState::Expired && !aside.contains(grant.id.as_ref()) {
-            let units = i64::from(grant.units);
+        let units = i64::from(units_of(&grant.basket, sku));
+        let is_known = grant.state != HoldState::Expired && !aside.contains(grant.id.as_ref());
+        if units > 0 && is_known {
             steps.push((grant.granted_us, units));
             steps.extend(grant.release_asked_us.map(|at_us| (at_us, -units)));
         }
@@ -63,38 +69,93 @@ fn most_out(record: &Record, service: &Witness, journal: &Witness) -> (u64, i64)
     (u64::try_from(most).unwrap_or(0), most_at_us)
 }
 
-/// Units certainly free during some refusal, the most at any one of them.
+fn units_of(basket: &Basket, sku: &str) -> u32 {
+    basket.lines.iter().find(|line| line.sku == sku).map_or(0, |line| line.units)
+}
+
+/// When units of one item went and came back, as the clients know it: an instant for each unit.
+#[derive(Default)]
+struct Flow {
+    /// Units there are, if there is an end to them; the smaller if the witnesses differ, which is a
+    /// mismatch anyway.
+    total: Option<u64>,
+    /// No earlier.
+    asked_us: Vec<i64>,
+    /// No later.
+    returned_us: Vec<i64>,
+}
+
+impl Flow {
+    /// Units certainly free all the while from `sent_us` to `received_us`.
+    fn free(&self, sent_us: i64, received_us: i64, unheard: u64) -> u64 {
+        let Some(total) = self.total else { return u64::MAX };
+        // Instants are rounded down: what was asked for in the microsecond of an answer may precede
+        // it.
+        let out = self.asked_us.partition_point(|&us| us <= received_us) as u64;
+        let back = self.returned_us.partition_point(|&us| us < sent_us) as u64;
+        (total + back).saturating_sub(out + unheard)
+    }
+}
+
+/// The flow of every item that was asked for and that both witnesses know.
+fn flows<'a>(record: &'a Record, service: &Witness, journal: &Witness) -> BTreeMap<&'a str, Flow> {
+    let mut flows: BTreeMap<&str, Flow> = BTreeMap::new();
+    for line in record.baskets.iter().flat_map(|basket| basket.lines.iter()) {
+        let (ours, theirs) = (service.item(&line.sku), journal.item(&line.sku));
+        if let (Some(ours), Some(theirs)) = (ours, theirs) {
+            let total = ours.total.into_iter().chain(theirs.total).min();
+            flows.insert(&line.sku, Flow { total, ..Flow::default() });
+        }
+    }
+    for grant in &record.grants {
+        for line in grant.basket.lines.iter() {
+            let Some(flow) = flows.get_mut(line.sku.as_str()) else { continue };
+            for _ in 0..line.units {
+                flow.asked_us.push(grant.asked_us);
+                flow.returned_us.extend(grant.returned_us());
+            }
+        }
+    }
+    for flow in flows.values_mut() {
+        flow.asked_us.sort_unstable();
+        flow.returned_us.sort_unstable();
+    }
+    flows
+}
+
+/// Baskets certainly free during some refusal of one, the most at any one of them.
 ///
 /// A refusal spans the time from `sent` to `received`. At any instant in it, at most the units
 /// asked for before `received` can be out, less those whose return was acknowledged before `sent`.
-/// Holds no client knows of count as out all the time. If that leaves a unit of the total, one was
-/// free throughout, and `sold_out` was wrong. Every hold of a crowd is one unit.
+/// Holds no client knows of count as out all the time. If that leaves enough of every line, the
+/// basket was free throughout, and `sold_out` was wrong.
 ///
 /// So units that are free at the end are found if any request for one, sent after the last
 /// acknowledged return, was refused; and so is a unit that lay idle for a while and was sold later.
 pub(super) fn undersold(record: &Record, service: &Witness, journal: &Witness) -> Finding {
     let mut finding = Finding::default();
-    let Some(total) = total(record, service, journal) else { return finding };
-    let mut asked_us: Vec<i64> = record.grants.iter().map(|grant| grant.asked_us).collect();
-    let mut returned_us: Vec<i64> =
-        record.grants.iter().filter_map(|grant| grant.returned_us()).collect();
-    asked_us.sort_unstable();
-    returned_us.sort_unstable();
-    // Instants are rounded down: what was asked for in the microsecond of an answer may precede it.
-    let until = |at_us: i64| asked_us.partition_point(|&us| us <= at_us) as u64;
-    let before = |at_us: i64| returned_us.partition_point(|&us| us < at_us) as u64;
+    let flows = flows(record, service, journal);
     let unheard = unheard(record, service).max(unheard(record, journal));
-
+    let free = |refusal: &SoldOut| {
+        let fit = |line: &Line| {
+            let flow = flows.get(line.sku.as_str())?;
+            Some(flow.free(refusal.sent_us, refusal.received_us, unheard) / u64::from(line.units))
+        };
+        let lines = refusal.basket.lines.iter().map(fit);
+        lines.collect::<Option<Vec<u64>>>()?.into_iter().min()
+    };
+    let judged = record.sold_out.iter().filter(|refusal| !refusal.basket.may_lack_a_gift);
     let (mut refusals, mut most, mut example) = (0u64, 0, None);
-    for refusal in &record.sold_out {
-        let out = until(refusal.received_us) + unheard;
-        let free = (total + before(refusal.sent_us)).saturating_sub(out);
+    for refusal in judged {
+        let free = free(refusal).unwrap_or(0);
         refusals += u64::from(free > 0);
         if free > most {
             (most, example) = (free, Some(refusal));
         }
     }
     if let Some(refusal) = example {
+        // What never runs out is refused once too often each time.
+        let most = if most == u64::MAX { refusals } else { most };
         finding.add_many(most, || {
             format!(
                 "{refusals} refusals with units free; at {} us after the opening {most} were",
@@ -105,28 +166,32 @@ pub(super) fn undersold(record: &Record, service: &Witness, journal: &Witness) -
     finding
 }
 
-/// Holds of a witness that no client was told of.
+/// Units in holds of a witness that no client was told of.
 fn unheard(record: &Record, witness: &Witness) -> u64 {
     let heard: HashSet<&str> = record.grants.iter().map(|grant| grant.id.as_ref()).collect();
-    witness.holds.iter().filter(|hold| !heard.contains(hold.id.as_str())).count() as u64
-}
-
-/// Units of the crowd's item; the smaller if the witnesses differ, which is a mismatch anyway.
-fn total(record: &Record, service: &Witness, journal: &Witness) -> Option<u64> {
-    [service, journal].iter().filter_map(|witness| Some(witness.item(&record.sku)?.total)).min()
+    let unheard = witness.holds.iter().filter(|hold| !heard.contains(hold.id.as_str()));
+    unheard.map(|hold| hold.units).sum()
 }
 
 /// The counters of one witness against each other and against its own list of holds.
 pub(super) fn sums(record: &Record, name: &str, witness: &Witness, finding: &mut Finding) {
     for WitnessItem { sku, total, available, held, sold } in &witness.items {
-        if available + held + sold != *total {
-            finding.add(|| format!("{name}: {sku}: {available} + {held} + {sold} is not {total}"));
+        if *total != available.map(|available| available + held + sold) {
+            finding.add(|| format!("{name}: {sku}: {available:?}, {held}, {sold} of {total:?}"));
         }
     }
-    let Some(item) = witness.item(&record.sku) else {
-        return finding.add(|| format!("{name}: does not know {}", record.sku));
-    };
-    for (state, counted) in [(HoldState::Held, item.held), (HoldState::Confirmed, item.sold)] {
+    let wanted = record.baskets.iter().flat_map(|basket| basket.lines.iter());
+    let wanted: BTreeSet<&str> = wanted.map(|line| line.sku.as_str()).collect();
+    let unknown: Vec<&str> = wanted.into_iter().filter(|sku| witness.item(sku).is_none()).collect();
+    if !unknown.is_empty() {
+        return finding.add(|| format!("{name}: does not know {}", unknown.join(", ")));
+    }
+    let counted = |of: fn(&WitnessItem) -> u64| witness.items.iter().map(of).sum::<u64>();
+    let counted = [
+        (HoldState::Held, counted(|item| item.held)),
+        (HoldState::Confirmed, counted(|item| item.sold)),
+    ];
+    for (state, counted) in counted {
         let listed = witness.units_in(state);
         if listed != counted {
             finding.add(|| format!("{name}: counts {counted} units {state:?}, lists {listed}"));

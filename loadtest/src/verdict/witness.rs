@@ -8,7 +8,7 @@ use crate::call::HoldState;
 /// happening between the two.
 #[derive(Clone, Debug, Default)]
 pub struct Witness {
-    /// Every item of the drop with limited stock.
+    /// Every item of the drop.
     pub items: Vec<WitnessItem>,
     /// Every hold of the drop ever granted, in any state and order.
     pub holds: Vec<WitnessHold>,
@@ -21,10 +21,10 @@ pub struct Witness {
 pub struct WitnessItem {
     /// The item.
     pub sku: String,
-    /// Units of the drop.
-    pub total: u64,
-    /// Neither held nor sold.
-    pub available: u64,
+    /// Units of the drop; none: as many as are asked for.
+    pub total: Option<u64>,
+    /// Neither held nor sold; none where there is no total.
+    pub available: Option<u64>,
     /// In live holds that are not paid.
     pub held: u64,
     /// In confirmed holds.
@@ -44,7 +44,7 @@ pub struct WitnessHold {
     pub key: Option<String>,
     /// Its state now.
     pub state: HoldState,
-    /// Units of the item the crowd wants.
+    /// Units of all its lines, without gifts.
     pub units: u64,
     /// When it was granted, in Unix milliseconds, if the witness knows.
     pub granted_at_ms: Option<u64>,

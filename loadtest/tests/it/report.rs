@@ -7,9 +7,11 @@ fn a_summary_counts_customers_units_and_instants() {
     let mut sale = honest();
     sale.record.customers = 9;
     sale.record.empty_handed = 4;
-    let summary = Summary::new(&sale.record, 4);
+    let summary = Summary::new(&sale.record, Some(4));
     assert_eq!((summary.customers, summary.granted, summary.refused), (9, 5, 4));
     assert_eq!((summary.confirmed, summary.returned, summary.sold_again), (4, 1, 1));
+    assert_eq!(summary.units_confirmed, 4);
+    assert_eq!(Summary::new(&sale.record, None).sold_again, 0, "there is always another");
     assert_eq!(summary.first_grant_after_open_ms, Some(2.0));
     assert_eq!(summary.sold_out_after_open_ms, Some(5.5));
     assert_eq!(summary.first_return_after_open_ms, Some(500.0));
@@ -27,7 +29,7 @@ fn rows_tell_words_and_wires_apart() {
     for latency_us in 1..=1_000 {
         http.latency_us.record(latency_us * 1_000).unwrap();
     }
-    let [resp, http] = Summary::new(&sale.record, 4).wires;
+    let [resp, http] = Summary::new(&sale.record, Some(4)).wires;
     assert_eq!(resp.offered, 0);
     assert_eq!((http.sold_out, http.limit_reached, http.not_open, http.other), (10, 3, 0, 3));
     for (found, expected) in [
@@ -45,7 +47,7 @@ fn a_run_without_grants_has_no_instants() {
     let mut sale = honest();
     sale.record.grants.clear();
     sale.record.sold_out.clear();
-    let summary = Summary::new(&sale.record, 4);
+    let summary = Summary::new(&sale.record, Some(4));
     assert_eq!(summary.first_grant_after_open_ms, None);
     assert_eq!(summary.sold_out_after_open_ms, None);
     let json = serde_json::to_value(&summary).unwrap();

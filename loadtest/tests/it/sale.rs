@@ -1,7 +1,7 @@
 //! A small sale on which all three witnesses agree, to plant faults in.
 
 use jangteo_loadtest::{
-    Crowd, Grant, HoldState, Record, SoldOut, Witness, WitnessHold, WitnessItem,
+    Basket, Crowd, Grant, HoldState, Record, SoldOut, Witness, WitnessHold, WitnessItem,
 };
 
 pub(crate) const OPENS_AT_MS: u64 = 1_588_122_000_000;
@@ -25,13 +25,13 @@ pub(crate) fn honest() -> Sale {
         grant(5, 600_000, HoldState::Confirmed),
     ];
     record.sold_out = [5_000, 400_000, 499_000, 601_000, 900_000]
-        .map(|sent_us| SoldOut { sent_us, received_us: sent_us + 500 })
+        .map(|sent_us| refusal(sent_us, sent_us + 500))
         .to_vec();
     let witness = Witness {
         items: vec![WitnessItem {
             sku: "onion".to_owned(),
-            total: 4,
-            available: 0,
+            total: Some(4),
+            available: Some(0),
             held: 0,
             sold: 4,
         }],
@@ -39,6 +39,11 @@ pub(crate) fn honest() -> Sale {
         violations: Vec::new(),
     };
     Sale { record, service: witness.clone(), journal: witness }
+}
+
+/// A request for one unit that was refused as sold out.
+pub(crate) fn refusal(sent_us: i64, received_us: i64) -> SoldOut {
+    SoldOut { basket: Basket::one("onion"), sent_us, received_us }
 }
 
 /// A hold asked for at `asked_us` and acknowledged 1 ms later; settled at 500 ms or 1 ms after.
@@ -49,7 +54,7 @@ pub(crate) fn grant(number: u64, asked_us: i64, state: HoldState) -> Grant {
         number,
         customer: format!("c-{number:08}"),
         key: format!("k-{number:08}-1"),
-        units: 1,
+        basket: Basket::one("onion"),
         state,
         asked_us,
         granted_us: asked_us + 1_000,
@@ -70,7 +75,7 @@ pub(crate) fn shown(grant: &Grant) -> WitnessHold {
         customer: grant.customer.clone(),
         key: Some(grant.key.clone()),
         state: grant.state,
-        units: grant.units.into(),
+        units: grant.basket.units(),
         granted_at_ms: Some(OPENS_AT_MS + since_opening_ms),
     }
 }
@@ -88,13 +93,13 @@ impl Sale {
         self.witnesses(|witness| {
             witness.holds.push(shown(grant));
             let item = &mut witness.items[0];
-            let units = u64::from(grant.units);
+            let units = grant.basket.units();
             match grant.state {
                 HoldState::Held => item.held += units,
                 HoldState::Confirmed => item.sold += units,
                 HoldState::Released | HoldState::Expired | HoldState::Refunded => return,
             }
-            item.available = item.total.saturating_sub(item.held + item.sold);
+            item.available = item.total.map(|total| total.saturating_sub(item.held + item.sold));
         });
     }
 }

@@ -30,6 +30,7 @@ fn a_crowd_that_contradicts_itself_is_not_sent() {
         Crowd { customers: 0, ..good.clone() },
         Crowd { customers: 100_000_000, ..good.clone() },
         Crowd { resp_connections: 0, ..good.clone() },
+        Crowd { baskets: Vec::new(), ..good.clone() },
         Crowd { mix: Mix { early: 51, ..mix }, ..good.clone() },
         Crowd { mix: Mix { http: 101, ..mix }, ..good.clone() },
         Crowd { mix: Mix { abandon: 60, new_key: 60, ..mix }, ..good },

@@ -1,6 +1,8 @@
-use jangteo_loadtest::{Doubt, HoldState, SoldOut, Verdict, verdict};
+use std::sync::Arc;
 
-use crate::sale::{OPENS_AT_MS, Sale, grant, honest};
+use jangteo_loadtest::{Basket, Doubt, HoldState, Line, SoldOut, Verdict, WitnessItem, verdict};
+
+use crate::sale::{OPENS_AT_MS, Sale, grant, honest, refusal};
 
 fn judge(sale: &Sale) -> Verdict {
     verdict(&sale.record, &sale.service, &sale.journal)
@@ -27,7 +29,7 @@ fn a_grant_that_a_witness_lacks_is_lost() {
     let verdict = planted(|sale| {
         sale.journal.holds.remove(4);
         sale.journal.items[0].sold -= 1;
-        sale.journal.items[0].available += 1;
+        sale.journal.items[0].available = Some(1);
     });
     assert_eq!(verdict.lost.count, 1);
     assert!(verdict.lost.examples[0].contains("journal: lacks hold hold-5"), "{verdict:?}");
@@ -57,7 +59,7 @@ fn a_hold_nobody_heard_the_end_of_may_have_ended_as_asked() {
             witness.holds[4].state = state;
             if state == HoldState::Expired {
                 witness.items[0].sold -= 1;
-                witness.items[0].available += 1;
+                witness.items[0].available = Some(1);
             }
         });
         judge(&sale)
@@ -131,7 +133,7 @@ fn a_refusal_after_the_last_return_with_units_left_is_undersold() {
         sale.witnesses(|witness| {
             witness.holds.pop();
             witness.items[0].sold = 3;
-            witness.items[0].available = 1;
+            witness.items[0].available = Some(1);
         });
     });
     assert_eq!(verdict.undersold.count, 1, "one unit, refused twice");
@@ -141,7 +143,7 @@ fn a_refusal_after_the_last_return_with_units_left_is_undersold() {
 #[test]
 fn a_unit_that_lay_idle_for_a_while_is_undersold_though_sold_later() {
     // Back at 500 ms, asked for at 600 ms.
-    let idle = SoldOut { sent_us: 550_000, received_us: 551_000 };
+    let idle = refusal(550_000, 551_000);
     let verdict = planted(|sale| sale.record.sold_out.push(idle));
     assert_eq!(verdict.undersold.count, 1);
 }
@@ -150,7 +152,7 @@ fn a_unit_that_lay_idle_for_a_while_is_undersold_though_sold_later() {
 fn a_refusal_that_may_have_met_the_last_unit_gone_is_no_fault() {
     let may_be = |sent_us, received_us| {
         let mut sale = honest();
-        sale.record.sold_out.push(SoldOut { sent_us, received_us });
+        sale.record.sold_out.push(refusal(sent_us, received_us));
         judge(&sale)
     };
     assert!(may_be(499_900, 550_000).ok, "sent before the return was acknowledged");
@@ -185,7 +187,7 @@ fn sums_gaps_differences_and_violations_are_mismatches() {
     let both = |fault: fn(&mut jangteo_loadtest::Witness)| {
         planted(|sale| sale.witnesses(fault)).mismatches.count
     };
-    assert_eq!(both(|witness| witness.items[0].available = 1), 2, "the sum");
+    assert_eq!(both(|witness| witness.items[0].available = Some(1)), 2, "the sum");
     assert_eq!(both(|witness| witness.items[0].sku = "leek".to_owned()), 2, "the item");
     assert_eq!(mismatches(|sale| sale.journal.violations.push("S1".to_owned())), 1);
     assert_eq!(
@@ -207,8 +209,8 @@ fn sums_gaps_differences_and_violations_are_mismatches() {
     });
     assert_eq!(verdict.mismatches.count, 4, "held and sold are not what the lists say");
     let verdict = planted(|sale| {
-        sale.service.items[0].total = 5;
-        sale.service.items[0].available = 1;
+        sale.service.items[0].total = Some(5);
+        sale.service.items[0].available = Some(1);
     });
     assert_eq!(verdict.mismatches.count, 1, "totals differ");
     let verdict = planted(|sale| sale.service.holds[1].state = HoldState::Held);
@@ -225,14 +227,45 @@ fn surprise() -> jangteo_loadtest::Finding {
 fn a_sale_with_units_left_that_nobody_was_refused_is_in_order() {
     let mut sale = honest();
     sale.witnesses(|witness| {
-        witness.items[0].total = 10;
-        witness.items[0].available = 6;
+        witness.items[0].total = Some(10);
+        witness.items[0].available = Some(6);
     });
     sale.record.sold_out.clear();
     assert!(judge(&sale).ok);
     sale.add(&grant(6, 700_000, HoldState::Held));
     let verdict = judge(&sale);
     assert!(verdict.ok, "{verdict:?}");
+}
+
+/// Baskets of an onion and a leek, of which there are `leeks`; one basket was sold, one refused at
+/// 700 ms, when one of four onions was left.
+fn baskets(leeks: Option<u64>, may_lack_a_gift: bool) -> Verdict {
+    let lines = ["onion", "leek"].map(|sku| Line { sku: sku.to_owned(), units: 1 });
+    let basket = Basket { lines: Arc::new(lines), may_lack_a_gift };
+    let mut sale = honest();
+    sale.record.limit_per_customer = 2;
+    sale.record.baskets.push(basket.clone());
+    sale.record.grants.pop();
+    sale.record.grants[1].basket = basket.clone();
+    sale.record.sold_out = vec![SoldOut { basket, ..refusal(700_000, 701_000) }];
+    sale.witnesses(|witness| {
+        witness.holds.pop();
+        witness.holds[1].units = 2;
+        witness.items[0].sold = 3;
+        witness.items[0].available = Some(1);
+        let (sku, available) = ("leek".to_owned(), leeks.map(|leeks| leeks - 1));
+        witness.items.push(WitnessItem { sku, total: leeks, available, held: 0, sold: 1 });
+    });
+    judge(&sale)
+}
+
+#[test]
+fn a_basket_is_undersold_only_if_every_line_of_it_was_free() {
+    assert!(baskets(Some(1), false).ok, "the leek was sold");
+    let both_free = baskets(Some(2), false);
+    assert_eq!(both_free.undersold.count, 1, "{both_free:?}");
+    assert_eq!(baskets(None, false).undersold.count, 1, "leeks never run out");
+    assert!(baskets(Some(2), true).ok, "its gift may have been gone");
 }
 
 #[test]

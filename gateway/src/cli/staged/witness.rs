@@ -6,7 +6,7 @@ use jangteo::audit::{DirectoryAudit, HoldAudit, audit_directory};
 use jangteo::{HoldState, Sale};
 use jangteo_loadtest::{HoldState as Seen, Witness, WitnessHold, WitnessItem};
 
-use super::{Exit, Failure};
+use crate::cli::{Exit, Failure};
 
 /// The running service's own audit, and whether it found nothing.
 pub(super) fn of_service(sale: &Sale) -> Result<(Witness, bool), Failure> {
@@ -14,7 +14,7 @@ pub(super) fn of_service(sale: &Sale) -> Result<(Witness, bool), Failure> {
     let (audit, holds) = sale.audit_holds().wait().map_err(unknown)?;
     let items = audit.items.iter().map(|item| &item.reported);
     let witness = Witness {
-        items: items.filter_map(item).collect(),
+        items: items.map(item).collect(),
         holds: holds.iter().map(hold).collect(),
         violations: audit.violations.clone(),
     };
@@ -28,21 +28,22 @@ pub(super) fn of_journal(directory: &Path, drop: &str) -> Result<(Witness, bool)
         return Err(Failure::new(Exit::Data, format!("{drop} is not in the journal")));
     };
     let witness = Witness {
-        items: audit.items.iter().filter_map(item).collect(),
+        items: audit.items.iter().map(item).collect(),
         holds: audit.holds().iter().map(hold).collect(),
         violations: violations.iter().map(ToString::to_string).collect(),
     };
     Ok((witness, ok))
 }
 
-fn item(counted: &jangteo::audit::Counted) -> Option<WitnessItem> {
-    Some(WitnessItem {
+fn item(counted: &jangteo::audit::Counted) -> WitnessItem {
+    let available = |units: i64| u64::try_from(units).unwrap_or(0);
+    WitnessItem {
         sku: counted.sku.clone(),
-        total: counted.total?.into(),
-        available: counted.units.available?.try_into().unwrap_or(0),
+        total: counted.total.map(u64::from),
+        available: counted.units.available.map(available),
         held: counted.units.held,
         sold: counted.units.sold,
-    })
+    }
 }
 
 fn hold(hold: &HoldAudit) -> WitnessHold {
@@ -55,6 +56,7 @@ fn hold(hold: &HoldAudit) -> WitnessHold {
             HoldState::Held => Seen::Held,
             HoldState::Confirmed => Seen::Confirmed,
             HoldState::Released => Seen::Released,
+            HoldState::Refunded => Seen::Refunded,
             _ => Seen::Expired,
         },
         units: hold.units,

@@ -4,7 +4,12 @@ use std::io::{self, Write};
 
 use jangteo::Sale;
 use jangteo_loadtest::{Finding, Summary, Verdict, WireRow};
-use serde_json::json;
+use serde_json::{Value, json};
+
+use crate::cli::check;
+
+/// Most items that are listed.
+const ITEMS_SHOWN: usize = 5;
 
 /// What the witnesses say.
 #[derive(Debug)]
@@ -34,18 +39,36 @@ impl Proof {
 }
 
 /// One sale, from all sides.
-pub(super) struct Story<'a> {
-    pub(super) sale: &'a Sale,
-    pub(super) units: u64,
+pub(crate) struct Story {
+    pub(super) sale: Sale,
+    /// Units there were, if there was an end to them.
+    pub(super) units: Option<u64>,
     pub(super) sealed_before: bool,
-    pub(super) summary: &'a Summary,
-    pub(super) proof: &'a Proof,
+    pub(super) summary: Summary,
+    pub(super) proof: Proof,
 }
 
-impl Story<'_> {
+impl Story {
+    /// Whether the sale was right in every respect.
+    pub(crate) const fn holds(&self) -> bool {
+        self.proof.holds()
+    }
+
+    /// What was wrong, in a few words; nothing if [`Story::holds`].
+    pub(crate) fn wrongs(&self) -> Vec<String> {
+        let found = self.proof.findings();
+        let found = found.iter().filter(|(_, finding)| !finding.is_none());
+        let mut wrongs: Vec<String> =
+            found.map(|(what, finding)| format!("{} {what}", finding.count)).collect();
+        if !self.proof.audit_ok {
+            wrongs.push("an audit found a broken invariant".to_owned());
+        }
+        wrongs
+    }
+
     /// One JSON object: every figure of the summary, and the verdict.
-    pub(super) fn json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut told = serde_json::to_value(self.summary)?;
+    pub(crate) fn json(&self) -> serde_json::Result<Value> {
+        let mut told = serde_json::to_value(&self.summary)?;
         let verdict = &self.proof.verdict;
         let more = json!({
             "drop": self.sale.id(),
@@ -63,12 +86,11 @@ impl Story<'_> {
         if let (Some(told), Some(more)) = (told.as_object_mut(), more.as_object()) {
             told.extend(more.clone());
         }
-        serde_json::to_writer(&mut *out, &told)?;
-        writeln!(out)
+        Ok(told)
     }
 
     /// The story for people, in fewer than 25 lines.
-    pub(super) fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
+    pub(crate) fn tell(&self, out: &mut dyn Write) -> io::Result<()> {
         self.goods(out)?;
         self.timeline(out)?;
         self.wires(out)?;
@@ -81,30 +103,41 @@ impl Story<'_> {
         let (title, zone) = (&campaign.title, campaign.time_zone);
         writeln!(out, "{title}: {} opens at {opens_at} ({zone})", self.sale.id())?;
         let (view, _) = self.sale.view();
-        for item in view.items.iter().flatten() {
+        let items = || view.items.iter().flatten();
+        for item in items().take(ITEMS_SHOWN) {
             let units = item.total.map_or("unlimited".to_owned(), |total| grouped(total.into()));
             let list = item.list_price.map(|price| format!(", elsewhere {}", grouped(price)));
             let (price, currency) = (grouped(item.price), &view.currency);
             let list = list.unwrap_or_default();
             writeln!(out, "  {}: {price} {currency}{list}, {units} units", item.title)?;
         }
+        let more = items().count().saturating_sub(ITEMS_SHOWN);
+        if more > 0 {
+            writeln!(out, "  and {more} items more")?;
+        }
         writeln!(out)
     }
 
     fn timeline(&self, out: &mut dyn Write) -> io::Result<()> {
-        let seen = self.summary;
+        let seen = &self.summary;
         let sealed = if self.sealed_before { "sealed: nobody can see it" } else { "open to see" };
         writeln!(out, "  {:>12}  {sealed}", "before")?;
+        let sold_out = if self.sale.campaign().items_in(1).count() == 1 {
+            "sold out"
+        } else {
+            "the first basket refused as sold out"
+        };
         let moments = [
             (seen.first_grant_after_open_ms, "first unit acknowledged at a client".to_owned()),
-            (seen.sold_out_after_open_ms, "sold out".to_owned()),
+            (seen.sold_out_after_open_ms, sold_out.to_owned()),
             (seen.first_return_after_open_ms, self.returned()),
             (seen.last_grant_after_open_ms, "last unit".to_owned()),
         ];
+        let mut moments: Vec<(f64, String)> =
+            moments.into_iter().filter_map(|(ms, what)| Some((ms?, what))).collect();
+        moments.sort_by(|one, other| one.0.total_cmp(&other.0));
         for (ms, what) in moments {
-            if let Some(ms) = ms {
-                writeln!(out, "  {:>9.1} ms  {what}", ms)?;
-            }
+            writeln!(out, "  {ms:>9.1} ms  {what}")?;
         }
         writeln!(out)
     }
@@ -135,10 +168,10 @@ impl Story<'_> {
     }
 
     fn verdict(&self, out: &mut dyn Write) -> io::Result<()> {
-        let seen = self.summary;
-        let (sold, units) = (grouped(seen.confirmed), grouped(self.units));
-        let people = grouped(seen.customers);
-        writeln!(out, "{sold} of {units} units sold to {people} people who came")?;
+        let seen = &self.summary;
+        let (sold, people) = (grouped(seen.units_confirmed), grouped(seen.customers));
+        let of = self.units.map(|units| format!(" of {}", grouped(units))).unwrap_or_default();
+        writeln!(out, "{sold}{of} units sold to {people} people who came")?;
         if self.proof.holds() {
             writeln!(
                 out,
@@ -162,30 +195,10 @@ impl Story<'_> {
                  the latencies show this machine, not the service"
             )?;
         }
-        writeln!(out, "next: jangteo serve --help, or cargo run --release -- demo --keep")
+        Ok(())
     }
 }
 
-/// A number with its thousands set apart.
 fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        let shown = [0, 999, 1_000, 54_321, 1_234_567].map(grouped);
-        assert_eq!(shown, ["0", "999", "1,000", "54,321", "1,234,567"]);
-    }
+    check::grouped(number.into())
 }
