@@ -86,10 +86,10 @@ impl EngineCore {
         let now = self.shared.clock.now();
         let live = self.shared.journal.read(|book, _| book.live());
         let mut expired = 0;
-        for sale in self.current() {
+        let current = self.current();
+        for sale in &current {
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
-            sale.0.serve_line();
             let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
             if live.contains(&sale.0.index) && !paused {
                 expired += sale.0.expire_due(now);
@@ -99,6 +99,8 @@ impl EngineCore {
             }
         }
         self.shared.journal.keep(self.shared.journal.read(|book, _| book.holds_live()));
+        // Now that there is as much room as there can be.
+        current.iter().for_each(|sale| sale.0.serve_line());
         expired
     }
 
