@@ -59,6 +59,37 @@ async function check(protocol, replyMapping) {
   await shop.quit();
 }
 
+/** Resolves to what comes within 10 s, or fails. */
+function soon(promise, what) {
+  const late = new Promise((_, reject) => setTimeout(reject, 10_000, new Error(`late: ${what}`)).unref());
+  return Promise.race([promise, late]);
+}
+
+/** What a page of the drop is told while somebody buys, on a connection of its own. */
+async function watch(protocol) {
+  const [shop, page] = await Promise.all([connected({ protocol }), connected({ protocol })]);
+  const told = [];
+  let wake = () => {};
+  page.on("message", (channel, message) => {
+    assert.equal(channel, "drop:shop-1");
+    told.push(JSON.parse(message));
+    wake();
+  });
+  const until = async (seen, what) => {
+    while (!seen()) await soon(new Promise((resolve) => (wake = resolve)), what);
+  };
+  assert.equal(await page.subscribe("drop:shop-1"), 1);
+  await until(() => told.length >= 3, "the first messages");
+  assert.deepEqual(told.slice(0, 3).map(({ event }) => event), ["drop", "phase", "stock"]);
+  await shop.call("DROP.HOLD", "shop-1", `js-${protocol}-watched`, 1, "onion-3kg", 1);
+  const { held } = pairs((await shop.call("DROP.STOCK", "shop-1", "onion-3kg"))[0]);
+  const isNow = ({ event, data }) => event === "stock" && data.items[0].held === held;
+  await until(() => told.some(isNow), "the stock of now");
+  assert.equal(await page.unsubscribe("drop:shop-1"), 0);
+  assert.equal(await page.ping(), "PONG");
+  await Promise.all([shop.quit(), page.quit()]);
+}
+
 async function refused() {
   const stranger = { password: "jt_wrong", retryStrategy: null };
   await assert.rejects(connected(stranger).then((client) => client.call("DROP.LIST")), /WRONGPASS|closed/);
@@ -68,9 +99,10 @@ async function main() {
   for (const [protocol, mapping] of [[2, "legacy"], [3, "legacy"], [3, "resp3"]]) {
     await check(protocol, mapping);
   }
+  for (const protocol of [2, 3]) await watch(protocol);
   if (guarded) await refused();
   const { version } = require("ioredis/package.json");
-  console.log(`ioredis ${version}${guarded ? " over TLS, with a key" : ""}, RESP2 and RESP3: fine`);
+  console.log(`ioredis ${version}${guarded ? " over TLS, with a key" : ""}, RESP2 and RESP3, subscribed: fine`);
 }
 
 main().catch((error) => {

@@ -16,6 +16,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 SHARED = "0123456789abcdef0123456789abcdef"
 
 
+def pairs(reply):
+    """A RESP3 map, or RESP2's flat array, as a dict of text."""
+    return dict(zip(reply[::2], reply[1::2])) if isinstance(reply, list) else reply
+
+
 def keys(work):
     """Makes a key pair and prints the stanzas of both token keys."""
     private = Ed25519PrivateKey.generate()
@@ -78,6 +83,19 @@ def check(work, http, resp, secret):
         assert named.ping()
         assert len(named.execute_command("DROP.FIND", "shop-1", "c-jwt")) == 2
         assert client(password=secret, protocol=protocol).ping()
+        with named.pubsub(ignore_subscribe_messages=True) as page:
+            told = []
+            page.subscribe("drop:shop-1")
+            while "stock" not in told:
+                message = page.get_message(timeout=10)
+                if message is not None:
+                    told.append(json.loads(message["data"])["event"])
+            assert told == ["drop", "phase", "stock"], told
+            named.execute_command("DROP.HOLD", "shop-1", f"c-watched-{protocol}", 1, "onion-3kg", 1)
+            item = json.loads(page.get_message(timeout=10)["data"])["data"]["items"][0]
+            held = pairs(named.execute_command("DROP.STOCK", "shop-1", "onion-3kg")[0])["held"]
+            assert item["held"] == int(held), (item, held)
+            page.unsubscribe("drop:shop-1")
         customer = client(password=token("c-jwt")[0], protocol=protocol)
         assert len(customer.execute_command("DROP.FIND", "shop-1", "c-jwt")) == 2
         try:

@@ -6,7 +6,8 @@
 
 use jangteo::{HoldId, HoldState};
 
-use crate::command::{Answer, Command, Customer, Exchange, Key, No, Payment, Reply, Units};
+use crate::command::{Answer, Command, Customer, Exchange, Key, No, Payment, Place, Reply, Units};
+use crate::in_line;
 use crate::plan::{OPENS_MS, Profile};
 use crate::shadow::{Granted, Known, Shadow};
 use crate::violation::{Violation, require};
@@ -26,9 +27,10 @@ pub fn judge(shadow: &mut Shadow, exchange: &Exchange) -> Judged {
         return Ok(());
     }
     match &exchange.command {
-        Command::Hold { customer, key, lines } => {
+        Command::Hold { customer, key, lines } | Command::Join { customer, key, lines } => {
             Holding { shadow, exchange, customer: *customer, key: *key, lines }.judge()
         }
+        Command::Look { wait } | Command::Leave { wait } => in_line::judge(shadow, exchange, *wait),
         Command::Confirm { hold, payment } => confirm(shadow, exchange, *hold, *payment),
         Command::Release { hold } => release(shadow, exchange, *hold),
         Command::Refund { hold } => refund(shadow, exchange, *hold),
@@ -106,7 +108,11 @@ impl Holding<'_> {
         let over = surely.saturating_add(asked) > limit;
         let unheard = self.shadow.is_unanswered(self.customer, self.key);
         let may_be_over = self.customer.is_shared() || at_most.saturating_add(asked) > limit;
+        let joins = matches!(self.exchange.command, Command::Join { .. });
         match &self.exchange.reply {
+            // What was asked before the closing is told after it.
+            Reply::Wait(place) if unheard => self.joined(place),
+            Reply::Hold(answer) if unheard && answer.replayed => self.granted(answer),
             Reply::No(No::NotOpen) if sent_at < OPENS_MS => Ok(()),
             Reply::No(No::Closed) if answered_at >= closes_ms => Ok(()),
             // INVARIANT(T1): whole requests before the opening or after the closing.
@@ -119,7 +125,8 @@ impl Holding<'_> {
             // INVARIANT(C1): what this customer has is known.
             _ if over && !unheard => Err(self.wrong("C1", "limit_reached")),
             Reply::Hold(answer) => self.granted(answer),
-            Reply::No(No::SoldOut { available }) => self.sold_out(*available),
+            Reply::Wait(place) if joins && !place.replayed => self.joined(place),
+            Reply::No(No::SoldOut { available }) if !joins => self.sold_out(*available),
             Reply::Unknown => {
                 self.shadow.leave_open(self.customer, self.key, self.lines.clone());
                 Ok(())
@@ -127,6 +134,10 @@ impl Holding<'_> {
             Reply::No(No::Limit(_)) => Err(self.wrong("C1", "a hold within the limit")),
             _ => Err(self.wrong("answer", "a hold or sold_out")),
         }
+    }
+
+    fn joined(self, place: &Place) -> Judged {
+        in_line::joined(self.shadow, self.exchange, (self.customer, self.key, self.lines), place)
     }
 
     /// The holds that count are listed, and no others.

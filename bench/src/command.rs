@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jangteo::{Hold, HoldId, HoldState};
+use jangteo::{Hold, HoldId, HoldState, Wait, WaitId, WaitState};
 use smallvec::SmallVec;
 
 /// A customer, shown as `c-<number>`. One that is *own* is used by one client only, so that this
@@ -72,6 +72,25 @@ pub enum Command {
         key: Key,
         /// Which units.
         lines: Units,
+    },
+    /// Set units aside, or else join the line.
+    Join {
+        /// For whom.
+        customer: Customer,
+        /// Under which key.
+        key: Key,
+        /// Which units.
+        lines: Units,
+    },
+    /// Read a place in the line.
+    Look {
+        /// Which.
+        wait: WaitId,
+    },
+    /// Leave the line.
+    Leave {
+        /// Which place.
+        wait: WaitId,
     },
     /// Make a hold an order.
     Confirm {
@@ -163,6 +182,38 @@ impl Answer {
     }
 }
 
+/// A place in the line as an answer shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// Its id.
+    pub id: WaitId,
+    /// What became of it.
+    pub state: WaitState,
+    /// How far from the head; none once it is over.
+    pub place: Option<u32>,
+    /// The hold that it became.
+    pub hold: Option<HoldId>,
+    /// Whether the answer says that it repeats an earlier one.
+    pub replayed: bool,
+    /// Units of items.
+    pub lines: Units,
+}
+
+impl Place {
+    /// Reads an engine's wait; `place` finds a SKU in the plan.
+    #[must_use]
+    pub fn of(wait: &Wait, place: impl Fn(&str) -> u16) -> Self {
+        Self {
+            id: wait.id,
+            state: wait.state,
+            place: wait.place,
+            hold: wait.hold,
+            replayed: wait.replayed,
+            lines: wait.lines().map(|line| (place(line.sku), line.quantity)).collect(),
+        }
+    }
+}
+
 /// Why nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum No {
@@ -198,6 +249,8 @@ pub enum Reply {
     Hold(Answer),
     /// Some holds.
     Holds(Vec<Answer>),
+    /// A place in the line.
+    Wait(Place),
     /// A refusal.
     No(No),
     /// Nothing that tells: no answer, or `outcome_unknown`.

@@ -120,18 +120,20 @@ impl<'a> World<'a> {
             }
         }
         require(counts.len() == believed.len(), "S1", || format!("goods are missing: {counts:?}"))?;
-        for ((count, &(held, sold)), good) in counts.iter().zip(&believed).zip(&self.plan.goods) {
+        let totals = self.shadows.iter().flat_map(|shadow| shadow.totals.iter().copied());
+        let goods = self.plan.goods.iter().zip(totals);
+        for ((count, &(held, sold)), (good, total)) in counts.iter().zip(&believed).zip(goods) {
             let gone = count.held.zip(count.sold).map_or(held + sold, |(held, sold)| held + sold);
             let sums = match (count.total, count.available) {
                 (Some(total), Some(available)) => {
                     u64::from(available) + gone == u64::from(total) || self.uncertain
                 }
-                (None, None) => good.units.is_none(),
+                (None, None) => total.is_none(),
                 _ => false,
             };
             let agrees = self.uncertain
                 || count.held.zip(count.sold).is_none_or(|both| both == (held, sold));
-            require(count.total == good.units && sums && agrees, "S1", || {
+            require(count.total == total && sums && agrees, "S1", || {
                 let sku = good.sku;
                 format!("{sku}: {count:?}, while the clients have {held} held and {sold} sold")
             })?;

@@ -2,8 +2,8 @@
 //!
 //! A [`plan`] says what is sold and who asks for what; a [`workload`] draws commands from a seed; a
 //! [`shadow`] predicts what the engine must know; an [`auditor`] compares every reply with it; the
-//! [`invariants`] are checked once everything is quiet. None of these knows threads or sockets, so
-//! simulation, wire tests and load tests use them unchanged.
+//! [`invariants`] are checked once everything is quiet. None of these knows threads, so the
+//! simulation and the hammer share them.
 //!
 //! [`local`] performs commands on an engine in this process, [`hammer`] does so from many threads,
 //! and [`crash`] does so on a [`faulty`] medium that loses power.
@@ -17,6 +17,7 @@ pub mod crash_states;
 pub mod faulty;
 pub mod full_disk;
 pub mod hammer;
+pub mod in_line;
 pub mod invariants;
 pub mod io_faults;
 pub mod local;

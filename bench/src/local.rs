@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jangteo::{
-    Clock, Engine, Hold, HoldRequest, ManualClock, OutcomeUnknown, Pending, Refund, Refusal, Sale,
-    Ticket,
+    Clock, Engine, Hold, HoldOrWait, HoldRequest, ManualClock, OutcomeUnknown, Pending, Refund,
+    Refusal, Sale, Ticket, Wait,
 };
 
-use crate::command::{Answer, Command, Customer, Exchange, Key, No, Reply, Units};
+use crate::command::{Answer, Command, Customer, Exchange, Key, No, Place, Reply, Units};
 use crate::plan::{Plan, SALE};
 
 /// When answers are shown to the auditor.
@@ -133,7 +133,27 @@ impl Local {
 
     fn perform(&mut self, command: &Command) -> Reply {
         match command {
-            Command::Hold { customer, key, lines } => self.hold(*customer, *key, lines),
+            Command::Hold { customer, key, lines } => {
+                let answer = self.ask(*customer, *key, lines, Sale::hold);
+                self.hold_reply(answer)
+            }
+            Command::Join { customer, key, lines } => {
+                let answer = self.ask(*customer, *key, lines, Sale::hold_or_wait);
+                match answer.map(|pending| self.shown(pending)) {
+                    Ok(Some(HoldOrWait::Hold(hold))) => Reply::Hold(self.answer(&hold)),
+                    Ok(Some(HoldOrWait::Wait(wait))) => Reply::Wait(self.place(&wait)),
+                    Ok(None) => Reply::Unknown,
+                    Err(refusal) => self.refused(refusal),
+                }
+            }
+            Command::Look { wait } => {
+                let answer = self.sale.wait(wait);
+                self.wait_reply(answer)
+            }
+            Command::Leave { wait } => {
+                let answer = self.sale.leave(wait);
+                self.wait_reply(answer)
+            }
             Command::Confirm { hold, payment } => {
                 let answer = self.sale.confirm(hold, payment.to_string().as_str());
                 self.hold_reply(answer)
@@ -165,20 +185,41 @@ impl Local {
         }
     }
 
-    fn hold(&mut self, customer: Customer, key: Key, lines: &Units) -> Reply {
+    fn ask<T>(
+        &self,
+        customer: Customer,
+        key: Key,
+        lines: &Units,
+        ask: impl FnOnce(&Sale, &HoldRequest<'_>) -> T,
+    ) -> T {
         let (customer, key) = (customer.to_string(), key.to_string());
         let mut request = HoldRequest::new(&customer).key(&key);
         for &(item, units) in lines {
             request = request.line(self.plan.good(item).sku, units);
         }
-        let answer = self.sale.hold(&request);
-        self.hold_reply(answer)
+        ask(&self.sale, &request)
+    }
+
+    fn answer(&self, hold: &Hold) -> Answer {
+        Answer::of(hold, |sku| self.plan.place(sku))
+    }
+
+    fn place(&self, wait: &Wait) -> Place {
+        Place::of(wait, |sku| self.plan.place(sku))
+    }
+
+    fn wait_reply(&mut self, answer: Result<Pending<Wait>, Refusal>) -> Reply {
+        match answer.map(|pending| self.shown(pending)) {
+            Ok(Some(wait)) => Reply::Wait(self.place(&wait)),
+            Ok(None) => Reply::Unknown,
+            Err(refusal) => self.refused(refusal),
+        }
     }
 
     fn hold_reply(&mut self, answer: Result<Pending<Hold>, Refusal>) -> Reply {
         match answer {
             Ok(pending) => match self.shown(pending) {
-                Some(hold) => Reply::Hold(Answer::of(&hold, |sku| self.plan.place(sku))),
+                Some(hold) => Reply::Hold(self.answer(&hold)),
                 None => Reply::Unknown,
             },
             Err(refusal) => self.refused(refusal),
@@ -190,6 +231,10 @@ impl Local {
             Refusal::SoldOut { available } => No::SoldOut { available },
             Refusal::LimitReached(holds) => match self.shown(*holds) {
                 Some(holds) => No::Limit(self.answers(&holds)),
+                None => return Reply::Unknown,
+            },
+            Refusal::Waiting(wait) => match self.shown(*wait) {
+                Some(wait) => return Reply::Wait(self.place(&wait)),
                 None => return Reply::Unknown,
             },
             Refusal::KeyReused => No::KeyReused,
@@ -205,7 +250,7 @@ impl Local {
     }
 
     fn answers(&self, holds: &[Hold]) -> Vec<Answer> {
-        holds.iter().map(|hold| Answer::of(hold, |sku| self.plan.place(sku))).collect()
+        holds.iter().map(|hold| self.answer(hold)).collect()
     }
 
     /// The answer, if it may be shown.

@@ -8,6 +8,7 @@ use jangteo::{HoldId, HoldState};
 use smallvec::SmallVec;
 
 use crate::command::{Customer, Key, Payment, Units};
+use crate::in_line::Places;
 use crate::plan::Plan;
 
 /// A hold as its client knows it.
@@ -48,6 +49,12 @@ impl Known {
     #[must_use]
     pub fn may_expire(&self, ms: u64) -> bool {
         self.state == HoldState::Held && (self.was_due || self.expires_ms.0 <= ms)
+    }
+
+    /// Whether it has expired, or may have by `ms`.
+    #[must_use]
+    pub fn may_be_over(&self, ms: u64) -> bool {
+        self.state == HoldState::Expired || self.may_expire(ms)
     }
 
     /// Whether everything about it is known.
@@ -104,6 +111,10 @@ pub struct Shadow {
     live: Vec<u32>,
     /// Requests that may have been granted although no answer said so.
     unanswered: HashMap<(Customer, Key), Units>,
+    /// Places in the line.
+    pub places: Places,
+    /// Units in all of each good, as they were set last.
+    pub totals: Vec<Option<u32>>,
     /// Fresh grants in the order of this client's asking.
     pub granted: Vec<Granted>,
     /// For each request that found too few: when the last one like it was sent, ns.
@@ -132,6 +143,8 @@ impl Shadow {
             by_customer: HashMap::new(),
             live: Vec::new(),
             unanswered: HashMap::new(),
+            places: Places::default(),
+            totals: plan.goods.iter().map(|good| good.units).collect(),
             granted: Vec::new(),
             refused: HashMap::new(),
             ungiven: HashMap::new(),
@@ -210,7 +223,8 @@ impl Shadow {
                 units.0 += known.units();
             }
         }
-        for lines in self.unanswered.iter().filter(|((other, _), _)| *other == customer) {
+        let open = self.unanswered.iter().chain(self.places.open());
+        for lines in open.filter(|((other, _), _)| *other == customer) {
             units.1 += lines.1.iter().map(|&(_, units)| units).sum::<u32>();
         }
         units
@@ -219,13 +233,14 @@ impl Shadow {
     /// Whether a request under that key may have been granted unheard.
     #[must_use]
     pub fn is_unanswered(&self, customer: Customer, key: Key) -> bool {
-        self.unanswered.contains_key(&(customer, key))
+        self.unanswered.contains_key(&(customer, key)) || self.places.is_open(customer, key)
     }
 
     /// Whether nothing was left open about a customer's requests.
     #[must_use]
     pub fn is_settled(&self, customer: Customer) -> bool {
-        self.unanswered.keys().all(|(other, _)| *other != customer)
+        let open = self.unanswered.iter().chain(self.places.open());
+        open.map(|((other, _), _)| other).all(|other| *other != customer)
     }
 
     /// Requests that may have been granted unheard.
@@ -247,6 +262,7 @@ impl Shadow {
     pub fn learn(&mut self, mut known: Known) {
         let place = u32::try_from(self.holds.len()).expect("a round has few holds");
         self.unanswered.remove(&(known.customer, known.key));
+        self.places.close(known.customer, known.key);
         self.by_id.insert(known.id, place);
         self.by_key.insert((known.customer, known.key), place);
         self.by_customer.entry(known.customer).or_default().push(place);
@@ -329,7 +345,8 @@ impl Shadow {
     /// The engine did what was due at `ms`. Returns how many holds it must have expired, and how
     /// many it can have.
     pub fn ticked(&mut self, ms: u64) -> (u64, u64) {
-        let (mut surely, mut perhaps) = (0, self.unanswered.len() as u64);
+        let unheard = self.unanswered.len() + self.places.open_count();
+        let (mut surely, mut perhaps) = (0, unheard as u64);
         self.each_live(|known| {
             if known.is_gone || known.expires_ms.0 > ms {
                 perhaps += u64::from(known.was_due && !known.is_gone);

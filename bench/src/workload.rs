@@ -55,6 +55,15 @@ impl Workload {
         }
     }
 
+    /// A request for units, of somebody new or not.
+    pub(crate) fn request(&mut self, shadow: &Shadow) -> Command {
+        let customer = if self.rng.chance(40) { self.known(shadow) } else { None };
+        match customer.map(|known| known.customer) {
+            Some(customer) => self.hold(customer),
+            None => self.hold_fresh(),
+        }
+    }
+
     /// The first client keeps the time.
     fn pass(&mut self) -> Option<Command> {
         if self.client != 0 {

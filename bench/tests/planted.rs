@@ -42,7 +42,7 @@ enum Hunt {
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 56] = [
+const TABLE: [(Fault, Hunt, &[&str]); 71] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -99,6 +99,21 @@ const TABLE: [(Fault, Hunt, &[&str]); 56] = [
     (Fault::LatePaymentUnlimited, Hunt::Model, &["model"]),
     (Fault::LatePaymentUnlimited, Hunt::Simulation, &["C1", "audit"]),
     (Fault::LoweredStockOnSale, Hunt::Model, &["model"]),
+    (Fault::LastServedFirst, Hunt::Model, &["model"]),
+    (Fault::LineBlocked, Hunt::Model, &["model"]),
+    (Fault::LinePassedBy, Hunt::Model, &["model"]),
+    (Fault::PlaceKept, Hunt::Model, &["model"]),
+    (Fault::WaitNotCounted, Hunt::Model, &["model"]),
+    (Fault::LineForgotten, Hunt::Model, &["model"]),
+    (Fault::PlaceBeforeFlush, Hunt::Model, &["model"]),
+    (Fault::LatePaymentPassesBy, Hunt::Model, &["model"]),
+    (Fault::LastServedFirst, Hunt::Simulation, &["S1", "S3", "audit"]),
+    (Fault::LineBlocked, Hunt::Simulation, &["S1", "S3", "audit"]),
+    (Fault::LinePassedBy, Hunt::Simulation, &["S1", "S3", "audit"]),
+    (Fault::PlaceKept, Hunt::Simulation, &["S3"]),
+    (Fault::WaitNotCounted, Hunt::Simulation, &["C1", "audit"]),
+    (Fault::LineForgotten, Hunt::Simulation, &["S3", "answer"]),
+    (Fault::PlaceBeforeFlush, Hunt::Simulation, &["J3"]),
 ];
 
 const SEEDS: u64 = 20;

@@ -80,14 +80,15 @@ pub(crate) fn take_quick(goods: &Goods, lines: &Lines) -> Admit {
     }
 }
 
-/// Takes the units word by word, each marked undecided until [`settle`].
+/// Takes the units word by word, each marked undecided until [`settle`]: first what the lines
+/// cannot do without, so that no gift that may be missing takes the place of one that may not.
 ///
 /// IMPORTANT: only under the basket mutex.
 pub(crate) fn take_basket(goods: &Goods, lines: &Lines) -> Result<u32, u32> {
     let mut taken: SmallVec<[(&Cell, u32); 4]> = SmallVec::new();
     let mut gifts = 0;
     for (place, line) in lines.iter().enumerate() {
-        match take_line(goods, *line, &mut taken) {
+        match take_needed(goods, *line, &mut taken) {
             Ok(gift) => gifts |= u32::from(gift) << place,
             Err(available) => {
                 if !planted(Fault::LostGiveBack) {
@@ -98,11 +99,20 @@ pub(crate) fn take_basket(goods: &Goods, lines: &Lines) -> Result<u32, u32> {
             }
         }
     }
+    for (place, line) in lines.iter().enumerate() {
+        let gift = goods.get(line.item).gift.filter(|gift| !gift.required);
+        let got = gift.is_some_and(|GiftOf { good, quantity, .. }| {
+            let cell = goods.get(good).cell.as_ref();
+            cell.is_none_or(|cell| take_marked(cell, quantity).is_ok())
+        });
+        gifts |= u32::from(got) << place;
+    }
     Ok(gifts)
 }
 
-/// Takes one line and its gift; whether it got one, or how many units of the item are there.
-fn take_line<'a>(
+/// Takes one line, with its gift if that is required; whether it got one, or how many units of the
+/// item are there.
+fn take_needed<'a>(
     goods: &'a Goods,
     line: Line,
     taken: &mut SmallVec<[(&'a Cell, u32); 4]>,
@@ -113,16 +123,13 @@ fn take_line<'a>(
         take_marked(cell, units)?;
         taken.push((cell, units));
     }
-    let Some(GiftOf { good, quantity, required }) = item.gift else { return Ok(false) };
-    let Some(cell) = &goods.get(good).cell else { return Ok(true) };
-    match take_marked(cell, quantity) {
-        Ok(()) => {
-            taken.push((cell, quantity));
-            Ok(true)
-        }
-        Err(_) if required => Err(0),
-        Err(_) => Ok(false),
+    let gift = item.gift.filter(|gift| gift.required);
+    let Some(GiftOf { good, quantity, .. }) = gift else { return Ok(false) };
+    if let Some(cell) = &goods.get(good).cell {
+        take_marked(cell, quantity).map_err(|_| 0_u32)?;
+        taken.push((cell, quantity));
     }
+    Ok(true)
 }
 
 fn take_marked(cell: &Cell, units: u32) -> Result<(), u32> {

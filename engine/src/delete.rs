@@ -1,6 +1,6 @@
 //! Deleting a campaign: its holds, customers and payments are in no answer any more.
 //!
-//! On disk they stay until the segments they lie in are dropped.
+//! On disk, and in backups, they stay: no segment is dropped.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

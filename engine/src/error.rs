@@ -22,6 +22,8 @@ pub enum Error {
     },
     /// What is recorded is not what the caller expects; nothing was changed.
     PreconditionFailed,
+    /// Too much waits for the disk; nothing was changed, and the same may succeed in a moment.
+    Overloaded,
     /// The journal failed or the disk is short; nothing was changed.
     Unavailable,
     /// A bound of [`limits`](crate::limits) is reached.
@@ -70,6 +72,7 @@ impl fmt::Display for Error {
             Self::InUse => f.write_str("the directory is in use by another process"),
             Self::Conflict { drop, key } => write!(f, "{drop} is fixed: {key} cannot change"),
             Self::PreconditionFailed => f.write_str("something else is recorded, or nothing"),
+            Self::Overloaded => f.write_str("overloaded: too much waits for the disk"),
             Self::Unavailable => f.write_str("unavailable: the disk is short or failed"),
             Self::TooMany(what) => write!(f, "too many {what}"),
             Self::OutcomeUnknown => OutcomeUnknown.fmt(f),

@@ -102,6 +102,22 @@ pub enum Fault {
     RoundedByLine,
     /// A refund does not take back what its order gave to the ledger.
     RefundKept,
+    /// Who joined the line last is served first.
+    LastServedFirst,
+    /// Nobody is served behind somebody whom the units do not fit.
+    LineBlocked,
+    /// Units that come free are left to whoever comes next, in line or not.
+    LinePassedBy,
+    /// Who leaves the line keeps a place in it.
+    PlaceKept,
+    /// Units that are waited for do not count for a limit.
+    WaitNotCounted,
+    /// After a start nobody waits any more.
+    LineForgotten,
+    /// A place in the line is acknowledged before it is flushed.
+    PlaceBeforeFlush,
+    /// In a pause a late payment takes what fits somebody in the line.
+    LatePaymentPassesBy,
 }
 
 #[cfg(feature = "planted-faults")]

@@ -155,23 +155,19 @@ impl Goods {
             .flatten()
     }
 
-    /// Whether lines fit into what is `left` of each good, taken as a basket is: line after line,
-    /// each with its gift if that is there.
+    /// Whether lines fit into what is `left` of each good: what they cannot do without, together.
     fn fit(&self, lines: &Lines, left: impl Fn(u16) -> Option<u32>) -> bool {
-        let mut taken = Moves::new();
-        let mut take = |good: u16, units: u32| {
-            let before: u32 =
-                taken.iter().filter(|(other, _)| *other == good).map(|(_, units)| units).sum();
-            let fits = left(good).is_none_or(|left| left >= before + units);
-            if fits {
-                taken.push((good, units));
-            }
-            fits
+        let mut all = Moves::new();
+        let needed = |line: &Line| {
+            let gift = self.get(line.item).gift.filter(|gift| gift.required);
+            let item = Some((line.item, u32::from(line.quantity)));
+            [item, gift.map(|gift| (gift.good, gift.quantity))].into_iter().flatten()
         };
-        lines.iter().all(|line| {
-            let item = take(line.item, line.quantity.into());
-            let gift = self.get(line.item).gift;
-            item && gift.is_none_or(|gift| take(gift.good, gift.quantity) || !gift.required)
+        lines.iter().flat_map(needed).all(|(good, units)| {
+            all.push((good, units));
+            let same = all.iter().filter(|(other, _)| *other == good);
+            let units: u32 = same.map(|(_, units)| units).sum();
+            left(good).is_none_or(|left| left >= units)
         })
     }
 

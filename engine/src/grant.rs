@@ -71,7 +71,8 @@ impl Sale {
     /// [`KeyReused`](Refusal::KeyReused), [`Closed`](Refusal::Closed),
     /// [`NotOpen`](Refusal::NotOpen), [`Paused`](Refusal::Paused),
     /// [`UnknownSku`](Refusal::UnknownSku), [`AreaNotServed`](Refusal::AreaNotServed),
-    /// [`LimitReached`](Refusal::LimitReached), [`SoldOut`](Refusal::SoldOut).
+    /// [`LimitReached`](Refusal::LimitReached), [`SoldOut`](Refusal::SoldOut); where the key would
+    /// be replayed and was used to join the line, [`Waiting`](Refusal::Waiting).
     pub fn hold(&self, request: &HoldRequest<'_>) -> Result<Pending<Hold>, Refusal> {
         request.check()?;
         let mut ask = self.0.ask(request);

@@ -1,6 +1,7 @@
 //! Every bound of the engine, and what breaks without it.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// Most units one item may have in one drop: units and two flags share a 32-bit word.
 pub const UNITS_MAX: u32 = 1_000_000_000;
@@ -67,8 +68,13 @@ pub const SHARDS: usize = 64;
 /// together reach 4 GiB in a shard (some 2^25 holds) bound it earlier.
 pub const ROWS_MAX: u32 = 1 << 28;
 
-/// Rows of a sale that are reserved and touched when its campaign is loaded, at most. Page faults
-/// at the opening instant would otherwise cost more than the grants themselves.
+/// A unit that is not back in its word after this long is lost: putting it back is a few
+/// instructions of a thread that waits for nothing. Who would join the line meanwhile is answered
+/// `overloaded`, and an audit says so.
+pub const GIVE_BACK_MAX: Duration = Duration::from_secs(1);
+
+/// Rows of a sale that are reserved and touched shortly before it opens, at most. Page faults at the
+/// opening instant would otherwise cost more than the grants themselves.
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
 /// Bits for each expected customer in the filter of who may be known to a drop: with fewer, more of

@@ -12,16 +12,18 @@
 //! the key of a wait is its hold's.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use crate::Timestamp;
 use crate::admission;
 use crate::buyers::{BuyerRef, Shard, WaitRow, WaitRowState};
+use crate::fault::{Fault, planted};
 use crate::goods::Goods;
 use crate::grant::{Ask, Attempt};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::{Join, Lines, Record};
 use crate::journal::{Class, Room};
-use crate::limits::{HOLDS_LISTED_MAX, LINE_MAX, RESERVE_BYTES_PER_HOLD, SHARDS};
+use crate::limits::{GIVE_BACK_MAX, HOLDS_LISTED_MAX, LINE_MAX, RESERVE_BYTES_PER_HOLD, SHARDS};
 use crate::pending::Pending;
 use crate::phase::Phase;
 use crate::places::Places;
@@ -67,7 +69,7 @@ impl Line {
         let mut waiting = Vec::new();
         for (shard, index) in shards.iter().zip(0..) {
             for (wait, row) in shard.all_waits().iter().zip(0..) {
-                if wait.state == WaitRowState::Waiting {
+                if wait.state == WaitRowState::Waiting && !planted(Fault::LineForgotten) {
                     waiting.push((wait.joined, Slot { shard: index, row }, wait.lines.clone()));
                 }
             }
@@ -120,7 +122,9 @@ impl Line {
 
     fn remove(&mut self, goods: &Goods, joined: u64) {
         if let Some(waiting) = self.queue.remove(&joined) {
-            self.places.remove(waiting.ordinal);
+            if !planted(Fault::PlaceKept) {
+                self.places.remove(waiting.ordinal);
+            }
             self.forget(goods, &waiting.lines);
         }
         if self.queue.is_empty() {
@@ -141,22 +145,26 @@ impl Line {
         self.awaited.keys().any(left)
     }
 
+    /// Units that are free for the first whom they fit: none, but while nobody can be served.
+    pub(crate) fn idle_units(&self, goods: &Goods) -> u64 {
+        let fits = |waiting: &&Waiting| goods.has_units(&waiting.lines);
+        let first = self.has_units(goods).then(|| self.queue.values().find(fits)).flatten();
+        let lines = first.into_iter().flat_map(|waiting| &waiting.lines);
+        lines.map(|line| u64::from(line.quantity)).sum()
+    }
+
     /// Looks at what is idle, and counts what was since the last look.
     fn measure(&mut self, goods: &Goods, now: Timestamp) {
         let passed_ms = now.as_ms().saturating_sub(self.idle.looked_at.as_ms());
         self.idle.unit_ms += self.idle.units * passed_ms;
-        let fits = |waiting: &&Waiting| goods.has_units(&waiting.lines);
-        let first = self.has_units(goods).then(|| self.queue.values().find(fits)).flatten();
-        let units = |waiting: &Waiting| -> u64 {
-            waiting.lines.iter().map(|line| u64::from(line.quantity)).sum()
-        };
-        self.idle = Idle { units: first.map_or(0, units), looked_at: now, ..self.idle };
+        self.idle = Idle { units: self.idle_units(goods), looked_at: now, ..self.idle };
     }
 
     /// The first who joined after the record `after`.
     fn next(&self, after: u64) -> Option<(u64, Waiting)> {
         let mut behind = self.queue.range(after + 1..);
-        behind.next().map(|(joined, waiting)| (*joined, waiting.clone()))
+        let next = if planted(Fault::LastServedFirst) { behind.next_back() } else { behind.next() };
+        next.map(|(joined, waiting)| (*joined, waiting.clone()))
     }
 }
 
@@ -261,6 +269,7 @@ impl Sale {
         let mut ask = self.0.ask(request);
         self.0.resolve(request, &mut ask);
         let _watch = self.0.shared.journal.pass(Class::Hold)?;
+        let since = Instant::now();
         loop {
             let mut line = self.0.basket.lock();
             self.0.serve(&mut line)?;
@@ -273,11 +282,16 @@ impl Sale {
                         let shard = self.0.shard(slot.shard);
                         return Ok(self.wait_in(&line, &shard, slot).map(HoldOrWait::Wait));
                     }
-                    Err(No::Refused(refusal)) => {
+                    Err(no) => {
                         line.forget(&self.0.goods, &ask.lines);
-                        return Err(refusal);
+                        match no {
+                            No::Refused(refusal) => return Err(refusal),
+                            No::Again if since.elapsed() > GIVE_BACK_MAX => {
+                                return Err(Refusal::Overloaded);
+                            }
+                            No::Again => {}
+                        }
                     }
-                    Err(No::Again) => line.forget(&self.0.goods, &ask.lines),
                 }
                 drop(line);
                 std::thread::yield_now(); // to the thread whose units are on their way
@@ -316,7 +330,8 @@ impl Sale {
         if wait.state == WaitState::Waiting {
             wait.place = line.place(row.joined);
         }
-        Pending::new(&self.0.shared.journal, sequence, wait)
+        let pending = Pending::new(&self.0.shared.journal, sequence, wait);
+        if planted(Fault::PlaceBeforeFlush) { pending.unwaited() } else { pending }
     }
 
     /// A wait without its place.
@@ -361,7 +376,7 @@ impl SaleCore {
     ///
     /// IMPORTANT: under the basket mutex, whose line this is, and under no shard's lock.
     pub(crate) fn serve(&self, line: &mut Line) -> Result<(), Refusal> {
-        if line.is_empty() {
+        if line.is_empty() || planted(Fault::LinePassedBy) {
             return Ok(());
         }
         match self.phase.get() {
@@ -382,6 +397,8 @@ impl SaleCore {
                 if self.hand_over(waiting.slot) {
                     line.remove(&self.goods, joined);
                 }
+            } else if planted(Fault::LineBlocked) {
+                break;
             }
         }
         Ok(())

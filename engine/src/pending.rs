@@ -141,6 +141,9 @@ impl Ticket {
         context: &Context<'_>,
         interest: Interest,
     ) -> Poll<Result<(), OutcomeUnknown>> {
+        if !self.journal.is_served() {
+            return Poll::Ready(self.wait());
+        }
         let waker = context.waker();
         match self.journal.register(self.sequence, &mut self.place, waker, interest) {
             // The engine is gone, and with it the threads that would flush.

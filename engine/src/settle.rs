@@ -199,6 +199,10 @@ impl Sale {
         if !within && !planted(Fault::LatePaymentUnlimited) {
             return Err(Refusal::Expired);
         }
+        // INVARIANT(S3): in a pause the line is not served, and not passed by.
+        if line.idle_units(&self.0.goods) > 0 && !planted(Fault::LatePaymentPassesBy) {
+            return Err(Refusal::Expired);
+        }
         let taken = admission::take_basket(&self.0.goods, &lines);
         let gifts = taken.map_err(|_| Refusal::Expired)?;
         let moves = self.0.goods.moves(&lines, gifts);

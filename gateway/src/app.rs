@@ -9,12 +9,13 @@ use rustix::process::{Resource, getrlimit};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::access::Access;
+use crate::clock_sync::ClockSync;
 use crate::dispatch::Dispatcher;
 use crate::drain::Drain;
 use crate::engine_slot::EngineSlot;
 use crate::flushing::{Flusher, Flushing};
 use crate::in_flight::InFlight;
-use crate::limits::{DESCRIPTORS_KEPT, EVENT_READERS_MAX, Limits};
+use crate::limits::{DESCRIPTORS_KEPT, EVENT_READERS_MAX, Limits, REPLY_BYTES_ALL_MAX};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
 use crate::rate::Rates;
@@ -42,6 +43,8 @@ pub(crate) struct App {
     pub(crate) putting: Mutex<()>,
     /// Watchers of drops.
     pub(crate) hub: Hub,
+    /// How the machine's clock stands; tests say something else.
+    pub(crate) clock_sync: fn() -> ClockSync,
     room: Arc<Semaphore>,
     room_total: usize,
     next_number: AtomicU64,
@@ -68,7 +71,7 @@ impl App {
         let engine = engine.into();
         let room_total = room_total(limits.connections);
         let metrics = Arc::new(Metrics::default());
-        let in_flight = Arc::new(InFlight::new(limits.waiting_holds));
+        let in_flight = Arc::new(InFlight::new(limits.waiting_holds, REPLY_BYTES_ALL_MAX));
         let rates = Rates::new(limits.customer_rate, limits.key_rate);
         let shared = (Arc::clone(&in_flight), Arc::clone(&metrics));
         Self {
@@ -85,6 +88,7 @@ impl App {
             event_readers: Arc::new(Semaphore::new(EVENT_READERS_MAX)),
             putting: Mutex::new(()),
             hub: Hub::new(room_total),
+            clock_sync: ClockSync::ask,
             room: Arc::new(Semaphore::new(room_total)),
             room_total,
             next_number: AtomicU64::new(1),

@@ -6,11 +6,12 @@
 //! `resp::connection | http::front -> command -> dispatch -> engine -> output | problem`
 //!
 //! [`Service`] serves both wires on a thread of its own; [`http::router`] and [`resp::serve`] mount
-//! them in another program's runtime.
+//! them in another program's runtime; `examples/embedded.rs` is such a program.
 
 mod accept;
 pub mod access;
 mod app;
+mod clock_sync;
 mod codes;
 mod command;
 pub mod config;
@@ -26,7 +27,9 @@ mod metrics;
 mod peers;
 mod rate;
 pub mod resp;
+mod secret_file;
 mod service;
+pub mod spreadsheet;
 mod stream;
 mod tls;
 mod warnings;
@@ -34,6 +37,7 @@ mod watch;
 pub mod webhooks;
 
 pub use access::Access;
+pub use clock_sync::ClockSync;
 pub use limits::Limits;
 pub use rate::Rate;
 pub use service::Service;

@@ -118,6 +118,15 @@ const _: () = assert!(RESP_BUFFER_BYTES_FIRST < RESP_BUFFER_BYTES);
 /// and nothing is read from it. Without it a client that sends and never reads fills the memory.
 pub const REPLY_BYTES_MAX: usize = 1 << 20;
 
+/// Bytes of replies that wait on all RESP connections together, above which each may have
+/// [`REPLY_BYTES_FEW`] only. Without it as many clients as there may be, none of which reads, have
+/// [`REPLY_BYTES_MAX`] each: 20 GB.
+pub const REPLY_BYTES_ALL_MAX: usize = 64 << 20;
+/// See [`REPLY_BYTES_ALL_MAX`]. One reply more may come on top of it.
+pub const REPLY_BYTES_FEW: usize = 4 << 10;
+const _: () = assert!(REPLY_BYTES_FEW < REPLY_BYTES_MAX);
+const _: () = assert!(CONNECTIONS_MAX * REPLY_BYTES_FEW <= 2 * REPLY_BYTES_ALL_MAX);
+
 /// Replies of one RESP connection that wait for the disk, above which none of its commands is
 /// executed.
 pub const REPLIES_WAITING_MAX: usize = 16 << 10;
@@ -214,6 +223,10 @@ pub const TOKEN_TEXT_MAX: usize = 128;
 /// Shortest secret for HMAC with SHA-256, in bytes: a shorter one is weaker than the hash.
 pub const HMAC_SECRET_BYTES_MIN: usize = 32;
 
+/// Longest file of secrets, or of a private key, in bytes: what lies there by mistake is not read
+/// whole.
+pub const SECRET_FILE_BYTES_MAX: u64 = 64 << 10;
+
 /// How long the handshake of a TLS connection may take, in milliseconds.
 pub const HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 
@@ -238,6 +251,10 @@ pub const EVENTS_PACE_MS: u64 = 10;
 
 /// From this long before its opening a drop without items is warned about, in milliseconds.
 pub const NO_GOODS_MS: u64 = 24 * 3_600_000;
+/// The kernel's bound on the error of its clock from which it vouches for nothing, in microseconds:
+/// the ceiling at which it stops counting. It begins there, and gets there again about nine hours
+/// after the last correction.
+pub const CLOCK_ERROR_MAX_US: u64 = 16_000_000;
 /// Below so many free bytes the disk is warned about: long before new holds are refused.
 pub const DISK_LOW_BYTES: u64 = 2 << 30;
 
@@ -285,8 +302,6 @@ pub const WEBHOOK_SECRETS_MAX: usize = 4;
 pub const WEBHOOK_SECRET_BYTES_MIN: usize = 24;
 /// Longest secret of an endpoint, in bytes, likewise.
 pub const WEBHOOK_SECRET_BYTES_MAX: usize = 64;
-/// Longest file of secrets, in bytes: what lies there by mistake is not read whole.
-pub const WEBHOOK_SECRET_FILE_MAX: u64 = 4 << 10;
 
 /// How long connecting to an endpoint may take, in milliseconds.
 pub const WEBHOOK_CONNECT_TIMEOUT_MS: u64 = 5_000;

@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::TlsAcceptor;
 
 use crate::guarded::Guarded;
+use crate::secret_file;
 use crate::stream::Stream;
 
 /// Which of the two a listener speaks.
@@ -54,7 +55,8 @@ impl Tls {
     /// Reads a chain of certificates, the service's own first, and the private key, both PEM.
     ///
     /// # Errors
-    /// A file cannot be read, has no such thing in it, or the key is another certificate's.
+    /// A file cannot be read, has no such thing in it, everybody may read the key's, or the key is
+    /// another certificate's.
     pub fn open(cert: &Path, key: &Path) -> Result<Self, BadTls> {
         Ok(Self(Arc::new(RwLock::new(Arc::new(Both::open(cert, key)?)))))
     }
@@ -91,7 +93,10 @@ impl fmt::Debug for Tls {
 
 impl Both {
     fn open(cert: &Path, key: &Path) -> Result<Self, BadTls> {
-        let chain = read("cert", cert)?;
+        let chain = std::fs::read(cert).map_err(|error| BadTls {
+            of: "cert",
+            detail: format!("{}: {error}", cert.display()),
+        })?;
         let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&chain).collect();
         let none = |of, path: &Path, what| {
             let detail = format!("{}: has no {what} in PEM form", path.display());
@@ -99,7 +104,8 @@ impl Both {
         };
         let chain = chain.ok().filter(|chain| !chain.is_empty());
         let chain = chain.ok_or_else(|| none("cert", cert, "certificate"))?;
-        let secret = PrivateKeyDer::from_pem_slice(&read("key", key)?);
+        let secret = secret_file::read(key).map_err(|detail| BadTls { of: "key", detail })?;
+        let secret = PrivateKeyDer::from_pem_slice(&secret);
         let secret = secret.map_err(|_| none("key", key, "private key"))?;
         // NOTE: the provider is named here and not taken from the process: another program that
         // mounts this library may have chosen another for itself.
@@ -115,9 +121,4 @@ impl Both {
         http.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(Self { http: Arc::new(http), resp: Arc::new(resp) })
     }
-}
-
-fn read(of: &'static str, path: &Path) -> Result<Vec<u8>, BadTls> {
-    let text = |error| BadTls { of, detail: format!("{}: {error}", path.display()) };
-    std::fs::read(path).map_err(text)
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jangteo::{Engine, Phase, Sale};
 
 use crate::app::App;
+use crate::clock_sync::ClockSync;
 use crate::limits::{DISK_LOW_BYTES, NO_GOODS_MS};
 
 /// What there is to say to everybody, and to those who may know what is still sealed as well.
@@ -18,6 +19,9 @@ pub(crate) async fn warnings(app: &Arc<App>, operator: bool) -> Vec<String> {
     }
     if let Some(bytes) = disk_free(app).await.filter(|bytes| *bytes < DISK_LOW_BYTES) {
         warnings.push(format!("disk_low: {} MiB are free", bytes >> 20));
+    }
+    if (app.clock_sync)() == ClockSync::Adrift {
+        warnings.push("clock: it is not synchronised, and drops open by it".to_owned());
     }
     // INVARIANT(T1): that a sealed drop has nothing yet is told to nobody else.
     if let Some(sale) = app.dispatcher.engine().and_then(without_goods).filter(|_| operator) {
@@ -50,4 +54,30 @@ async fn disk_free(app: &Arc<App>) -> Option<u64> {
         figures.disk_free_bytes
     });
     asked.await.ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::Access;
+    use crate::drain;
+    use crate::flushing::Flushing;
+
+    #[tokio::test]
+    async fn a_clock_that_nobody_keeps_right_is_warned_of_and_an_unknown_one_is_not() {
+        let table: [(fn() -> ClockSync, bool); 3] = [
+            (|| ClockSync::Adrift, true),
+            (|| ClockSync::Synchronised, false),
+            (|| ClockSync::Unknown, false),
+        ];
+        for (clock_sync, warned) in table {
+            let (_stopper, drain) = drain::pair();
+            let engine = Engine::in_memory();
+            let mut app = App::new(engine, Access::loopback(), Flushing::Demanded, drain);
+            app.clock_sync = clock_sync;
+            let all = warnings(&Arc::new(app), false).await;
+            let found = all.iter().any(|warning| warning.starts_with("clock: "));
+            assert_eq!(found, warned, "{:?}: {all:?}", clock_sync());
+        }
+    }
 }

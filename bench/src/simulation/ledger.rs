@@ -1,19 +1,18 @@
 //! What one step can tell: on one thread nothing happens between two looks at the counts, so every
 //! reply can be foretold from the counts before it and must move them exactly.
 
-use jangteo::HoldState;
-
+use super::line::Waiter;
 use crate::command::{Answer, Command, No, Reply, Units};
 use crate::invariants::Count;
 use crate::plan::Plan;
-use crate::shadow::{Known, Shadow};
+use crate::shadow::Shadow;
 use crate::violation::{Violation, require};
 
 type Checked = Result<(), Violation>;
 
 /// What admission must say about `lines` when `counts` is what there is: the gifts given, or how
 /// many units are left where there are too few.
-fn admission(plan: &Plan, counts: &[Count], lines: &Units) -> Result<Units, u32> {
+pub(super) fn admission(plan: &Plan, counts: &[Count], lines: &Units) -> Result<Units, u32> {
     let mut left: Vec<Option<u32>> = counts.iter().map(|count| count.available).collect();
     let mut take = |good: u16, units: u32| match left.get_mut(usize::from(good)) {
         Some(Some(there)) if *there < units => Err(*there),
@@ -24,13 +23,17 @@ fn admission(plan: &Plan, counts: &[Count], lines: &Units) -> Result<Units, u32>
         _ => Ok(()),
     };
     let mut gifts = Units::new();
+    // First what the lines cannot do without.
     for &(item, units) in lines {
         take(item, units)?;
-        let Some(gift) = plan.good(item).gift else { continue };
-        match take(gift.good, gift.quantity) {
-            Ok(()) => add(&mut gifts, gift.good, gift.quantity),
-            Err(_) if gift.required => return Err(0),
-            Err(_) => {}
+        if let Some(gift) = plan.good(item).gift.filter(|gift| gift.required) {
+            take(gift.good, gift.quantity).map_err(|_| 0_u32)?;
+            add(&mut gifts, gift.good, gift.quantity);
+        }
+    }
+    for gift in lines.iter().filter_map(|&(item, _)| plan.good(item).gift) {
+        if !gift.required && take(gift.good, gift.quantity).is_ok() {
+            add(&mut gifts, gift.good, gift.quantity);
         }
     }
     Ok(gifts)
@@ -64,22 +67,22 @@ fn moved(counts: &[Count], lines: &Units, gifts: &Units, way: Move) -> Vec<Count
         match way {
             Move::Taken => {
                 count.available = count.available.map(|left| left.wrapping_sub(units));
-                held.into_iter().for_each(|held| *held += wide);
+                held.into_iter().for_each(|held| *held = held.wrapping_add(wide));
             }
             Move::Bought => {
                 count.available = count.available.map(|left| left.wrapping_sub(units));
-                sold.into_iter().for_each(|sold| *sold += wide);
+                sold.into_iter().for_each(|sold| *sold = sold.wrapping_add(wide));
             }
             Move::Sold => {
                 held.into_iter().for_each(|held| *held = held.wrapping_sub(wide));
-                sold.into_iter().for_each(|sold| *sold += wide);
+                sold.into_iter().for_each(|sold| *sold = sold.wrapping_add(wide));
             }
             Move::Back => {
-                count.available = count.available.map(|left| left + units);
+                count.available = count.available.map(|left| left.wrapping_add(units));
                 sold.into_iter().for_each(|sold| *sold = sold.wrapping_sub(wide));
             }
             Move::Freed => {
-                count.available = count.available.map(|left| left + units);
+                count.available = count.available.map(|left| left.wrapping_add(units));
                 held.into_iter().for_each(|held| *held = held.wrapping_sub(wide));
             }
         }
@@ -87,28 +90,37 @@ fn moved(counts: &[Count], lines: &Units, gifts: &Units, way: Move) -> Vec<Count
     counts
 }
 
+/// What is left once everybody in line got what there is for him, the first first.
+pub(super) fn served(plan: &Plan, mut counts: Vec<Count>, line: &[Waiter]) -> Vec<Count> {
+    for waiter in line {
+        if let Ok(gifts) = admission(plan, &counts, &waiter.lines) {
+            counts = moved(&counts, &waiter.lines, &gifts, Move::Taken);
+        }
+    }
+    counts
+}
+
 /// The counts of a drop of which nothing was sold.
-pub(super) fn whole(plan: &Plan) -> Vec<Count> {
-    let goods = plan.goods.iter().enumerate();
-    let whole = goods.map(|(place, good)| {
+pub(super) fn whole(plan: &Plan, totals: &[Option<u32>]) -> Vec<Count> {
+    let whole = totals.iter().enumerate().map(|(place, &total)| {
         let none = (place < plan.items).then_some(0);
-        Count { total: good.units, available: good.units, held: none, sold: none }
+        Count { total, available: total, held: none, sold: none }
     });
     whole.collect()
 }
 
 /// INVARIANT(S1): the sums of this very moment.
-pub(super) fn sums(plan: &Plan, counts: &[Count]) -> Checked {
-    for (count, good) in counts.iter().zip(&plan.goods) {
+pub(super) fn sums(plan: &Plan, totals: &[Option<u32>], counts: &[Count]) -> Checked {
+    for ((count, good), total) in counts.iter().zip(&plan.goods).zip(totals) {
         let gone = count.held.unwrap_or(0) + count.sold.unwrap_or(0);
         let adds_up = match (count.total, count.available) {
             (Some(total), Some(available)) if count.held.is_some() => {
                 u64::from(available) + gone == u64::from(total)
             }
             (Some(total), Some(available)) => available <= total,
-            _ => good.units.is_none(),
+            _ => total.is_none(),
         };
-        require(adds_up && count.total == good.units, "S1", || format!("{}: {count:?}", good.sku))?;
+        require(adds_up && count.total == *total, "S1", || format!("{}: {count:?}", good.sku))?;
     }
     Ok(())
 }
@@ -120,6 +132,8 @@ pub(super) struct Around<'a> {
     pub(super) shadow: &'a Shadow,
     pub(super) before: &'a [Count],
     pub(super) after: &'a [Count],
+    /// Who waited before the command, the head first.
+    pub(super) line: &'a [Waiter],
     /// The last number given.
     pub(super) last_number: u32,
     /// The engine's clock.
@@ -143,7 +157,19 @@ impl Around<'_> {
             (_, Reply::No(_)) | (Command::Get { .. } | Command::Find { .. }, _) => {
                 self.unmoved(command, reply)
             }
-            (Command::Hold { customer, key, lines }, _) => {
+            (Command::Join { lines, .. }, Reply::Wait(place)) if !place.replayed => {
+                // INVARIANT(S3): nobody waits for what is there.
+                let there = admission(self.plan, self.before, lines).is_ok();
+                require(!there, "S3", || format!("{lines:?} waits, with {:?}", self.before))?;
+                self.unmoved(command, reply)
+            }
+            (Command::Hold { .. } | Command::Join { .. }, Reply::Wait(_)) => {
+                self.unmoved(command, reply)
+            }
+            (
+                Command::Hold { customer, key, lines } | Command::Join { customer, key, lines },
+                _,
+            ) => {
                 let known = self.shadow.by_key(*customer, *key).is_some();
                 let replayed = matches!(reply, Reply::Hold(answer) if answer.replayed);
                 if known || replayed {
@@ -208,16 +234,12 @@ impl Around<'_> {
 
     /// Whether the counts moved as if an expired hold had been paid for.
     fn is_bought(&self, hold: jangteo::HoldId) -> bool {
-        let known = self.shadow.by_id(hold).filter(|known| self.may_be_over(known));
+        let known = self.shadow.by_id(hold).filter(|known| known.may_be_over(self.now_ms));
         known.is_some_and(|known| {
             let gifts = admission(self.plan, self.before, &known.lines);
             let bought = |gifts| moved(self.before, &known.lines, &gifts, Move::Bought);
             gifts.is_ok_and(|gifts| bought(gifts) == self.after)
         })
-    }
-
-    fn may_be_over(&self, known: &Known) -> bool {
-        known.state == HoldState::Expired || known.may_expire(self.now_ms)
     }
 
     /// INVARIANT(S2): a late payment is refused only without units, over the limit or once closed.
@@ -236,6 +258,8 @@ impl Around<'_> {
     fn settled(&self, hold: jangteo::HoldId, way: Move, reply: &Reply) -> Result<bool, Violation> {
         let Some(known) = self.shadow.by_id(hold) else { return Ok(false) };
         let after = moved(self.before, &known.lines, &known.gifts, way);
+        // INVARIANT(S3): what is freed goes to the first whom it fits.
+        let after = served(self.plan, after, self.line);
         let fine = after == self.after || self.before == self.after;
         require(fine, "S1", || {
             format!("{known:?} got {reply:?} and moved {:?} to {:?}", self.before, self.after)

@@ -63,7 +63,7 @@ impl Stage {
     /// Whether the answer says that the drop is in that phase now.
     ///
     /// INVARIANT(J4): no answer, and a refusal, only for a reason.
-    fn turned(
+    pub(super) fn turned(
         &self,
         life: &Life,
         answer: Result<Pending<SaleView>, Refusal>,

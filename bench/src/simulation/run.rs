@@ -4,6 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::ledger::{Around, sums, whole};
+use super::line::Waiter;
 use super::stage::{Happened, Life, Stage};
 use super::step::Step;
 use crate::auditor::judge;
@@ -62,6 +63,9 @@ impl Played {
                 latched: a.latched + b.latched,
                 short: a.short + b.short,
                 pauses: a.pauses + b.pauses,
+                served: a.served + b.served,
+                stocked: a.stocked + b.stocked,
+                closed: a.closed + b.closed,
                 shown: a.shown + b.shown,
             },
             digest: self.digest ^ other.digest,
@@ -146,8 +150,13 @@ impl Run {
         let latched = life.engine.health().latched.is_some();
         let (writes, syncs) = self.touched();
         let troubles = self.stage.storage.happened();
+        let line = self.stage.line(&life)?;
+        let short = life.engine.health().disk_short;
         match step {
-            Step::Ask { waits } => self.ask(&mut life, waits)?,
+            Step::Ask { waits } => {
+                let command = self.workload.next(&self.stage.shadow);
+                self.ask(&mut life, command, &line, waits)?;
+            }
             Step::Pass { ms, tick } => {
                 self.stage.clock.advance(ms);
                 if tick {
@@ -155,6 +164,16 @@ impl Run {
                 }
             }
             Step::Pause { ms } => self.stage.pause(&life, ms)?,
+            Step::InLine { turn, waits } => {
+                let request = self.workload.request(&self.stage.shadow);
+                if let Some(command) = self.stage.next_in_line(turn, request) {
+                    self.ask(&mut life, command, &line, waits)?;
+                }
+            }
+            Step::Stock { good, total, waits } => {
+                self.stage.set_stock(&life, good, total, waits)?;
+            }
+            Step::Close => self.stage.close(&life)?,
             Step::Clock { step_ms } => self.clock(&life, step_ms)?,
             Step::Put { units: Some(units) } => self.stage.put_side(&life, units)?,
             Step::Put { units: None } => self.put_again(&life)?,
@@ -172,6 +191,14 @@ impl Run {
             require(now == (writes, syncs) || matches!(step, Step::Restart), "J4", || {
                 format!("latched, and {:?} writes and flushes became {now:?}", (writes, syncs))
             })?;
+        }
+        if !self.stage.storage.has_died() {
+            let ticked = matches!(
+                step,
+                Step::Pass { tick: true, .. } | Step::Clock { .. } | Step::Pause { .. }
+            );
+            self.stage.look_for_room(&life, short, ticked);
+            self.stage.check_line(&life, &line)?;
         }
         self.after(number, step, life, latched)
     }
@@ -220,7 +247,7 @@ impl Run {
     /// What must hold after every step.
     fn check(&mut self, life: &Life, latched: bool) -> Checked {
         let counts = self.stage.counts(life);
-        sums(&self.stage.plan, &counts)?;
+        sums(&self.stage.plan, &self.stage.shadow.totals, &counts)?;
         let health = life.engine.health();
         let fair = self.stage.is_troubled(life) || self.stage.bounded;
         require(health.latched.is_none() || latched || fair, "J4", || {
@@ -234,30 +261,44 @@ impl Run {
         (self.stage.storage.count(Call::Write), self.stage.storage.count(Call::Sync))
     }
 
-    fn ask(&mut self, life: &mut Life, waits: bool) -> Checked {
+    fn ask(&mut self, life: &mut Life, command: Command, line: &[Waiter], waits: bool) -> Checked {
         life.local.show(if waits { Show::Durable } else { Show::IfDurable });
-        let command = self.workload.next(&self.stage.shadow);
         let before = self.stage.counts(life);
         let exchange = self.stage.send(life, command)?;
         if !self.stage.storage.has_died() {
-            self.judge_counts(life, &before, &exchange)?;
+            self.judge_counts(life, &before, line, &exchange)?;
             self.judge_health(life, waits, &exchange)?;
-            if matches!(exchange.command, Command::Hold { .. }) {
+            if matches!(exchange.command, Command::Hold { .. } | Command::Join { .. }) {
                 self.stage.reached_ms = self.stage.reached_ms.max(self.stage.turned_ms(life));
             }
         }
         judge(&mut self.stage.shadow, &exchange)
     }
 
-    fn judge_counts(&mut self, life: &Life, before: &[Count], exchange: &Exchange) -> Checked {
+    fn judge_counts(
+        &mut self,
+        life: &Life,
+        before: &[Count],
+        line: &[Waiter],
+        exchange: &Exchange,
+    ) -> Checked {
+        if self.stage.is_unserved && !line.is_empty() {
+            // Whoever comes next finds that the line is served first, or that nobody is.
+            return Ok(());
+        }
         let after = self.stage.counts(life);
         let Stage { plan, shadow, last_number, .. } = &self.stage;
         // It was sealed before, and nothing was sold.
-        let whole = if before.is_empty() && !after.is_empty() { whole(plan) } else { Vec::new() };
+        let whole = if before.is_empty() && !after.is_empty() {
+            whole(plan, &shadow.totals)
+        } else {
+            Vec::new()
+        };
         let before = if whole.is_empty() { before } else { &whole };
         let (now_ms, last_number) = (self.stage.now_ms(), *last_number);
         let closed = self.stage.is_closed(life);
-        let around = Around { plan, shadow, before, after: &after, last_number, now_ms, closed };
+        let around =
+            Around { plan, shadow, before, after: &after, line, last_number, now_ms, closed };
         let granted = around.check(&exchange.command, &exchange.reply)?;
         self.stage.last_number += u32::from(granted);
         Ok(())
@@ -268,7 +309,16 @@ impl Run {
     fn judge_health(&mut self, life: &Life, waits: bool, exchange: &Exchange) -> Checked {
         let health = life.engine.health();
         let latched = health.latched.is_some();
-        let ends = matches!(exchange.command, Command::Confirm { .. } | Command::Release { .. });
+        // A payment that comes late waits for the line, if that cannot be served.
+        let over = |hold| {
+            let known = self.stage.shadow.by_id(hold);
+            known.is_some_and(|known| known.may_be_over(self.stage.now_ms()))
+        };
+        let ends = match exchange.command {
+            Command::Confirm { hold, .. } => !over(hold),
+            Command::Release { .. } => true,
+            _ => false,
+        };
         let wrong = |text: &str| {
             Violation::of("J4", format!("{:?}: {text}, with {health:?}", exchange.command))
         };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jangteo::audit::audit_storage;
 use jangteo::{Campaign, Clock, Engine, Error, ManualClock, Phase, Sale, Stock, Timestamp};
 
+use super::by_hand::Closing;
 use super::step::Start;
 use crate::auditor::judge;
 use crate::command::{Command, Exchange, No, Reply};
@@ -59,6 +60,12 @@ pub struct Happened {
     pub short: u64,
     /// Pauses that began and ended.
     pub pauses: u64,
+    /// Holds that were granted from the line.
+    pub served: u64,
+    /// Totals that were set.
+    pub stocked: u64,
+    /// Drops that were closed by hand.
+    pub closed: u64,
     /// Holds that were shown.
     pub shown: u64,
 }
@@ -83,6 +90,12 @@ pub(super) struct Stage {
     pub(super) side: BTreeSet<u32>,
     /// When a pause began of which it is not known whether it ended.
     pub(super) pausing: Option<u64>,
+    /// Whether it was closed by hand.
+    pub(super) closing: Closing,
+    /// Totals of each good that may be recorded.
+    pub(super) totals: Vec<BTreeSet<u32>>,
+    /// Whether somebody in line may not have been served for want of room on the disk.
+    pub(super) is_unserved: bool,
     /// Whether the disk has a bound just now.
     pub(super) bounded: bool,
     lives: u64,
@@ -95,6 +108,7 @@ impl Stage {
     pub(super) fn new(seed: u64) -> Self {
         let plan = Arc::new(Plan::of(crate::plan::Profile::Market, 1, 1_000));
         let mut chance = Rng::stream(seed, u64::MAX);
+        let totals = plan.goods.iter().map(|good| good.units.into_iter().collect()).collect();
         let starts_ms = OPENS_MS - u64::from(chance.below(8_000));
         Self {
             seed,
@@ -110,6 +124,9 @@ impl Stage {
             steps_ms: Vec::new(),
             side: BTreeSet::from([0]),
             pausing: None,
+            closing: Closing::No,
+            totals,
+            is_unserved: false,
             bounded: false,
             lives: 0,
             chance,
@@ -204,9 +221,12 @@ impl Stage {
             return Ok(None);
         }
         self.phase(&life)?;
+        self.totals_are(&life)?;
         self.audit(&life)?;
         self.side_is(&life)?;
         self.recall(&mut life)?;
+        self.count_numbers(&life);
+        self.is_unserved = life.engine.health().disk_short;
         Ok(Some(life))
     }
 
@@ -231,10 +251,11 @@ impl Stage {
         let fair = match phase {
             Phase::Scheduled => self.now_ms() < OPENS_MS && self.shadow.holds().is_empty(),
             Phase::Open => most_ms >= OPENS_MS && self.now_ms() < closes_ms,
-            Phase::Closed => most_ms >= closes_ms,
+            Phase::Closed => most_ms >= closes_ms || self.closing != Closing::No,
             _ => false,
         };
         require(fair, "T1", || format!("{phase:?} at {}, after {most_ms}", self.now_ms()))?;
+        self.closing_is(phase)?;
         self.reached_ms = match phase {
             Phase::Open => self.now_ms().max(OPENS_MS),
             Phase::Closed => self.now_ms().max(closes_ms),
@@ -281,6 +302,7 @@ impl Stage {
             self.shadow.unanswered().map(|(&who, lines)| (who, lines.clone())).collect();
         let mut open = open;
         open.sort_unstable();
+        self.recall_line(life)?;
         for ((customer, key), lines) in open {
             let exchange = self.send(life, Command::Hold { customer, key, lines })?;
             judge(&mut self.shadow, &exchange)?;

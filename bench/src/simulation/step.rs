@@ -24,6 +24,24 @@ pub enum Step {
         /// Milliseconds in between.
         ms: u64,
     },
+    /// One who waits in line, or would, does something.
+    InLine {
+        /// What.
+        turn: Turn,
+        /// Whether it waits until the answer is durable.
+        waits: bool,
+    },
+    /// The stock of a good is set.
+    Stock {
+        /// Its place in the plan.
+        good: u16,
+        /// Units in all.
+        total: u32,
+        /// Whether somebody waits until the answer is durable.
+        waits: bool,
+    },
+    /// The drop is closed by hand.
+    Close,
     /// The wall clock is put forward or back, and the engine follows.
     Clock {
         /// Milliseconds.
@@ -55,6 +73,19 @@ pub enum Step {
     },
     /// The engine ends in good order and is started again.
     Restart,
+}
+
+/// What one does who waits in line; which one is drawn from those that joined last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Asks for units, and rather waits than hears that all are sold.
+    Join,
+    /// Looks.
+    Look(u32),
+    /// Asks for the hold under the same key.
+    Again(u32),
+    /// Leaves.
+    Leave(u32),
 }
 
 /// How a start of the engine after a crash goes.
@@ -96,6 +127,20 @@ impl Step {
             103..106 => Self::Room { bytes: Some(u64::from(rng.below(24)) << 10) },
             106..124 => Self::Room { bytes: None },
             124..129 => Self::Pause { ms: u64::from(1 + rng.below(20_000)) },
+            129..229 => {
+                let turn = match rng.below(100) {
+                    0..60 => Turn::Join,
+                    60..75 => Turn::Look(rng.below(64)),
+                    75..90 => Turn::Again(rng.below(64)),
+                    _ => Turn::Leave(rng.below(64)),
+                };
+                Self::InLine { turn, waits: rng.chance(50) }
+            }
+            229..237 => {
+                let good = u16::try_from(rng.below(6)).unwrap_or(0);
+                Self::Stock { good, total: rng.below(70), waits: rng.chance(50) }
+            }
+            237 if rng.chance(30) => Self::Close,
             _ => Self::Ask { waits: rng.chance(50) },
         }
     }

@@ -11,7 +11,7 @@ use crate::model::operation::Sequence;
 use crate::model::{Exercised, draw, play};
 
 /// What must have happened in any run worth its name, so many times in 1,000 sequences.
-const LEAST: [(&str, u64); 39] = [
+const LEAST: [(&str, u64); 47] = [
     ("granted", 5_000),
     ("replayed", 500),
     ("gifts", 500),
@@ -26,6 +26,14 @@ const LEAST: [(&str, u64); 39] = [
     ("stock set", 500),
     ("released", 500),
     ("extended", 200),
+    ("joined the line", 3_000),
+    ("served from the line", 1_000),
+    ("left the line", 500),
+    ("waits already", 300),
+    ("waiting", 500),
+    ("left", 300),
+    ("ended", 100),
+    ("unknown_wait", 20),
     ("expired by itself", 500),
     ("told again", 500),
     ("restarted", 100),

@@ -143,26 +143,13 @@ impl DropBook {
         served.find(|(_, place)| self.fits(&place.lines)).map(|(place, _)| place)
     }
 
-    /// Whether there are enough units for all lines, one after another, each with its gift: what is
-    /// there of that, unless it is required.
+    /// Whether there are enough units for all lines, and for their gifts that are required.
     fn fits(&self, lines: &[Line]) -> bool {
-        let mut left: HashMap<usize, Option<i64>> = HashMap::new();
-        let mut take = |good: usize, units: u64| {
-            let tally = self.goods.get(good);
-            let left = left.entry(good).or_insert_with(|| tally.and_then(|t| t.units().available));
-            let units = i64::try_from(units).unwrap_or(i64::MAX);
-            let fits = left.is_none_or(|left| left >= units);
-            if fits {
-                *left = left.map(|left| left - units);
-            }
-            fits
+        let enough = |(good, units): (usize, u64)| {
+            let left = self.goods.get(good).and_then(|tally| tally.units().available);
+            left.is_none_or(|left| left >= i64::try_from(units).unwrap_or(i64::MAX))
         };
-        lines.iter().all(|line| {
-            let item = usize::from(line.item);
-            let fits = take(item, line.quantity.into());
-            let gift = self.terms.gift_of(item);
-            fits && gift.is_none_or(|(good, units, required)| take(good, units) || !required)
-        })
+        self.needs(lines).into_iter().all(enough)
     }
 
     /// Which goods lines cannot do without, and how many of each.

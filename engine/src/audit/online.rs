@@ -3,11 +3,11 @@
 //!
 //! Lock order as everywhere: basket mutex, shards in order, append. Under the basket mutex and all
 //! shards nothing can be taken from stock, and no hold of the drop can change; so holds, counters
-//! and words belong together. Only units that were freed a moment ago may still be on their way
-//! back to their word, since that happens under no lock: for those the audit waits.
+//! and words belong together. Only units of a grant that the append refused a moment ago may still
+//! be on their way back to their word, since that happens under no lock: for those the audit waits.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use parking_lot::MutexGuard;
 
@@ -17,13 +17,10 @@ use crate::buyers::{HoldRow, Shard, WaitRowState};
 use crate::goods::Good;
 use crate::hold::HoldState;
 use crate::ids::{HoldId, Slot};
-use crate::limits::VIOLATIONS_MAX;
+use crate::limits::{GIVE_BACK_MAX, VIOLATIONS_MAX};
 use crate::pending::Pending;
 use crate::sale::Sale;
 
-/// A freed unit that is not back in its word after this long is lost: putting it back is a few
-/// instructions of a thread that waits for nothing.
-const GIVE_BACK_MAX: Duration = Duration::from_secs(1);
 /// Looks at the words while everything is locked, before the locks are let go for others.
 const LOOKS_MAX: u32 = 200;
 

@@ -43,7 +43,7 @@ impl HoldState {
     }
 }
 
-/// A customer who was granted something.
+/// A customer who was granted something, or waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Buyer {
     pub(crate) hash: u64,
@@ -52,7 +52,7 @@ pub(crate) struct Buyer {
     /// The first hold, whose key is not in the index, and the last one, where the list begins.
     pub(crate) oldest: u32,
     pub(crate) newest: u32,
-    /// Units held and sold.
+    /// Units held, sold and waited for.
     pub(crate) units: u64,
     pub(crate) name_length: u8,
 }

@@ -55,8 +55,8 @@ impl Shard {
     /// Makes room for `rows` holds of as many buyers and touches it, so that no page fault and no
     /// growing table meets the crowd.
     pub(crate) fn warm(&mut self, rows: usize) {
-        if !self.rows.is_empty() {
-            return;
+        if !self.buyers.is_empty() {
+            return; // somebody holds something, or waits for it
         }
         let end = u32::try_from(rows).expect("limits.rs bounds the rows touched ahead");
         for index in 0..end {
@@ -138,7 +138,7 @@ impl Shard {
         u32::try_from(self.rows.len()).ok().filter(|&row| row < ROWS_MAX)
     }
 
-    /// Units that a buyer holds or has bought.
+    /// Units that a buyer holds, has bought or waits for.
     pub(crate) fn units(&self, buyer: u32) -> u64 {
         self.buyer_row(buyer).units
     }
@@ -211,8 +211,8 @@ impl Shard {
         std::iter::successors(existing(newest), move |&row| existing(self.row(row).previous))
     }
 
-    /// Those of a buyer's holds that count for a limit, newest first; looks no further back than
-    /// the last of them.
+    /// Those of a buyer's holds that count for a limit, newest first; of a buyer who waits for
+    /// nothing, looks no further back than the last of them.
     pub(crate) fn counted_of(&self, buyer: Option<u32>) -> impl Iterator<Item = u32> {
         let mut units = buyer.map_or(0, |row| self.units(row));
         let counted = move |row: u32| {

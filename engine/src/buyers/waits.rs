@@ -4,6 +4,7 @@
 use super::row::NONE;
 use super::shard::{BuyerRef, Shard};
 use crate::Timestamp;
+use crate::fault::{Fault, planted};
 use crate::journal::Stamp;
 use crate::journal::record::{Join, Lines};
 
@@ -77,7 +78,9 @@ impl Shard {
     ) {
         assert_eq!(self.next_wait(), join.slot.row, "waits lie in the order of joining");
         let buyer = buyer.row.unwrap_or_else(|| self.add_buyer(buyer));
-        self.count(buyer, &join.lines, limited);
+        if !planted(Fault::WaitNotCounted) {
+            self.count(buyer, &join.lines, limited);
+        }
         self.waits_by_buyer.entry(buyer).or_default().push(join.slot.row);
         self.waits.push(WaitRow {
             random: join.random,
@@ -108,7 +111,9 @@ impl Shard {
         let wait = self.waits.get_mut(index as usize).expect("a wait once found stays");
         (wait.state, wait.last_sequence) = (state, sequence);
         let (buyer, lines) = (wait.buyer, wait.lines.clone());
-        self.uncount(buyer, &lines, limited);
+        if !planted(Fault::WaitNotCounted) {
+            self.uncount(buyer, &lines, limited);
+        }
     }
 
     /// A place read back. Units waited for of items with a limit of their own count again.

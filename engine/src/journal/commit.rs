@@ -1,8 +1,8 @@
 //! Group commit: one write and one flush for everything that was appended during the last one.
 //!
 //! Whoever waits and finds nobody leading leads; the committer thread leads for those who do not
-//! block, and for what has grown large before anybody waits. There is no timer: a batch closes when
-//! the flush before it ends.
+//! block, and for what nobody waits for yet: at once where that is much, else at the next tick. No
+//! commit that somebody waits for is put off: a batch closes when the flush before it ends.
 
 use std::io;
 use std::sync::Arc;
@@ -126,14 +126,10 @@ impl<B: Send + 'static> Journal<B> {
             feed: Feed::new(Arc::clone(&opened.storage)),
             incarnation,
         };
-        let watermark = Watermark::at(next_sequence - 1);
-        if !opened.threaded {
-            watermark.stop(); // nobody will serve: whoever waits or polls leads
-        }
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
             gate: Gate::open(),
-            watermark,
+            watermark: Watermark::at(next_sequence - 1),
             threaded: opened.threaded,
             disk: Some(disk),
         })
@@ -251,7 +247,12 @@ impl<B: Send + 'static> Journal<B> {
         self.watermark.forget(sequence, place);
     }
 
-    /// Whether the threads that flush have ended, or are about to.
+    /// Whether a thread flushes for those who ask; without one, whoever waits or polls leads.
+    pub(crate) const fn is_served(&self) -> bool {
+        self.threaded
+    }
+
+    /// Whether nothing more will be flushed but by those who wait: the engine stops.
     pub(crate) fn is_stopping(&self) -> bool {
         self.watermark.is_stopping()
     }
@@ -260,8 +261,7 @@ impl<B: Send + 'static> Journal<B> {
     pub(crate) fn demand(&self) {
         self.watermark.demand();
         if !self.threaded && self.disk.is_some() {
-            // Returns once nothing is demanded: the watermark has been told that nobody serves.
-            self.watermark.serve(&|lead| self.commit(lead));
+            self.watermark.serve_once(&|lead| self.commit(lead));
         }
     }
 

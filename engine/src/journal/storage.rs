@@ -176,7 +176,11 @@ impl Directory {
     /// `NotFound` if there is no such directory.
     pub fn unlocked(path: &Path) -> io::Result<Self> {
         if !path.is_dir() {
-            return Err(io::ErrorKind::NotFound.into());
+            let what = match path.parent().is_some_and(Path::is_dir) {
+                true => "it has no journal, so it is no data directory",
+                false => "there is no such directory",
+            };
+            return Err(io::Error::new(io::ErrorKind::NotFound, what));
         }
         Ok(Self { path: path.to_owned(), _lock: None })
     }

@@ -178,6 +178,15 @@ impl Watermark {
 
     /// Leads with `commit` whenever a flush is demanded, until [`Watermark::stop`].
     pub(crate) fn serve(&self, commit: &dyn Fn(Lead<'_>)) {
+        self.lead(commit, true);
+    }
+
+    /// Likewise, until none is demanded: for a journal that nobody serves.
+    pub(crate) fn serve_once(&self, commit: &dyn Fn(Lead<'_>)) {
+        self.lead(commit, false);
+    }
+
+    fn lead(&self, commit: &dyn Fn(Lead<'_>), stay: bool) {
         let mut waiting = self.waiting.lock();
         loop {
             if waiting.leading {
@@ -191,7 +200,7 @@ impl Watermark {
                 if planted(Fault::DemandSwallowed) {
                     waiting.demanded = false;
                 }
-            } else if waiting.stopping {
+            } else if waiting.stopping || !stay {
                 return;
             } else {
                 waiting = wait_on(&self.demanded, waiting);

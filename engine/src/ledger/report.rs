@@ -22,8 +22,8 @@ pub struct Report {
     pub total: LedgerFigures,
     /// Each drop, in the order of the schedule.
     pub drops: Vec<DropReport>,
-    /// Seconds that units were free while somebody was refused them or waited for no more than that
-    /// many, summed over units.
+    /// Seconds that units were free while somebody waited for no more than that many, summed over
+    /// units, since the engine was started; offline, what the settlement had measured.
     pub idle_unit_seconds: u64,
 }
 

@@ -11,6 +11,7 @@ use crate::engine::{Engine, EngineCore};
 use crate::error::Error;
 use crate::journal::record::Record;
 use crate::journal::{Class, Look, Room, Stamp};
+use crate::refusal::Refusal;
 use crate::sale::Sale;
 use crate::terms::Terms;
 
@@ -27,7 +28,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Conflict`] with a drop that is fixed and the key that would change;
-    /// [`Error::Unavailable`], [`Error::TooMany`], [`Error::OutcomeUnknown`].
+    /// [`Error::Overloaded`], [`Error::Unavailable`], [`Error::TooMany`],
+    /// [`Error::OutcomeUnknown`].
     pub fn put(&self, campaign: Campaign) -> Result<(), Error> {
         self.put_if(campaign, |_| true).map(drop)
     }
@@ -81,7 +83,10 @@ impl EngineCore {
         campaign: &Arc<Campaign>,
     ) -> Result<Vec<Change>, Error> {
         let _ticking = self.ticking.lock(); // no clock step falls between record and drops
-        let _watch = self.shared.journal.pass(Class::Hold).map_err(|_| Error::Unavailable)?;
+        let _watch = self.shared.journal.pass(Class::Hold).map_err(|refusal| match refusal {
+            Refusal::Overloaded => Error::Overloaded,
+            _ => Error::Unavailable,
+        })?;
         let (plan, stamp) = loop {
             let plan = self.plan(catalogue, campaign)?;
             if let Some(stamp) = self.record(&plan) {

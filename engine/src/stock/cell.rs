@@ -118,7 +118,8 @@ impl Cell {
         debug_assert!(back.is_ok(), "putting back cannot be refused");
     }
 
-    /// Units left: for audits and tests, out of date as soon as it is read.
+    /// Units left: out of date as soon as it is read, but that under the basket mutex and with LINE
+    /// set nobody takes of them.
     pub(crate) fn left(&self) -> u32 {
         self.load().left()
     }

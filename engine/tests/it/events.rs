@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use crate::common::{OPENS_MS, campaign, clock, hold, item, one_item};
 use jangteo::audit::audit_directory;
@@ -419,6 +421,20 @@ fn a_follower_is_told_that_nothing_more_will_come() {
         drop(engine);
         assert!(waiting.join().unwrap().is_err());
     });
+}
+
+#[test]
+fn a_follower_waits_for_what_comes_also_where_no_thread_flushes() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let engine = open(directory.path(), &clock);
+    engine.put(campaign("", &one_item(9))).unwrap();
+    let through = engine.events(None, 100).unwrap().through;
+    let mut ready = pin!(engine.events_ready(through));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(ready.as_mut().poll(&mut context).is_pending(), "nothing has come, and more may");
+    hold(&engine.sale("t-1").unwrap(), "c-1", "k").unwrap();
+    assert!(matches!(ready.as_mut().poll(&mut context), Poll::Ready(Ok(()))));
 }
 
 #[test]

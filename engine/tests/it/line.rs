@@ -1,6 +1,7 @@
 //! The waiting line: who comes next when units come back.
 
 use crate::common::{campaign, clock, hold, item, one_item, open_sale};
+use jangteo::limits::SHARDS;
 use jangteo::{
     Durability, Engine, Hold, HoldOrWait, HoldRequest, HoldState, Refund, Refusal, Sale, Wait,
     WaitState, audit,
@@ -137,18 +138,24 @@ fn a_basket_waits_for_all_its_lines_and_a_required_gift() {
 }
 
 #[test]
-fn a_gift_that_one_line_takes_is_not_there_for_another() {
-    let optional = "gift = { sku = \"g\", quantity = 1 }";
+fn a_gift_that_may_be_missing_takes_no_place_of_one_that_may_not() {
+    let optional = "gift = { sku = \"g\", quantity = 2 }";
     let required = "gift = { sku = \"g\", quantity = 1, required = true }";
-    let gifts = "[[gifts]]\nsku = \"g\"\ntitle = \"g\"\nstock = 1\n";
+    let gifts = "[[gifts]]\nsku = \"g\"\ntitle = \"g\"\nstock = 2\n";
     let goods = [item("a", 9, optional), item("b", 9, required), gifts.to_owned()].concat();
     let (_engine, sale, _clock) = open_sale("", &goods);
-    let both = HoldRequest::new("c").line("a", 1).line("b", 1).key("k");
-    assert!(matches!(sale.hold(&both), Err(Refusal::SoldOut { .. })));
-    let wait = joined(&sale, &both);
-    assert_eq!(now(&sale, &wait), (WaitState::Waiting, Some(1)), "one gift is not two");
-    sale.set_stock("g", 2, None).unwrap().wait().unwrap();
+    let both = |customer| HoldRequest::new(customer).line("a", 1).line("b", 1).key("k");
+    for customer in ["c-1", "c-2"] {
+        let hold = granted(&sale, &both(customer));
+        assert_eq!(hold.gifts().map(|gift| gift.quantity).collect::<Vec<_>>(), [1], "b's");
+    }
+    let wait = joined(&sale, &both("c-3"));
+    assert_eq!(now(&sale, &wait), (WaitState::Waiting, Some(1)));
+    sale.set_stock("g", 3, None).unwrap().wait().unwrap();
     assert_eq!(now(&sale, &wait).0, WaitState::Granted);
+    sale.set_stock("g", 7, None).unwrap().wait().unwrap();
+    let hold = granted(&sale, &both("c-4"));
+    assert_eq!(hold.gifts().map(|gift| gift.quantity).collect::<Vec<_>>(), [2, 1], "one each");
     assert!(sale.audit().wait().unwrap().ok);
 }
 
@@ -193,6 +200,47 @@ fn a_late_payment_does_not_pass_by_the_line() {
     engine.tick();
     assert_eq!(now(&sale, &wait).0, WaitState::Granted);
     assert!(matches!(sale.confirm(&first.id, "late"), Err(Refusal::Expired)));
+}
+
+#[test]
+fn in_a_pause_a_late_payment_does_not_pass_by_whom_the_units_fit() {
+    let (engine, sale, clock) = open_sale("hold_ttl = \"10m\"", &one_item(3));
+    let first = hold(&sale, "h", "k").unwrap();
+    clock.advance(10 * MINUTE_MS);
+    engine.tick();
+    let three = ["a", "b", "c"].map(|customer| hold(&sale, customer, "k").unwrap());
+    let two = joined(&sale, &request("two", 2));
+    sale.pause().unwrap().wait().unwrap();
+    sale.release(&three[0].id).unwrap().wait().unwrap();
+    sale.release(&three[1].id).unwrap().wait().unwrap();
+    assert!(matches!(sale.confirm(&first.id, "late"), Err(Refusal::Expired)), "they fit two");
+    sale.leave(&two.id).unwrap().wait().unwrap();
+    let paid = sale.confirm(&first.id, "late").unwrap().wait().unwrap();
+    assert_eq!((paid.state, paid.number), (HoldState::Confirmed, 1), "nobody waits any more");
+    assert!(sale.audit().wait().unwrap().ok);
+}
+
+#[test]
+fn who_waits_while_rows_are_made_ready_is_not_forgotten() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let open = || {
+        let options = Engine::options().data(directory.path()).clock(clock.clone());
+        options.background(false).open().unwrap()
+    };
+    open().put(campaign("limit_per_customer = 2", &one_item(0))).unwrap();
+    let engine = open(); // with all rows to be made ready again, some at each look
+    let sale = engine.sale("t-1").unwrap();
+    let customers = (0..300).map(|number| format!("c-{number}"));
+    let waits: Vec<Wait> = customers.map(|name| joined(&sale, &request(&name, 1))).collect();
+    (0..SHARDS).for_each(|_| assert_eq!(engine.tick(), 0));
+    for (wait, place) in waits.iter().zip(1..) {
+        assert_eq!(now(&sale, wait), (WaitState::Waiting, Some(place)));
+        assert_eq!(sale.waits_of(wait.customer()).wait().unwrap().len(), 1);
+    }
+    sale.set_stock("a", 300, None).unwrap().wait().unwrap();
+    assert_eq!(sale.find("c-299").wait().unwrap()[0].number, 300);
+    assert!(sale.audit().wait().unwrap().ok);
 }
 
 #[test]

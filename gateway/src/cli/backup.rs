@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use jangteo::audit::DirectoryAudit;
 use jangteo::{Error, backup_directory, restore_directory};
+use jangteo_gateway::webhooks::StoredPlaces;
 
 use super::check::grouped;
 use super::{Exit, Failure};
@@ -41,13 +42,21 @@ pub(crate) struct Restore {
 impl Backup {
     /// Copies, audits the copy, and fails with 1 if a rule does not hold there.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        // First, so that the copy has every event that was delivered by then.
+        let places = StoredPlaces::read(&self.directory);
+        let places = places.map_err(|error| Failure::io(self.directory.display(), &error))?;
         let made = backup_directory(&self.directory, &self.copy);
+        if made.is_ok() {
+            let stored = places.store(&self.copy);
+            stored.map_err(|error| Failure::io(self.copy.display(), &error))?;
+        }
         report(made, &self.copy, self.json)
     }
 }
 
 impl Restore {
-    /// Copies as a new incarnation, audits it, and fails with 1 if a rule does not hold there.
+    /// Copies as a new incarnation, audits it, and fails with 1 if a rule does not hold there. How
+    /// far webhooks had got is left behind: those places are of the old one.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let made = restore_directory(&self.backup, &self.directory);
         report(made, &self.directory, self.json)

@@ -11,6 +11,7 @@ mod health;
 mod key;
 mod log;
 mod notify;
+mod opening;
 mod rehearse;
 mod reload;
 mod report;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jangteo::{LedgerFigures, LedgerRow, Report as Reported, report_directory};
+use jangteo_gateway::spreadsheet::{lines, text};
 
 use super::audit::{signed, table};
 use super::check::grouped;
@@ -53,8 +54,8 @@ impl Report {
 
 /// The drops' figures repeat in each line of a drop; without rules a drop has one line.
 fn print_csv(out: &mut impl Write, report: &Reported) -> io::Result<()> {
-    let mut csv = csv::Writer::from_writer(out);
-    csv.write_record([
+    let mut lines = lines(out);
+    lines.write_record([
         "campaign",
         "drop",
         "currency",
@@ -75,17 +76,17 @@ fn print_csv(out: &mut impl Write, report: &Reported) -> io::Result<()> {
         let names = [&report.campaign, &drop.drop, &report.currency];
         let mut line = |row: [&str; 5]| {
             let front = names.into_iter().chain(&figures).map(String::as_str);
-            csv.write_record(front.chain(row))
+            lines.write_record(front.chain(row))
         };
         for LedgerRow { kind, beneficiary, accrued, settled, adjustment } in ledger {
             let [accrued, settled] = [accrued, settled].map(u64::to_string);
-            line([kind.name(), beneficiary, &accrued, &settled, &adjustment.to_string()])?;
+            line([kind.name(), &text(beneficiary), &accrued, &settled, &adjustment.to_string()])?;
         }
         if ledger.is_empty() {
             line([""; 5])?;
         }
     }
-    csv.flush()
+    lines.flush()
 }
 
 fn print(out: &mut impl Write, report: &Reported) -> io::Result<()> {
@@ -115,5 +116,5 @@ fn print(out: &mut impl Write, report: &Reported) -> io::Result<()> {
         }
         table(out, &rows, 3)?;
     }
-    writeln!(out, "units that were free while somebody was refused them: {idle_unit_seconds} s")
+    writeln!(out, "units that were free while somebody waited for them: {idle_unit_seconds} s")
 }

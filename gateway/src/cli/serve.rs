@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 
 use clap::Args;
 use jangteo::{Durability, Engine};
@@ -15,6 +16,7 @@ use super::descriptors;
 use super::health::HealthLog;
 use super::log::log_to_stderr;
 use super::notify::{Stands, notify};
+use super::opening::open_unless_stopped;
 use super::reload::Reload;
 use super::signals::{Hangups, stop_signal};
 use super::{Exit, Failure};
@@ -96,14 +98,13 @@ impl Serve {
         // To read a long journal back takes a while, and clients are to hear that it does. What is
         // wrong with the directory is told before what is wrong with the addresses.
         let listening = listen(&config, access.clone(), tls.clone());
-        let opened = Engine::options().data(&config.data).durability(config.durability).open();
+        let options = Engine::options().data(&config.data).durability(config.durability);
+        let mut stopped = pin!(stopped);
+        let Some(opened) = open_unless_stopped(&runtime, options, stopped.as_mut()) else {
+            return stop_early(listening);
+        };
         let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
-        if let Some(place) = engine.torn_tail() {
-            tracing::warn!("a batch that nobody was told of was cut short: {place}");
-        }
-        for place in engine.snapshots_passed_over() {
-            tracing::warn!("a snapshot could not be read and was passed over: {place}");
-        }
+        tell_recovery(&engine);
         // Before anything happens that an endpoint is to hear of.
         let webhooks = runtime.block_on(send_webhooks(&engine, &config))?;
         put_campaigns(&engine, &config.data, &self.campaign)?;
@@ -118,7 +119,7 @@ impl Serve {
         let mut health = HealthLog::of(&engine);
         runtime.block_on(async {
             tokio::select! {
-                () = stopped => {}
+                () = stopped.as_mut() => {}
                 () = hangups.each(|| reload.run()) => {}
                 () = health.watch() => {}
             }
@@ -146,6 +147,24 @@ fn listen(config: &Config, access: Access, tls: Option<Tls>) -> Result<Service, 
     let (http, resp) = (service.http(), service.resp());
     tracing::info!(%http, %resp, "listening; commands are answered once the journal is read back");
     Ok(service)
+}
+
+/// Says what of the directory an operator should know.
+fn tell_recovery(engine: &Engine) {
+    if let Some(place) = engine.torn_tail() {
+        tracing::warn!("a batch that nobody was told of was cut short: {place}");
+    }
+    for place in engine.snapshots_passed_over() {
+        tracing::warn!("a snapshot could not be read and was passed over: {place}");
+    }
+}
+
+/// Ends a service that was told to stop before its journal was read back.
+fn stop_early(listening: Result<Service, Failure>) -> Result<Exit, Failure> {
+    tracing::info!("stopping; the journal was not read back yet, and is as it was");
+    notify(Stands::Stopping);
+    listening?.stop();
+    Ok(Exit::Done)
 }
 
 async fn send_webhooks(engine: &Engine, config: &Config) -> Result<Webhooks, Failure> {

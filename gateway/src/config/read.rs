@@ -14,6 +14,7 @@ use super::reader::{Faults, Table, out_of, parse};
 use super::webhooks::{kept, webhooks};
 use crate::access::{BadKey, Key, Keyring, TokenKey};
 use crate::limits::Limits;
+use crate::secret_file;
 use crate::webhooks::Webhook;
 
 /// What the service is told.
@@ -316,7 +317,7 @@ fn token_key(table: &mut Table<'_, '_>) -> Option<TokenKey> {
             secret.parsed(|text| TokenKey::hs256(text.as_bytes(), audience.unwrap_or("x")))
         }
         (_, None, None, Some(file)) => file.parsed(|path| {
-            let bytes = std::fs::read(path).map_err(|error| format!("{path}: {error}"))?;
+            let bytes = secret_file::read(Path::new(path))?;
             let end = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
             let end = end.strip_suffix(b"\r").unwrap_or(end);
             TokenKey::hs256(end, audience.unwrap_or("x")).map_err(|error| error.to_string())

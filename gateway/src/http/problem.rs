@@ -152,6 +152,7 @@ impl Problem {
                     Box::new(Members { drop: Some(drop), key: Some(key), ..Members::default() });
                 Self { members, ..Self::new(Code::Conflict, detail) }
             }
+            Error::Overloaded => Self::new(Code::Overloaded, Code::Overloaded.row().title),
             Error::Unavailable => Self::new(Code::Unavailable, Code::Unavailable.row().title),
             Error::OutcomeUnknown => OutcomeUnknown.into(),
             Error::TooMany(_) => Self::new(Code::TooLarge, detail),

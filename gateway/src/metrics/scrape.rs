@@ -229,6 +229,8 @@ fn service(app: &App, engine: &Engine, sales: &[Sale], page: &mut Page<'_>) -> f
     page.gauge("jangteo_connections", help, count(app.connections()))?;
     let help = "Replies that wait for the disk";
     page.gauge("jangteo_replies_waiting", help, count(app.in_flight.waiting()))?;
+    let help = "Bytes of replies that clients of RESP have not taken";
+    page.gauge("jangteo_unsent_bytes", help, count(app.in_flight.unsent_bytes()))?;
     page.gauge("jangteo_watchers", "Clients that watch drops", count(app.watchers()))?;
     let help = "1 once the service has been told to stop";
     page.gauge("jangteo_draining", help, u64::from(app.drain.has_begun()))?;

@@ -55,7 +55,7 @@ impl Command {
 }
 
 /// The search goes from the front, so what a crowd sends stands there.
-static COMMANDS: [Command; 25] = [
+static COMMANDS: [Command; 26] = [
     command("drop.hold", (6, ANY), WRITE, sale::hold).keyed(),
     command("drop.confirm", (2, 3), WRITE, sale::confirm),
     command("drop.release", (2, 2), WRITE, sale::release),
@@ -75,6 +75,7 @@ static COMMANDS: [Command; 25] = [
     command("hello", (1, ANY), FIRST, session::hello),
     command("info", (1, ANY), OWN, session::info),
     command("ping", (1, 2), &["fast"], session::ping),
+    command("punsubscribe", (1, ANY), CHANNEL, channel::punsubscribe),
     command("quit", (1, ANY), FIRST, session::quit),
     command("reset", (1, 1), FIRST, session::reset),
     command("select", (2, 2), OWN, session::select),

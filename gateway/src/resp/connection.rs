@@ -2,8 +2,8 @@
 //! replies in order as soon as they may be seen.
 //!
 //! While replies wait for the disk the next commands are read and executed; how much may wait is
-//! bounded by `limits`. A client that sends without reading is first no longer executed, then no
-//! longer read, then cut.
+//! bounded by `limits`, for each and for all. A client that sends without reading is first no longer
+//! executed, then no longer read, then cut.
 
 use std::io;
 use std::pin::Pin;
@@ -50,6 +50,8 @@ pub(super) struct Connection {
     executed: u64,
     /// Replies of this connection that the service counts as waiting.
     counted: usize,
+    /// Likewise, bytes of replies that its client has not taken.
+    counted_bytes: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +84,7 @@ impl Connection {
             read_at: Instant::now(),
             executed: 0,
             counted: 0,
+            counted_bytes: 0,
         }
     }
 
@@ -173,7 +176,13 @@ impl Connection {
                 Poll::Pending => break,
             }
         }
+        self.app.in_flight.recount_unsent(&mut self.counted_bytes, self.output.kept());
         Ok(Pin::new(&mut self.stream).poll_flush(context)?.is_ready())
+    }
+
+    /// Whether its client has to read before more is executed.
+    fn is_full(&self) -> bool {
+        self.output.is_full(self.app.in_flight.unsent_bytes_each())
     }
 
     /// Whether a message is to be written next: one that was begun, or one between two replies.
@@ -191,7 +200,7 @@ impl Connection {
         let mut executed = 0;
         let mut answered = [0; CALLS];
         self.judge_again();
-        while !self.output.is_full() && !self.input.unread().is_empty() {
+        while !self.is_full() && !self.input.unread().is_empty() {
             let Self { app, session, keyring, parser, input, output, stage, read_at, .. } = self;
             let Self { stream, subscriptions, .. } = self;
             let length = match parser.next(input.unread()) {
@@ -271,7 +280,7 @@ impl Connection {
     /// Reads once, if there is room; false if nothing arrived.
     fn read(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
         let wanted = matches!(self.stage, Stage::Open | Stage::Draining);
-        if !wanted || self.output.is_full() {
+        if !wanted || self.is_full() {
             return Ok(false);
         }
         let mut buffer = ReadBuf::new(self.input.room());
@@ -321,6 +330,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.app.in_flight.recount(&mut self.counted, 0);
+        self.app.in_flight.recount_unsent(&mut self.counted_bytes, 0);
         let (connection, commands) = (self.session.id(), self.executed);
         tracing::debug!(target: "jangteo::requests", connection, commands, "resp");
     }
@@ -463,3 +473,6 @@ impl Input {
         self.bytes.get_mut(self.end..).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests;

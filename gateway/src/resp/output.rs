@@ -11,7 +11,7 @@ use jangteo::Ticket;
 
 use super::reply::{Protocol, Reply};
 use crate::codes::Code;
-use crate::limits::{REPLIES_WAITING_MAX, REPLY_BYTES_MAX};
+use crate::limits::{REPLIES_WAITING_MAX, REPLY_BYTES_FEW};
 use crate::metrics::Call;
 
 /// See the module.
@@ -120,8 +120,10 @@ impl Output {
             self.bytes.clear();
             self.written = 0;
             self.bytes.shrink_to(KEPT_BYTES);
-        } else if REPLY_BYTES_MAX < self.written {
+        } else if REPLY_BYTES_FEW < self.written && self.bytes.len() < 2 * self.written {
+            // What is moved is less than what was written since the last time.
             self.bytes.drain(..self.written);
+            self.bytes.shrink_to(KEPT_BYTES);
             for wait in &mut self.waits {
                 wait.reply = wait.reply.start - self.written..wait.reply.end - self.written;
             }
@@ -129,9 +131,15 @@ impl Output {
         }
     }
 
-    /// Whether no more commands may be executed until something was written.
-    pub(super) fn is_full(&self) -> bool {
-        REPLY_BYTES_MAX < self.bytes.len() - self.written || REPLIES_WAITING_MAX < self.waits.len()
+    /// Whether no more commands may be executed until something was written, where so many bytes
+    /// may be left.
+    pub(super) fn is_full(&self, bytes_max: usize) -> bool {
+        bytes_max < self.bytes.len() - self.written || REPLIES_WAITING_MAX < self.waits.len()
+    }
+
+    /// Bytes that are kept.
+    pub(super) const fn kept(&self) -> usize {
+        self.bytes.len()
     }
 
     /// Whether everything is written.

@@ -29,6 +29,8 @@ pub enum ChannelCommand<'a> {
     Subscribe(Args<'a>),
     /// `UNSUBSCRIBE [channel ...]`: all of them if none is named.
     Unsubscribe(Args<'a>),
+    /// `PUNSUBSCRIBE [pattern ...]`: there are none, and clients that leave say it none the less.
+    LeavePatterns(Args<'a>),
 }
 
 pub(super) fn subscribe(args: Args<'_>) -> Result<Request<'_>, BadRequest<'_>> {
@@ -37,6 +39,10 @@ pub(super) fn subscribe(args: Args<'_>) -> Result<Request<'_>, BadRequest<'_>> {
 
 pub(super) fn unsubscribe(args: Args<'_>) -> Result<Request<'_>, BadRequest<'_>> {
     Ok(Request::Channel(ChannelCommand::Unsubscribe(args)))
+}
+
+pub(super) fn punsubscribe(args: Args<'_>) -> Result<Request<'_>, BadRequest<'_>> {
+    Ok(Request::Channel(ChannelCommand::LeavePatterns(args)))
 }
 
 /// The subscriptions of one connection, and what of their messages is under way.
@@ -107,6 +113,14 @@ impl Subscriptions {
             }
             ChannelCommand::Unsubscribe(_) if self.list.is_empty() => {
                 write_count("unsubscribe", None, 0, reply);
+            }
+            ChannelCommand::LeavePatterns(patterns) if patterns.is_empty() => {
+                write_count("punsubscribe", None, self.list.len(), reply);
+            }
+            ChannelCommand::LeavePatterns(patterns) => {
+                for pattern in patterns {
+                    write_count("punsubscribe", Some(pattern), self.list.len(), reply);
+                }
             }
             ChannelCommand::Unsubscribe(_) => {
                 while let Some(Subscription { channel, .. }) = self.list.pop() {

@@ -23,6 +23,7 @@ mod wanted;
 
 pub use address::Address;
 pub(crate) use feed_end::durable_after;
+pub use place::StoredPlaces;
 pub use secrets::Secrets;
 pub use sender::{Plan, Webhook, Webhooks};
 pub use wanted::Wanted;

@@ -1,5 +1,6 @@
 //! How far an endpoint has got, kept in a file of its own.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,10 @@ const FOLDER: &str = "webhooks";
 pub(super) struct Places {
     data: PathBuf,
 }
+
+/// How far every endpoint of a data directory has got, for a copy of it that goes on as the same.
+#[derive(Debug)]
+pub struct StoredPlaces(Vec<(OsString, EventId)>);
 
 /// How far one endpoint has got.
 #[derive(Debug)]
@@ -50,21 +55,69 @@ impl Places {
 
     /// Gives an endpoint a place, durably.
     pub(super) fn begin(&self, address: &Address, after: EventId) -> io::Result<()> {
+        self.make()?;
+        store(&self.path(address), after)
+    }
+
+    /// Makes sure that there is a folder for them, durably.
+    fn make(&self) -> io::Result<PathBuf> {
         if !self.exist()? {
             fs::create_dir(self.folder())?;
             File::open(&self.data)?.sync_all()?;
         }
-        store(&self.path(address), after)
+        Ok(self.folder())
     }
 
     /// The place of an endpoint that has one. What cannot be understood is a place that is not
     /// kept.
     pub(super) fn open(&self, address: &Address) -> io::Result<Place> {
         let path = self.path(address);
-        let text = fs::read(&path)?;
-        let after = str::from_utf8(&text).ok().and_then(|text| text.trim_end().parse().ok());
+        let after = understood(&fs::read(&path)?);
         Ok(Place { path, after, stored: after })
     }
+}
+
+impl StoredPlaces {
+    /// Reads them. Whoever copies the journal afterwards has every event they name.
+    ///
+    /// # Errors
+    /// Those of the file system; having none is no error.
+    pub fn read(data: &Path) -> io::Result<Self> {
+        let folder = match fs::read_dir(Places::of(data).folder()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self(Vec::new())),
+            folder => folder?,
+        };
+        let mut places = Vec::new();
+        for entry in folder {
+            let entry = entry?;
+            let name = entry.file_name();
+            if Path::new(&name).extension().is_some() {
+                continue; // one that is being written, or was when the process died
+            }
+            places.extend(understood(&fs::read(entry.path())?).map(|after| (name, after)));
+        }
+        Ok(Self(places))
+    }
+
+    /// Stores them in a copy.
+    ///
+    /// # Durability
+    /// When this returns, they are on disk.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn store(&self, data: &Path) -> io::Result<()> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let folder = Places::of(data).make()?;
+        self.0.iter().try_for_each(|(name, after)| store(&folder.join(name), *after))
+    }
+}
+
+/// What a file of a place says, if that is one.
+fn understood(text: &[u8]) -> Option<EventId> {
+    str::from_utf8(text).ok()?.trim_end().parse().ok()
 }
 
 impl Place {
@@ -130,6 +183,14 @@ mod tests {
         assert_eq!(place.unsaved(), None);
         assert_eq!(places.open(&address).unwrap().after(), Some(next));
         assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 1);
+
+        let copy = tempfile::tempdir().unwrap();
+        StoredPlaces::read(copy.path()).unwrap().store(copy.path()).unwrap();
+        assert!(!Places::of(copy.path()).exist().unwrap(), "none makes none");
+        fs::write(path.with_extension("new"), "9-9").unwrap();
+        StoredPlaces::read(data.path()).unwrap().store(copy.path()).unwrap();
+        assert_eq!(Places::of(copy.path()).open(&address).unwrap().after(), Some(next));
+        assert_eq!(fs::read_dir(copy.path().join(FOLDER)).unwrap().count(), 1);
 
         for text in ["", "2", "2-09", "\u{fe}"] {
             fs::write(&path, text).unwrap();

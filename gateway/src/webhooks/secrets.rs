@@ -1,8 +1,6 @@
 //! What an endpoint knows a sender by: secrets, and signatures made with them.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -10,15 +8,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-use crate::limits::{
-    WEBHOOK_SECRET_BYTES_MAX, WEBHOOK_SECRET_BYTES_MIN, WEBHOOK_SECRET_FILE_MAX,
-    WEBHOOK_SECRETS_MAX,
-};
+use crate::limits::{WEBHOOK_SECRET_BYTES_MAX, WEBHOOK_SECRET_BYTES_MIN, WEBHOOK_SECRETS_MAX};
+use crate::secret_file;
 
 /// The beginning of every secret.
 const PREFIX: &str = "whsec_";
-/// The permission of everybody to read, write or execute a file.
-const OTHERS: u32 = 0o007;
 
 /// The secrets of one endpoint; every event is signed with each. Debug shows nothing secret.
 #[derive(Clone, Debug)]
@@ -54,15 +48,9 @@ impl Secrets {
     /// The file cannot be read, others may read it, or it holds something else. The text repeats
     /// nothing of it.
     pub fn read(path: &Path) -> Result<Self, String> {
-        let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
-        let file = File::open(path).map_err(|error| named(&error))?;
-        let mode = file.metadata().map_err(|error| named(&error))?.permissions().mode();
-        if mode & OTHERS != 0 {
-            return Err(named(&"everybody may read or change it: take that away (chmod o=)"));
-        }
-        let mut text = String::new();
-        let read = file.take(WEBHOOK_SECRET_FILE_MAX).read_to_string(&mut text);
-        read.map_err(|error| named(&error))?;
+        let named = |why: &dyn Display| format!("{}: {why}", path.display());
+        let bytes = secret_file::read(path)?;
+        let text = str::from_utf8(&bytes).map_err(|_| named(&"is no text"))?;
         text.parse().map_err(|why: &str| named(&why))
     }
 
@@ -81,8 +69,6 @@ impl Secrets {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-
     use super::*;
 
     const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -119,15 +105,19 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_everybody_may_read_is_refused() {
+    fn a_file_of_secrets_is_named_and_not_repeated() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), SECRET).unwrap();
-        for (mode, fine) in [(0o400, true), (0o600, true), (0o640, true), (0o644, false)] {
-            std::fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
-            let read = Secrets::read(file.path());
-            assert_eq!(read.is_ok(), fine, "{mode:o}: {read:?}");
+        for (bytes, fine) in
+            [(SECRET.as_bytes(), true), (b"whsec_C2FV", false), (b"\xffC2FV", false)]
+        {
+            std::fs::write(file.path(), bytes).unwrap();
+            match Secrets::read(file.path()) {
+                Ok(_) => assert!(fine),
+                Err(why) => {
+                    assert!(!fine && why.starts_with(file.path().to_str().unwrap()), "{why}");
+                    assert!(!why.contains("C2FV"), "{why}");
+                }
+            }
         }
-        let missing = Secrets::read(Path::new("none/of/this")).unwrap_err();
-        assert!(missing.starts_with("none/of/this: "), "{missing}");
     }
 }

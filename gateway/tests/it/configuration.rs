@@ -263,6 +263,33 @@ fn a_bad_configuration_exits_78_and_says_why() {
 }
 
 #[test]
+fn a_secret_that_everybody_may_read_is_refused_and_one_of_its_group_is_not() {
+    let files = Files::new();
+    let shared = files.secret("shared.secret", &"x".repeat(32));
+    let key = std::fs::read_to_string(fixture("one-key.pem")).unwrap();
+    let key = files.secret("key.pem", &key);
+    let config = files.file(
+        "jangteo.toml",
+        &format!("[[token_keys]]\nalg = \"HS256\"\nsecret_file = \"{shared}\"\naudience = \"a\"\n"),
+    );
+    let cert = fixture("one-cert.pem");
+    let tls = ["--tls-cert", cert.to_str().unwrap(), "--tls-key", &key];
+    let table: [(&str, &[&str], &str); 2] = [
+        (&shared, &["--config", &config], "token_keys[0].secret_file: "),
+        (&key, &tls, "tls.key: "),
+    ];
+    for (file, more, named) in table {
+        std::fs::set_permissions(file, PermissionsExt::from_mode(0o640)).unwrap();
+        drop(files.serve(more, &[], Stdio::null()));
+        std::fs::set_permissions(file, PermissionsExt::from_mode(0o644)).unwrap();
+        let (code, stderr) = files.refused(more, &[]);
+        assert_eq!(code, Some(78), "{stderr}");
+        let said = format!("{named}{file}: everybody may read or change it");
+        assert!(stderr.contains(&said), "{said}: {stderr}");
+    }
+}
+
+#[test]
 fn a_new_key_opens_the_service_that_its_stanza_is_given_to() {
     let made = |name: &str, scope: &str| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_jangteo"));
@@ -324,7 +351,7 @@ fn a_hangup_brings_new_keys_and_a_new_certificate_or_leaves_all_as_it_was() {
     let copy = |pair: &str| {
         for part in ["cert", "key"] {
             let text = std::fs::read_to_string(fixture(&format!("{pair}-{part}.pem"))).unwrap();
-            files.file(&format!("{part}.pem"), &text);
+            files.secret(&format!("{part}.pem"), &text);
         }
     };
     let (old, first) = Key::generate("shop", Scope::Sell).unwrap();

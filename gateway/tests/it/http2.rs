@@ -1,14 +1,14 @@
 //! HTTP/2, encrypted and not.
 
-use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper::{Method, Request, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::net::TcpStream;
 use tokio::runtime::Builder;
 
 use crate::clients::connect;
@@ -24,7 +24,7 @@ fn run<F: Future>(client: F) -> F::Output {
 }
 
 async fn client(address: SocketAddr) -> SendRequest<Full<Bytes>> {
-    let stream = TokioIo::new(TcpStream::connect(address).await.unwrap());
+    let stream = TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
     let (sender, connection) = handshake(TokioExecutor::new(), stream).await.unwrap();
     tokio::spawn(connection);
     sender
@@ -189,9 +189,58 @@ fn floods_of_http2_end_their_connection_and_no_other() {
         _ => frame(9, 0, 1, &[vec![0, 1, b'a', 0x7f, 0x81, 0x7c], vec![b'x'; 16_000]].concat()),
     };
     assert_eq!(ended_with(address, endless), CALM, "CONTINUATION without end");
-    let good = run(async {
+    assert_eq!(livez(address), 200);
+}
+
+fn livez(address: SocketAddr) -> u16 {
+    run(async {
         let mut sender = client(address).await;
-        sender.send_request(request(Method::GET, "/livez", "")).await.unwrap().status()
-    });
-    assert_eq!(good.as_u16(), 200);
+        sender.send_request(request(Method::GET, "/livez", "")).await.unwrap().status().as_u16()
+    })
+}
+
+/// Sends a frame over and over without reading a word, until the service reads no more: how often.
+fn sent_until_stuck(stream: &mut TcpStream, frame: &[u8]) -> usize {
+    const MOST: usize = 64 << 20;
+    stream.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").unwrap();
+    let mut sent = 0;
+    while sent < MOST {
+        match stream.write(&frame[sent % frame.len()..]) {
+            Ok(count) => sent += count,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                return sent / frame.len();
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("the service took everything");
+}
+
+/// What is to be answered is answered one by one: who takes no answers is read no longer, and cut
+/// like anybody who takes nothing. Who takes them costs what it costs to answer.
+#[test]
+fn pings_and_settings_without_end_are_read_no_faster_than_they_are_answered() {
+    const ACK: u8 = 1;
+    let shop = Shop::open("", &[("a", 9)]);
+    let address = shop.service.http();
+    let ping = frame(6, 0, 0, &[7; 8]);
+    let settings = frame(4, 0, 0, &[0, 3, 0, 0, 0, 100]);
+    for (name, kind, flood) in [("PING", 6, ping), ("SETTINGS", 4, settings)] {
+        let mut stream = connect(address);
+        let sent = sent_until_stuck(&mut stream, &flood);
+        assert_eq!(livez(address), 200, "beside {name}");
+        // Nothing was kept but what lies in the sockets' buffers: each is answered once it is read.
+        let (mut head, mut answered) = ([0; 9], 0);
+        while answered < sent {
+            stream.read_exact(&mut head).unwrap();
+            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+            let mut payload = vec![0; length as usize];
+            stream.read_exact(&mut payload).unwrap();
+            assert_ne!(head[3], 7, "{name}: it ends the connection, {payload:?}");
+            // The first acknowledgement of settings is that of the preface.
+            answered += usize::from(head[3] == kind && head[4] == ACK);
+        }
+    }
+    assert_eq!(livez(address), 200);
 }

@@ -13,7 +13,7 @@ const DAY_MS: u64 = 86_400_000;
 
 const LEDGER: &str = "[[ledger]]\nkind = \"donation\"\nbeneficiary = \"hope\"\nrate = \"50%\"\n\
     [[ledger]]\nkind = \"credit\"\nrate = \"0.75%\"\n\
-    beneficiary = [{ id = \"o,ld\", share = \"60%\" }, { id = \"young\", share = \"40%\" }]\n";
+    beneficiary = [{ id = \"=o,ld\", share = \"60%\" }, { id = \"young\", share = \"40%\" }]\n";
 
 /// Two drops of a day each, the first of them open; one order of 3 units at 1,000 won.
 fn shop(directory: &Path) -> Shop {
@@ -42,7 +42,7 @@ fn ledger(settled: bool) -> Value {
     let of = |amount| if settled { amount } else { 0 };
     json!([
         row("donation", "hope", 1_500, of(1_500)),
-        row("credit", "o,ld", 13, of(13)),
+        row("credit", "=o,ld", 13, of(13)),
         row("credit", "young", 9, of(9)),
     ])
 }
@@ -56,7 +56,7 @@ fn a_report_shows_what_follows_from_orders_and_a_settlement_fixes_it() {
     let before = before.json();
     let none = json!([
         row("donation", "hope", 0, 0),
-        row("credit", "o,ld", 0, 0),
+        row("credit", "=o,ld", 0, 0),
         row("credit", "young", 0, 0)
     ]);
     let expected = json!({
@@ -83,7 +83,7 @@ fn a_report_shows_what_follows_from_orders_and_a_settlement_fixes_it() {
     assert_eq!(call(&shop, "GET /v1/campaigns/t/report", "").json(), before);
     let settled = call(&shop, settle, r#"{"expect":{"hope":1500,"young":9.0}}"#);
     assert_eq!((settled.status, &settled.json()["ledger"]), (200, &ledger(true)));
-    for body in ["", "{}", r#"{"expect":null}"#, r#"{"expect":{}}"#, r#"{"expect":{"o,ld":13}}"#] {
+    for body in ["", "{}", r#"{"expect":null}"#, r#"{"expect":{}}"#, r#"{"expect":{"=o,ld":13}}"#] {
         let again = call(&shop, settle, body);
         assert_eq!((again.status, again.body), (200, settled.body.clone()), "{body}");
     }
@@ -149,7 +149,7 @@ fn the_command_prints_the_same_report_beside_a_service_and_without_one() {
         kind,beneficiary,accrued,settled,adjustment";
     assert_eq!(lines[0], heading);
     assert_eq!(lines[1], "t,t-1,KRW,1,3,0,3000,0,donation,hope,1500,1500,0");
-    assert_eq!(lines[2], "t,t-1,KRW,1,3,0,3000,0,credit,\"o,ld\",13,13,0");
+    assert_eq!(lines[2], "t,t-1,KRW,1,3,0,3000,0,credit,\"'=o,ld\",13,13,0");
     assert_eq!(lines[6], "t,t-2,KRW,0,0,0,0,0,credit,young,0,0,0");
     let (code, out, _) = jangteo(&["report", path, "t"]);
     assert_eq!(code, 0);

@@ -83,7 +83,7 @@ const HTTP: [Row; 49] = [
 
 /// The same over RESP: the beginning of the reply. A stranger is told so first, as Redis does.
 #[rustfmt::skip]
-const RESP: [(&str, [&str; 6]); 42] = [
+const RESP: [(&str, [&str; 6]); 43] = [
     ("HELLO 3",                           [HELLO_FIRST, HELLO_FIRST, "%7", "%7", "%7", "%7"]),
     ("AUTH jt_2",                         [WRONGPASS; 6]),
     ("QUIT",                              ["+OK"; 6]),
@@ -107,6 +107,7 @@ const RESP: [(&str, [&str; 6]); 42] = [
     ("COMMAND GETKEYS DROP.STOCK t-1",    [NOAUTH, NOAUTH, "*1", "*1", "*1", "*1"]),
     ("SUBSCRIBE drop:none",               [NOAUTH, NOAUTH, "-NODROP", "-NODROP", "-NODROP", "-NODROP"]),
     ("UNSUBSCRIBE",                       [NOAUTH, NOAUTH, "*3", "*3", "*3", "*3"]),
+    ("PUNSUBSCRIBE",                      [NOAUTH, NOAUTH, "*3", "*3", "*3", "*3"]),
     ("GET a",                             [UNKNOWN; 6]),
     ("DROP.HOLD t-1 c-1 1 a x",           ["-ERR value is not an integer"; 6]),
     ("DROP.HOLD t-1 c-1 1 a 0",           ["-ERR malformed: quantity"; 6]),

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, ChildStderr, Stdio};
+use std::time::{Duration, Instant};
 
 use jangteo::{Campaign, Engine};
 use jangteo_gateway::access::{Access, Key, Keyring, Scope};
@@ -19,6 +20,8 @@ use crate::shop::{any_port, campaign_file, items};
 use crate::tokens::{bearer, token_keys};
 
 const LOADING: &str = "-LOADING jangteo is loading the dataset in memory";
+/// Longer than any process takes to end.
+const PATIENCE: Duration = Duration::from_secs(30);
 const HOLD: &str = "DROP.HOLD t-1 c-1 1 a 1 KEY k";
 const BODY: &str = r#"{"customer":"c-1","lines":[{"sku":"a","quantity":1}]}"#;
 
@@ -45,6 +48,18 @@ impl Held {
             words.find(|(one, _)| *one == name).unwrap().1.parse().unwrap()
         };
         Self { http: address("http"), resp: address("resp"), child, log }
+    }
+
+    /// The exit code of a process that was told to stop, once it has ended; none if it does not.
+    fn end(&mut self) -> Option<i32> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        None
     }
 
     /// Lets it go on for as long as the file lives, and waits until it says that it is ready.
@@ -120,6 +135,31 @@ fn a_service_that_reads_its_journal_back_says_so_and_then_answers() {
     kill_process(Pid::from_child(&held.child), Signal::TERM).unwrap();
     std::io::copy(&mut held.log, &mut std::io::sink()).unwrap();
     assert_eq!(held.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_service_that_is_told_to_stop_while_it_reads_its_journal_back_ends_and_loses_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let campaign = directory.path().join("t.toml");
+    std::fs::write(&campaign, campaign_file("", &items(&[("a", 9)]))).unwrap();
+    let data = directory.path().join("data");
+    let before = Served::start(&data, &["--campaign", campaign.to_str().unwrap()]);
+    let first = Resp::connect(before.resp).one(HOLD);
+    before.kill();
+    for signal in [Signal::TERM, Signal::INT] {
+        let pipe = data.join("journal/00000000000000000001.snapshot");
+        let mut held = Held::start(&data, &pipe);
+        let mut client = Resp::connect(held.resp);
+        assert_eq!(client.one(HOLD), LOADING);
+        // Nothing lets the recovery go on.
+        kill_process(Pid::from_child(&held.child), signal).unwrap();
+        assert_eq!(read_to_end(&mut client.0), "");
+        assert_eq!(held.end(), Some(0), "{signal:?}");
+        std::fs::remove_file(&pipe).unwrap();
+    }
+    let again = Served::start(&data, &[]);
+    let replayed = first.replace("replayed :0", "replayed :1");
+    assert_eq!(Resp::connect(again.resp).one(HOLD), replayed);
 }
 
 #[test]

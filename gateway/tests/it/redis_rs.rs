@@ -1,14 +1,15 @@
-//! redis-rs against the process: RESP2 and RESP3, pipelined, with a key, over TLS.
+//! redis-rs against the process: RESP2 and RESP3, pipelined, subscribed, with a key, over TLS.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::process::Stdio;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jangteo_gateway::access::{Key, Scope};
 use redis::{
-    Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisResult, TlsCertificates, Value, cmd,
+    Client, Connection, ConnectionAddr, ErrorKind, IntoConnectionInfo, Msg, ProtocolVersion,
+    PubSub, PushKind, RedisConnectionInfo, RedisResult, TlsCertificates, Value, cmd,
 };
 
 use crate::configuration::Files;
@@ -16,6 +17,9 @@ use crate::shop::campaign_at;
 use crate::tls::fixture;
 
 const PROTOCOLS: [ProtocolVersion; 2] = [ProtocolVersion::RESP2, ProtocolVersion::RESP3];
+
+/// Longer than anything takes.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A campaign that has opened.
 fn campaign(files: &Files) -> String {
@@ -73,6 +77,77 @@ fn sell(connection: &mut Connection, customer: &str) {
     assert_eq!(stock[0]["available"], Value::Int(100_000));
 }
 
+/// The next message: its event and what is held of the first item, where it says so.
+fn told(channel: &mut PubSub<'_>) -> (String, Option<u64>) {
+    let message = channel.get_message().unwrap();
+    assert_eq!(message.get_channel_name(), "drop:shop-1");
+    of(&message.get_payload::<String>().unwrap())
+}
+
+fn of(payload: &str) -> (String, Option<u64>) {
+    let message: serde_json::Value = serde_json::from_str(payload).unwrap();
+    let held = message["data"]["items"][0]["held"].as_u64();
+    (message["event"].as_str().unwrap().to_owned(), held)
+}
+
+/// What a page of the drop does while somebody else buys; afterwards the connection is as before.
+fn watch(watching: &mut Connection, buying: &mut Connection, customer: &str) {
+    let mut channel = watching.as_pubsub();
+    channel.set_read_timeout(Some(PATIENCE)).unwrap();
+    channel.subscribe("drop:shop-1").unwrap();
+    let first: Vec<_> = (0..3).map(|_| told(&mut channel)).collect();
+    let [(one, _), (two, _), (three, held)] = &first[..] else { unreachable!("there are 3") };
+    assert_eq!([one, two, three], ["drop", "phase", "stock"]);
+    let mut take = cmd("DROP.HOLD");
+    take.arg("shop-1").arg(customer).arg(1).arg("a").arg(1).arg("BRIEF");
+    let _: String = take.query(buying).unwrap();
+    assert_eq!(told(&mut channel), ("stock".to_owned(), held.map(|held| held + 1)));
+    channel.unsubscribe("drop:shop-1").unwrap();
+    drop(channel);
+    assert_eq!(cmd("PING").query::<String>(watching).unwrap(), "PONG");
+}
+
+/// Likewise as RESP3 is meant: messages come beside the replies of the same connection.
+fn watch_and_buy(connection: &mut Connection, customer: &str) {
+    let (sender, pushes) = mpsc::channel();
+    connection.set_push_sender(sender);
+    connection.subscribe_resp3("drop:shop-1").unwrap();
+    let mut take = cmd("DROP.HOLD");
+    take.arg("shop-1").arg(customer).arg(1).arg("a").arg(1).arg("BRIEF");
+    let _: String = take.query(connection).unwrap();
+    let view: Vec<HashMap<String, Value>> =
+        cmd("DROP.STOCK").arg("shop-1").arg("a").query(connection).unwrap();
+    let Value::Int(held) = view[0]["held"] else { panic!("{view:?}") };
+    let begun = Instant::now();
+    let mut seen = Vec::new();
+    // Pushes are read as the client reads replies.
+    while !seen.contains(&("stock".to_owned(), u64::try_from(held).ok())) {
+        assert!(begun.elapsed() < PATIENCE, "{held} held, told {seen:?}");
+        let _: String = cmd("PING").query(connection).unwrap();
+        let messages = pushes.try_iter().filter_map(Msg::from_push_info);
+        seen.extend(messages.map(|message| of(&message.get_payload::<String>().unwrap())));
+    }
+    assert_eq!(seen[0].0, "drop");
+    connection.unsubscribe_resp3("drop:shop-1").unwrap();
+    assert_eq!(cmd("PING").query::<String>(connection).unwrap(), "PONG");
+    let last = pushes.try_iter().last().unwrap();
+    assert_eq!(last.kind, PushKind::Unsubscribe);
+}
+
+#[test]
+fn redis_rs_watches_in_both_protocols() {
+    let files = Files::new();
+    let served = files.serve(&["--campaign", &campaign(&files)], &[], Stdio::null());
+    let info = format!("redis://{}", served.resp);
+    for (protocol, customer) in PROTOCOLS.into_iter().zip(["two", "three"]) {
+        let settings = RedisConnectionInfo::default().set_protocol(protocol);
+        let connect = || connected(info.as_str(), settings.clone()).unwrap();
+        watch(&mut connect(), &mut connect(), customer);
+    }
+    let settings = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
+    watch_and_buy(&mut connected(info.as_str(), settings).unwrap(), "beside");
+}
+
 #[test]
 fn redis_rs_sells_in_both_protocols() {
     let files = Files::new();
@@ -85,7 +160,7 @@ fn redis_rs_sells_in_both_protocols() {
 }
 
 #[test]
-fn redis_rs_sells_with_a_key_and_over_tls() {
+fn redis_rs_sells_and_watches_with_a_key_and_over_tls() {
     let files = Files::new();
     let (key, secret) = Key::generate("shop", Scope::Sell).unwrap();
     let (cert, private) = (fixture("one-cert.pem"), fixture("one-key.pem"));
@@ -103,7 +178,12 @@ fn redis_rs_sells_with_a_key_and_over_tls() {
     for (protocol, customer) in PROTOCOLS.into_iter().zip(["two", "three"]) {
         let settings = RedisConnectionInfo::default().set_protocol(protocol);
         let named = settings.clone().set_username("shop").set_password(&secret);
-        sell(&mut connected(address(served.resp), named).unwrap(), customer);
+        let connect = || connected(address(served.resp), named.clone()).unwrap();
+        sell(&mut connect(), customer);
+        watch(&mut connect(), &mut connect(), customer);
+        if protocol == ProtocolVersion::RESP3 {
+            watch_and_buy(&mut connect(), "beside");
+        }
         let unnamed = settings.clone().set_password(&secret);
         let mut connection = connected(address(served.resp), unnamed).unwrap();
         assert_eq!(cmd("PING").query::<String>(&mut connection).unwrap(), "PONG");

@@ -253,7 +253,7 @@ fn an_unknown_command_is_named_with_the_beginning_of_its_arguments() {
         ("GET", "'GET', with args beginning with: ".to_owned()),
         ("set a 'b c'", "'set', with args beginning with: 'a' 'b c' ".to_owned()),
         ("PSUBSCRIBE d", "'PSUBSCRIBE', with args beginning with: 'd' ".to_owned()),
-        ("PUNSUBSCRIBE", "'PUNSUBSCRIBE', with args beginning with: ".to_owned()),
+        ("SUNSUBSCRIBE", "'SUNSUBSCRIBE', with args beginning with: ".to_owned()),
         ("'' a", "'', with args beginning with: 'a' ".to_owned()),
         (r#"GET "\xff""#, "'GET', with args beginning with: '\u{fffd}' ".to_owned()),
     ];

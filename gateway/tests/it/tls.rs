@@ -15,9 +15,18 @@ use crate::clients::connect;
 use crate::shop::items;
 use crate::tokens::Guarded;
 
-/// A file of the tests: `one` and `two` are certificates for this machine.
+/// A file of the tests: `one` and `two` are certificates for this machine. A checkout lets everybody
+/// read it, which no key may be, so of keys it is a copy.
 pub(crate) fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name)
+    let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name);
+    if !name.ends_with("-key.pem") {
+        return original;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let copy = tempfile::NamedTempFile::new_in(folder).unwrap();
+    std::fs::write(copy.path(), std::fs::read(original).unwrap()).unwrap();
+    copy.persist(folder.join(name)).unwrap();
+    folder.join(name)
 }
 
 pub(crate) type Encrypted = StreamOwned<ClientConnection, TcpStream>;

@@ -185,6 +185,8 @@ fn a_resp2_subscriber_understands_little_else() {
     assert_eq!(client.ask("PING hello"), ["pong", "hello"]);
     assert!(client.ask("GET a")[0].starts_with("-ERR unknown command 'GET'"));
     assert!(client.ask("PSUBSCRIBE *")[0].starts_with("-ERR unknown command 'PSUBSCRIBE'"));
+    assert_eq!(client.ask("PUNSUBSCRIBE"), ["punsubscribe", "$-1", ":2"]);
+    assert_eq!(client.ask("PUNSUBSCRIBE a*"), ["punsubscribe", "a*", ":2"]);
     assert_eq!(client.ask("UNSUBSCRIBE drop:t-1"), ["unsubscribe", "drop:t-1", ":1"]);
     assert!(client.ask("ECHO hello")[0].starts_with("-ERR Can't"));
     assert_eq!(client.ask("UNSUBSCRIBE"), ["unsubscribe", "drop:t-2", ":0"]);

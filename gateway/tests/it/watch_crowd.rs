@@ -168,7 +168,7 @@ fn resident_bytes(served: &Served) -> u64 {
 }
 
 /// A number that `INFO` tells.
-fn stat(served: &Served, name: &str) -> u64 {
+pub(crate) fn stat(served: &Served, name: &str) -> u64 {
     let info = Resp::connect(served.resp).one("INFO stats");
     let line = info.split(' ').find_map(|word| word.strip_prefix(&format!("{name}:")));
     line.unwrap_or_else(|| panic!("{info}")).parse().unwrap()

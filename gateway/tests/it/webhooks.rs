@@ -18,7 +18,7 @@ use standardwebhooks::Webhook;
 
 use crate::clients::{Resp, http};
 use crate::metrics::scrape;
-use crate::process::{Served, run, serve};
+use crate::process::{Served, jangteo, run, serve};
 use crate::receiver::{Got, Receiver};
 use crate::shop::campaign_at;
 use crate::tls::fixture;
@@ -29,6 +29,8 @@ const OTHER: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// A data directory, a configuration and a campaign that is open.
 struct Place {
     directory: tempfile::TempDir,
+    /// The name of the data directory.
+    data: &'static str,
 }
 
 /// A stanza for an endpoint that wants these events.
@@ -39,7 +41,7 @@ fn stanza(url: &str, secret_file: &Path, events: &str) -> String {
 
 impl Place {
     fn new() -> Self {
-        let place = Self { directory: tempfile::tempdir().unwrap() };
+        let place = Self { directory: tempfile::tempdir().unwrap(), data: "data" };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let opens_s = i64::try_from(now).unwrap() - 60;
         let campaign = campaign_at("t", opens_s, "", "hold_ttl = \"6days\"");
@@ -72,7 +74,7 @@ impl Place {
     fn command(&self) -> Command {
         let [config, campaign] = ["jangteo.toml", "t.toml"].map(|name| self.path(name));
         let (config, campaign) = (config.to_str().unwrap(), campaign.to_str().unwrap());
-        serve(&self.path("data"), &["--config", config, "--campaign", campaign])
+        serve(&self.path(self.data), &["--config", config, "--campaign", campaign])
     }
 
     fn serve(&self) -> Served {
@@ -254,6 +256,40 @@ fn a_hangup_brings_new_endpoints_and_new_secrets_or_leaves_all_as_it_was() {
     assert_eq!(verify(OTHER, old.next()), told(7));
     assert_eq!(served.terminate(), Some(0));
     assert!(old.rest().is_empty() && new.rest().is_empty());
+}
+
+#[test]
+fn a_backup_goes_on_where_endpoints_were_and_a_restored_directory_begins_anew() {
+    let (mut place, receiver) = (Place::new(), Receiver::willing());
+    place.send(&receiver.url(), "\"hold.*\"");
+    let served = place.serve();
+    sell(&served, 0..5);
+    receiver.take(5);
+    assert_eq!(served.terminate(), Some(0), "so the place is stored");
+    let copy = |name: &str, from: &Path, to: &Path| {
+        let output = jangteo().arg(name).args([from, to]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+    };
+    let [data, moved, restored] = ["data", "moved", "restored"].map(|name| place.path(name));
+    copy("backup", &data, &moved);
+    copy("restore", &moved, &restored);
+    let ids =
+        |got: Vec<Got>| -> Vec<String> { got.iter().map(|got| got.id().to_owned()).collect() };
+
+    place.data = "moved";
+    let served = place.serve();
+    sell(&served, 5..7);
+    let new = ids(receiver.take(2));
+    assert!(new.iter().all(|id| id.starts_with("1-")), "{new:?}");
+    assert_eq!(served.terminate(), Some(0));
+    assert!(receiver.rest().is_empty(), "none twice");
+
+    place.data = "restored";
+    let served = place.serve();
+    let all = ids(receiver.take(5));
+    assert!(all.iter().all(|id| id.starts_with("2-")), "{all:?}");
+    assert_eq!(served.terminate(), Some(0));
+    assert!(receiver.rest().is_empty());
 }
 
 #[test]

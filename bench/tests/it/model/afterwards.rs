@@ -48,7 +48,9 @@ impl Reference {
         let expired = |_| No::Plain("expired");
         self.within_limits(old.ask.customer, &old.lines).map_err(expired)?;
         let gifts = self.take(&old.lines).map_err(expired)?;
-        if self.phase >= Phase::Closed || self.is_over() {
+        // In a pause nobody is served, and nobody is passed by.
+        let over = self.phase >= Phase::Closed || self.is_over();
+        if over || self.first_served().is_some() {
             return Err(No::Plain("expired"));
         }
         let confirmed_ms = (self.now_ms, self.latest_ms);

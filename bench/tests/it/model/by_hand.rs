@@ -72,8 +72,10 @@ impl Stage<'_> {
         before: Vec<Reference>,
         wait: bool,
     ) -> Same {
-        let undecided = before.into_iter().map(|before| Undecided { before, hold: None });
+        let undecided =
+            before.into_iter().map(|before| Undecided { before, hold: None, place: None });
         self.undecided.extend(undecided);
+        self.serve()?; // of this very step
         match (answer, expected) {
             (Err(refusal), Err(no)) => {
                 self.seen.count(code(&no), 1);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use jangteo::{Hold, HoldState, Phase, Refusal, Sale, SaleView};
+use jangteo::{Hold, HoldState, Phase, Refusal, Sale, SaleView, Wait, WaitState};
 
 use super::reference::{Held, No, Reference};
 use super::terms::{ITEMS, gift_sku, item_sku};
@@ -36,7 +36,7 @@ pub(crate) fn same_hold(engine: &Hold, model: &Held, world: &Reference) -> Same 
     };
     let confirmed = matches!(model.state, HoldState::Confirmed | HoldState::Refunded);
     same("number", &engine.number, &model.number)?;
-    same("id", &Some(engine.id), &model.id)?;
+    same("id", &engine.id, &model.id.unwrap_or(engine.id))?;
     same("state", &engine.state, &model.state)?;
     same("customer", &engine.customer().to_owned(), &customer(model.ask.customer))?;
     same("key", &engine.key().map(str::to_owned), &model.ask.key.map(key))?;
@@ -89,6 +89,7 @@ pub(crate) fn code(no: &No) -> &'static str {
         No::SoldOut(_) => "sold_out",
         No::LimitReached(_) => "limit_reached",
         No::NotOpen(_) => "not_open",
+        No::Waiting(_) => "waiting",
     }
 }
 
@@ -130,10 +131,50 @@ pub(crate) fn same_list(sale: &Sale, number: u8, world: &Reference) -> Same {
     found.iter().zip(own).try_for_each(|(hold, held)| same_hold(hold, held, world))
 }
 
+/// Whether a place in the line is as the model has it.
+pub(crate) fn same_wait(engine: &Wait, index: usize, world: &Reference) -> Same {
+    let model = &world.line[index];
+    same("id", &engine.id, &model.id.unwrap_or(engine.id))?;
+    same("state of the wait", &engine.state, &world.wait_state(index))?;
+    same("place", &engine.place, &world.place(index))?;
+    same("customer", &engine.customer().to_owned(), &customer(model.ask.customer))?;
+    let (from, to) = model.joined_ms;
+    let within = (from..=to).contains(&engine.created_at.as_ms());
+    same(&format!("joined {} within {from} to {to}", engine.created_at), &within, &true)?;
+    let lines: BTreeMap<&str, u32> = engine.lines().map(|line| (line.sku, line.quantity)).collect();
+    let item = |(&item, &units): (&usize, &u32)| (item_sku(item), units);
+    same("lines", &lines, &model.lines.iter().map(item).collect())?;
+    let number = |id| engine.sale().get(&id).map(|hold| hold.into_parts().0.number).ok();
+    let its = model.hold.map(|hold| world.holds[hold].number);
+    same("number of its hold", &engine.hold.and_then(number), &its)
+}
+
+/// Whether those who wait are the model's, each in his place.
+pub(crate) fn same_line(sale: &Sale, world: &Reference) -> Same {
+    for (index, place) in world.line.iter().enumerate() {
+        let Some(id) = place.id.filter(|_| world.wait_state(index) == WaitState::Waiting) else {
+            continue;
+        };
+        let wait = sale.wait(&id).map_err(|refusal| refusal.to_string())?;
+        same_wait(&wait.into_parts().0, index, world)?;
+    }
+    // Nobody waits for what is there: nothing is kept from the crowd for nothing.
+    same("idle", &sale.idle_unit_seconds(), &0)
+}
+
+/// Whether the customer's places in the line are the model's, newest first.
+pub(crate) fn same_places(sale: &Sale, number: u8, world: &Reference) -> Same {
+    let found = sale.waits_of(&customer(number)).wait().map_err(|unknown| unknown.to_string())?;
+    let own = (0..world.line.len()).rev().filter(|at| world.line[*at].ask.customer == number);
+    same("places of the customer", &found.len(), &own.clone().count().min(100))?;
+    found.iter().zip(own).try_for_each(|(wait, index)| same_wait(wait, index, world))
+}
+
 /// Whether everything that can be asked for is as the model has it.
 pub(crate) fn same_world(sale: &Sale, world: &Reference) -> Same {
     same_view(sale.view().0, world)?;
     (0..7).try_for_each(|customer| same_list(sale, customer, world))?;
+    (0..7).try_for_each(|customer| same_places(sale, customer, world))?;
     let audit = sale.audit().wait().map_err(|unknown| unknown.to_string())?;
     same("violations", &audit.violations, &Vec::new())?;
     same("holds ever", &audit.holds, &(world.holds.len() as u64))

@@ -17,7 +17,7 @@ pub(crate) fn draw(seed: u64) -> Sequence {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let tree = sequences(OPERATIONS).new_tree(&mut runner);
-    tree.expect("nothing is filtered").current()
+    Sequence { seed, ..tree.expect("nothing is filtered").current() }
 }
 
 /// Plays a sequence; a panic of the engine is a difference too.

@@ -96,14 +96,32 @@ pub(crate) enum Wrong {
 /// is waited for; if not, the next crash may take the change away.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
+    /// `joins`: rather waits in line than hears that all is sold.
     Hold {
         ask: Ask,
+        joins: bool,
         wait: bool,
     },
     /// The request that got this hold, once more.
     Again {
         hold: usize,
         reordered: bool,
+    },
+    /// The request that got this place in the line, once more; `place` counts as `hold` does.
+    AgainInLine {
+        place: usize,
+        joins: bool,
+    },
+    LookAtPlace {
+        place: usize,
+    },
+    Leave {
+        place: usize,
+        wait: bool,
+    },
+    /// A customer's places in the line.
+    Places {
+        customer: u8,
     },
     Malformed(Wrong),
     Confirm {
@@ -167,10 +185,14 @@ impl fmt::Debug for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let patience = |wait: &bool| if *wait { "" } else { ", without waiting" };
         match self {
-            Self::Hold { ask: Ask { customer, key, lines, area }, wait } => {
-                let wait = patience(wait);
-                write!(f, "Hold(c-{customer} key {key:?} lines {lines:?} area {area:?}{wait})")
+            Self::Hold { ask: Ask { customer, key, lines, area }, joins, wait } => {
+                let (what, wait) = (if *joins { "HoldOrWait" } else { "Hold" }, patience(wait));
+                write!(f, "{what}(c-{customer} key {key:?} lines {lines:?} area {area:?}{wait})")
             }
+            Self::AgainInLine { place, joins } => write!(f, "AgainInLine({place}, joins {joins})"),
+            Self::LookAtPlace { place } => write!(f, "LookAtPlace({place})"),
+            Self::Leave { place, wait } => write!(f, "Leave({place}{})", patience(wait)),
+            Self::Places { customer } => write!(f, "Places(c-{customer})"),
             Self::Again { hold, reordered } => write!(f, "Again({hold}, reordered {reordered})"),
             Self::Malformed(wrong) => write!(f, "Malformed({wrong:?})"),
             Self::Confirm { hold, payment, wait } => {
@@ -204,9 +226,10 @@ impl fmt::Debug for Operation {
 fn ask() -> impl Strategy<Value = Ask> {
     let key = prop_oneof![2 => Just(None), 3 => (0..6_u8).prop_map(Some)];
     // Place 4 is an item that does not exist.
-    let line = (prop_oneof![12 => 0..4_usize, 1 => Just(4)], 1..4_u32);
+    let units = prop_oneof![5 => Just(1_u32), 2 => Just(2), 1 => Just(3)];
+    let line = (prop_oneof![16 => 0..4_usize, 1 => Just(4)], units);
     let lines = prop_oneof![
-        6 => proptest::collection::vec(line.clone(), 1),
+        8 => proptest::collection::vec(line.clone(), 1),
         3 => proptest::collection::vec(line, 2..4),
     ];
     let area = prop_oneof![2 => Just(None), 6 => Just(Some(true)), 1 => Just(Some(false))];
@@ -251,7 +274,7 @@ fn jump() -> impl Strategy<Value = Jump> {
     prop_oneof![
         3 => (1..120_u32).prop_map(Jump::Seconds),
         1 => (120..4_000_u32).prop_map(Jump::Seconds),
-        5 => any::<bool>().prop_map(|before| Jump::Deadline { before }),
+        9 => any::<bool>().prop_map(|before| Jump::Deadline { before }),
         3 => any::<bool>().prop_map(|before| Jump::Opening { before }),
         1 => prop::bool::weighted(0.7).prop_map(|before| Jump::Closing { before }),
     ]
@@ -308,17 +331,30 @@ fn settlement() -> impl Strategy<Value = Operation> {
     ]
 }
 
+/// What somebody does who waits.
+fn in_line() -> impl Strategy<Value = Operation> {
+    let place = || 0..400_usize;
+    prop_oneof![
+        3 => (place(), any::<bool>())
+            .prop_map(|(place, joins)| Operation::AgainInLine { place, joins }),
+        3 => place().prop_map(|place| Operation::LookAtPlace { place }),
+        2 => (place(), any::<bool>()).prop_map(|(place, wait)| Operation::Leave { place, wait }),
+        1 => (0..7_u8).prop_map(|customer| Operation::Places { customer }),
+    ]
+}
+
 fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        80 => (ask(), prop::bool::weighted(0.5))
-            .prop_map(|(ask, wait)| Operation::Hold { ask, wait }),
+        80 => (ask(), prop::bool::weighted(0.5), prop::bool::weighted(0.5))
+            .prop_map(|(ask, joins, wait)| Operation::Hold { ask, joins, wait }),
         80 => settlement(),
-        10 => operating(),
+        20 => in_line(),
+        14 => operating(),
         6 => (0..7_u8).prop_map(|customer| Operation::Find { customer }),
         5 => wrong().prop_map(Operation::Malformed),
         6 => Just(Operation::Tick),
         6 => (1..100_u64).prop_map(|ms| Operation::Pass { ms }),
-        14 => jump().prop_map(Operation::Jump),
+        17 => jump().prop_map(Operation::Jump),
         3 => step_ms().prop_map(|ms| Operation::Step { ms }),
         3 => restart(),
         3 => prop_oneof![
@@ -331,6 +367,8 @@ fn operation() -> impl Strategy<Value = Operation> {
 /// A drop, and what happens to it.
 #[derive(Clone, Debug)]
 pub(crate) struct Sequence {
+    /// Where chance begins while it is played: ids, shards, what a loss of power takes.
+    pub(crate) seed: u64,
     pub(crate) terms: Terms,
     /// Begins a minute before the opening instead of at it.
     pub(crate) early: bool,
@@ -341,5 +379,5 @@ pub(crate) struct Sequence {
 pub(crate) fn sequences(operations: usize) -> impl Strategy<Value = Sequence> {
     let operations = proptest::collection::vec(operation(), operations);
     (terms(), prop::bool::weighted(0.4), operations)
-        .prop_map(|(terms, early, operations)| Sequence { terms, early, operations })
+        .prop_map(|(terms, early, operations)| Sequence { seed: 0, terms, early, operations })
 }

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use jangteo::{HoldId, HoldState, Phase};
+use jangteo::{HoldId, HoldState, Phase, WaitId};
 
 use super::afterwards::Back;
+use super::line::Place;
 use super::operation::Ask;
 use super::terms::{ITEMS, OPENS_MS, Terms};
 
@@ -21,6 +22,8 @@ pub(crate) enum No {
     LimitReached(Vec<u32>),
     /// When it opens.
     NotOpen(u64),
+    /// The key was used to join the line, for this place.
+    Waiting(usize),
 }
 
 /// Gifts by item: which, and how many.
@@ -75,6 +78,8 @@ pub(crate) struct Reference {
     pub(crate) pause: Option<Pause>,
     /// In the order of granting; shared with earlier states of the drop.
     pub(crate) holds: Vec<Rc<Held>>,
+    /// All who ever waited, in the order of joining.
+    pub(crate) line: Vec<Rc<Place>>,
     pub(crate) now_ms: u64,
     /// The latest time that any clock ever showed.
     pub(crate) latest_ms: u64,
@@ -106,6 +111,7 @@ impl Reference {
             pause: None,
             phase: Phase::Scheduled,
             holds: Vec::new(),
+            line: Vec::new(),
             now_ms,
             latest_ms: now_ms,
             step_ms: 0,
@@ -131,6 +137,10 @@ impl Reference {
 
     pub(crate) fn find(&self, id: &HoldId) -> Option<usize> {
         self.holds.iter().position(|held| held.id.as_ref() == Some(id))
+    }
+
+    pub(crate) fn find_place(&self, id: &WaitId) -> Option<usize> {
+        self.line.iter().position(|place| place.id.as_ref() == Some(id))
     }
 
     pub(crate) fn total(&self, lines: &BTreeMap<usize, u32>) -> u64 {
@@ -162,11 +172,17 @@ impl Reference {
     /// A hold's index and whether it is an old one, or why there is none.
     pub(crate) fn hold(&mut self, ask: &Rc<Ask>) -> Result<(usize, bool), No> {
         let lines = summed(&ask.lines);
-        let own = |held: &Rc<Held>| held.ask.customer == ask.customer;
-        let of_key = |held: &Rc<Held>| ask.key.is_some() && held.ask.key == ask.key && own(held);
-        if let Some(old) = self.holds.iter().position(of_key) {
-            let same = self.holds[old].lines == lines && self.holds[old].ask.area == ask.area;
+        let of_key = |other: &Ask| {
+            ask.key.is_some() && other.key == ask.key && other.customer == ask.customer
+        };
+        let same = |other: &Ask| summed(&other.lines) == lines && other.area == ask.area;
+        if let Some(old) = self.holds.iter().position(|held| of_key(&held.ask)) {
+            let same = same(&self.holds[old].ask);
             return if same { Ok((old, true)) } else { Err(No::Plain("key_reused")) };
+        }
+        if let Some(old) = self.line.iter().position(|place| of_key(&place.ask)) {
+            let same = same(&self.line[old].ask);
+            return Err(if same { No::Waiting(old) } else { No::Plain("key_reused") });
         }
         self.turn(); // it opens to the first who comes
         match self.phase {
@@ -187,6 +203,16 @@ impl Reference {
         }
         self.within_limits(ask.customer, &lines)?;
         let gifts = self.take(&lines)?;
+        Ok((self.grant(ask, lines, gifts), false))
+    }
+
+    /// Its place in the list.
+    pub(super) fn grant(
+        &mut self,
+        ask: &Rc<Ask>,
+        lines: BTreeMap<usize, u32>,
+        gifts: Gifts,
+    ) -> usize {
         let confirmed = self.terms.auto_confirm && self.total(&lines) == 0;
         self.holds.push(Rc::new(Held {
             id: None,
@@ -202,7 +228,7 @@ impl Reference {
             backs: Vec::new(),
             refunded_ms: (0, 0),
         }));
-        Ok((self.holds.len() - 1, false))
+        self.holds.len() - 1
     }
 
     pub(super) fn within_limits(
@@ -213,12 +239,13 @@ impl Reference {
         let own =
             || self.holds.iter().filter(move |held| held.ask.customer == customer && held.counts());
         let fits = |limit: u32, has: u32, more: u32| limit == 0 || has + more <= limit;
-        let all = |held: &Rc<Held>| held.lines.keys().map(|&item| held.kept(item)).sum::<u32>();
-        let has: u32 = own().map(all).sum();
-        let each = |(&item, &units): (&usize, &u32)| {
-            let has = own().map(|held| held.kept(item)).sum();
-            fits(self.terms.items[item].limit, has, units)
-        };
+        // What is held and sold, and what is waited for.
+        let waits = || self.waiting().filter(|(_, place)| place.ask.customer == customer);
+        let waited = |item| waits().filter_map(|(_, place)| place.lines.get(&item)).sum::<u32>();
+        let of = |item| own().map(|held| held.kept(item)).sum::<u32>() + waited(item);
+        let has = (0..self.terms.items.len()).map(of).sum();
+        let each =
+            |(&item, &units): (&usize, &u32)| fits(self.terms.items[item].limit, of(item), units);
         if fits(self.terms.limit, has, lines.values().sum()) && lines.iter().all(each) {
             Ok(())
         } else {
@@ -226,23 +253,35 @@ impl Reference {
         }
     }
 
-    /// Which gifts come with the lines, if all lines can be had. Line by line, so that of two that
-    /// share the last gift the first gets it.
+    /// Which gifts come with the lines, if all lines can be had. First those that are required:
+    /// they are gone only if they are. Then line by line, so that of two that share the last gift
+    /// the first gets it.
     pub(super) fn take(&self, lines: &BTreeMap<usize, u32>) -> Result<Gifts, No> {
         let mut gifts = Gifts::new();
+        let gift = |gifts: &mut Gifts, item: usize, required: bool| {
+            let Some(rule) = &self.terms.items[item].gift else { return true };
+            if rule.required != required {
+                return true;
+            }
+            let mine = gifts.values().filter(|(which, _)| *which == rule.gift);
+            let gone: u32 = mine.map(|(_, units)| units).sum();
+            let left = self.gift(rule.gift).available.map(|left| left - gone);
+            let there = left.is_none_or(|left| left >= rule.quantity);
+            if there {
+                gifts.insert(item, (rule.gift, rule.quantity));
+            }
+            there
+        };
         for (&item, &units) in lines {
             if let Some(available) = self.item(item).available.filter(|left| *left < units) {
                 return Err(No::SoldOut(available));
             }
-            let Some(rule) = &self.terms.items[item].gift else { continue };
-            let mine = gifts.values().filter(|(which, _)| *which == rule.gift);
-            let gone: u32 = mine.map(|(_, units)| units).sum();
-            let left = self.gift(rule.gift).available.map(|left| left - gone);
-            if left.is_none_or(|left| left >= rule.quantity) {
-                gifts.insert(item, (rule.gift, rule.quantity));
-            } else if rule.required {
+            if !gift(&mut gifts, item, true) {
                 return Err(No::SoldOut(0));
             }
+        }
+        for &item in lines.keys() {
+            gift(&mut gifts, item, false);
         }
         Ok(gifts)
     }
@@ -307,8 +346,9 @@ impl Reference {
         live.map(Rc::make_mut)
     }
 
-    /// What is due is done; how many holds expired.
-    pub(crate) fn tick(&mut self) -> u64 {
+    /// What is due is done; how many holds expired. `order`: numbers of holds, of which those that
+    /// are due expire first, since each leaves its units to who waits then.
+    pub(crate) fn tick(&mut self, order: &[u32]) -> u64 {
         let step_ms = std::mem::take(&mut self.step_ms);
         self.pass_to(self.now_ms.saturating_add_signed(step_ms));
         if self.live().next().is_some()
@@ -328,13 +368,20 @@ impl Reference {
             }
             self.close();
         }
-        let mut expired = 0;
+        self.serve();
         let now_ms = self.now_ms;
-        for held in self.live().filter(|held| held.expires_ms <= now_ms) {
-            held.state = HoldState::Expired;
-            expired += 1;
+        let due = |held: &Rc<Held>| held.state == HoldState::Held && held.expires_ms <= now_ms;
+        let holds = self.holds.iter().enumerate();
+        let mut due: Vec<usize> = holds.filter(|(_, held)| due(held)).map(|(at, _)| at).collect();
+        let last = order.len();
+        due.sort_by_key(|&at| {
+            order.iter().position(|&number| number == self.holds[at].number).unwrap_or(last)
+        });
+        for &at in &due {
+            Rc::make_mut(&mut self.holds[at]).state = HoldState::Expired;
+            self.serve();
         }
-        expired
+        due.len() as u64
     }
 
     /// Opening and closing, which nothing undoes.
@@ -363,7 +410,7 @@ impl Reference {
         let from_ms = self.pause.map_or(self.now_ms, |pause| pause.at_ms);
         let least_ms = from_ms + self.terms.hold_ttl_ms.min(60_000);
         self.live().for_each(|held| held.expires_ms = held.expires_ms.max(least_ms));
-        self.tick();
+        self.tick(&[]);
     }
 
     /// Another campaign of the same name, or the same.
@@ -377,7 +424,7 @@ impl Reference {
         }
         self.terms = Rc::new(terms.clone());
         self.totals = terms.stocks();
-        self.tick();
+        self.tick(&[]);
         Ok(())
     }
 

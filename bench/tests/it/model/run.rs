@@ -1,28 +1,29 @@
 //! Plays a sequence on the engine and on the model, and compares after every step.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jangteo::audit::audit_directory;
 use jangteo::{
-    Directory, Engine, Hold, HoldId, HoldRequest, HoldState, ManualClock, Pending, Phase, Refusal,
-    Sale, Storage, Timestamp,
+    Engine, Hold, HoldId, HoldOrWait, HoldRequest, HoldState, ManualClock, Pending, Phase, Refusal,
+    Sale, Ticket, Timestamp, WaitId,
 };
 use jangteo_bench::faulty::FaultyStorage;
 use jangteo_bench::rng::Rng;
 
 use super::compare::{
-    Same, code, customer, key, same, same_hold, same_list, same_refusal, same_view, same_world,
+    Same, code, customer, key, same, same_hold, same_line, same_list, same_refusal, same_view,
+    same_wait,
 };
-use super::operation::{Ask, End, Jump, Operation, Payment, Sequence, Wrong};
+use super::line::Got;
+use super::operation::{Ask, Jump, Operation, Payment, Sequence, Wrong};
 use super::reference::{No, Reference};
 use super::terms::{AREA, OPENS_MS, item_sku};
 
 const SEGMENT_BYTES: u64 = 16 << 10;
 /// Of so many sequences, one is audited from its files as well.
-const AUDITED: u64 = 40;
+pub(super) const AUDITED: u64 = 40;
 
 /// How often what happened: the codes of the contract, and words for the rest.
 #[derive(Clone, Debug, Default)]
@@ -39,23 +40,29 @@ pub(super) struct Undecided {
     pub(super) before: Reference,
     /// The hold that changed, if one did.
     pub(super) hold: Option<usize>,
+    /// Likewise the place in the line.
+    pub(super) place: Option<usize>,
 }
 
 /// The engine, the model, and what is between them.
 pub(super) struct Stage<'a> {
     pub(super) seen: &'a mut Exercised,
-    clock: Arc<ManualClock>,
-    storage: FaultyStorage,
-    rng: Rng,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) storage: FaultyStorage,
+    pub(super) rng: Rng,
+    /// The seed, and how often it was opened again.
+    pub(super) lives: [u64; 2],
     /// None only between two lives.
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
     pub(super) sale: Sale,
     pub(super) world: Reference,
     /// The model before each change that may not be on disk yet, oldest first: what a crash may
     /// leave is one of these, or the present.
     pub(super) undecided: Vec<Undecided>,
     /// Every hold ever told of, also those that a crash took away.
-    known: Vec<(HoldId, Rc<Ask>)>,
+    pub(super) known: Vec<(HoldId, Rc<Ask>)>,
+    /// Likewise every place in the line.
+    pub(super) places: Vec<(WaitId, Rc<Ask>)>,
 }
 
 /// Plays it to the end.
@@ -66,14 +73,16 @@ pub(crate) fn run(sequence: &Sequence, seen: &mut Exercised) -> Same {
     let start_ms = OPENS_MS - if sequence.early { 60_000 } else { 0 };
     let clock = Arc::new(ManualClock::at(Timestamp::from_ms(start_ms)));
     let storage = FaultyStorage::new();
-    let engine = open(&storage, &clock)?;
+    let engine = open(&storage, &clock, [sequence.seed, 0])?;
     engine.put(sequence.terms.campaign()).map_err(|error| error.to_string())?;
     let mut stage = Stage {
         sale: engine.sale("t-1").ok_or("no drop")?,
         world: Reference::new(sequence.terms.clone(), start_ms),
         undecided: Vec::new(),
         known: Vec::new(),
-        rng: Rng::new(sequence.operations.len() as u64),
+        places: Vec::new(),
+        lives: [sequence.seed, 0],
+        rng: Rng::new(sequence.seed),
         seen,
         clock,
         storage,
@@ -82,27 +91,36 @@ pub(crate) fn run(sequence: &Sequence, seen: &mut Exercised) -> Same {
     for (number, operation) in sequence.operations.iter().enumerate() {
         let stepped = stage.step(operation).and_then(|()| {
             same("now", &stage.engine().now().as_ms(), &stage.world.now_ms)?;
-            same_view(stage.sale.view().0, &stage.world)
+            same_view(stage.sale.view().0, &stage.world)?;
+            same_line(&stage.sale, &stage.world)
         });
         stepped.map_err(|what| format!("at step {number}, {operation:?}: {what}"))?;
     }
     stage.finish().map_err(|what| format!("at the end: {what}"))
 }
 
-fn open(storage: &FaultyStorage, clock: &Arc<ManualClock>) -> Result<Engine, String> {
+pub(super) fn open(
+    storage: &FaultyStorage,
+    clock: &Arc<ManualClock>,
+    life: [u64; 2],
+) -> Result<Engine, String> {
     let options = Engine::options().storage(Arc::new(storage.process())).clock(clock.clone());
     let options = options.background(false).segment_bytes(SEGMENT_BYTES);
-    options.open().map_err(|error| format!("it does not open: {error}"))
+    options.id_seed(life).open().map_err(|error| format!("it does not open: {error}"))
 }
 
 impl Stage<'_> {
-    fn engine(&self) -> &Engine {
+    pub(super) fn engine(&self) -> &Engine {
         self.engine.as_ref().expect("it is open between two steps")
     }
 
     fn step(&mut self, operation: &Operation) -> Same {
         match operation {
-            Operation::Hold { ask, wait } => self.hold(&Rc::new(ask.clone()), *wait),
+            Operation::Hold { ask, joins, wait } => self.hold(&Rc::new(ask.clone()), *joins, *wait),
+            Operation::AgainInLine { place, joins } => self.again_in_line(*place, *joins),
+            Operation::LookAtPlace { place } => self.look_at_place(*place),
+            Operation::Leave { place, wait } => self.leave(*place, *wait),
+            Operation::Places { customer } => self.list_places(*customer),
             Operation::Again { hold, reordered } => self.again(*hold, *reordered),
             Operation::Malformed(wrong) => self.malformed(*wrong),
             Operation::Confirm { hold, payment, wait } => self.confirm(*hold, *payment, *wait),
@@ -135,9 +153,13 @@ impl Stage<'_> {
         }
     }
 
-    fn hold(&mut self, ask: &Rc<Ask>, wait: bool) -> Same {
+    pub(super) fn hold(&mut self, ask: &Rc<Ask>, joins: bool, wait: bool) -> Same {
         let before = self.world.clone();
-        let expected = self.world.hold(ask);
+        let expected = if joins {
+            self.world.hold_or_wait(ask)
+        } else {
+            self.world.hold(ask).map(|(hold, replayed)| (Got::Hold(hold), replayed))
+        };
         let name = customer(ask.customer);
         let key = ask.key.map(key);
         let mut request = HoldRequest::new(&name);
@@ -149,66 +171,90 @@ impl Stage<'_> {
             .iter()
             .fold(request, |request, served| request.area(if *served { AREA } else { "busan" }));
         request = key.iter().fold(request, |request, key| request.key(key));
-        let answer = self.sale.hold(&request);
-        let (hold, replayed) = match expected {
-            Err(no) => {
-                let opened = Some(before).filter(|before| before.phase != self.world.phase);
-                self.undecided.extend(opened.map(|before| Undecided { before, hold: None }));
-                return self.refused(answer, &no);
-            }
-            Ok(granted) => granted,
+        let answer = if joins {
+            self.sale.hold_or_wait(&request)
+        } else {
+            self.sale.hold(&request).map(|hold| hold.map(HoldOrWait::Hold))
         };
-        let engine = self.told(answer, hold, wait, (!replayed).then_some(before))?;
+        match (expected, answer.map(Pending::into_parts)) {
+            (Err(no), answer) => {
+                let opened = Some(before).filter(|before| before.phase != self.world.phase);
+                let undecided = |before| Undecided { before, hold: None, place: None };
+                self.undecided.extend(opened.map(undecided));
+                self.refused(answer, &no)
+            }
+            (Ok((Got::Hold(hold), replayed)), Ok((HoldOrWait::Hold(engine), ticket))) => {
+                self.told(&ticket, hold, wait, (!replayed).then_some(before))?;
+                self.granted(&engine, hold, replayed)
+            }
+            (Ok((Got::Place(place), replayed)), Ok((HoldOrWait::Wait(engine), ticket))) => {
+                self.told_place(&ticket, place, wait, (!replayed).then_some(before))?;
+                self.joined(&engine, place, replayed)
+            }
+            (expected, answer) => Err(format!("the engine says {answer:?}, not {expected:?}")),
+        }
+    }
+
+    fn granted(&mut self, engine: &Hold, hold: usize, replayed: bool) -> Same {
         same("replayed", &engine.replayed, &replayed)?;
         self.seen.count(if replayed { "replayed" } else { "granted" }, 1);
         if !replayed {
-            Rc::make_mut(&mut self.world.holds[hold]).id = Some(engine.id);
-            self.known.push((engine.id, Rc::clone(ask)));
+            self.learn(engine.id, hold);
             let gifts = self.world.holds[hold].gifts.len() as u64;
             self.seen.count("gifts", gifts);
             let bought = self.world.holds[hold].state == HoldState::Confirmed;
             self.seen.count("confirmed as granted", u64::from(bought));
         }
-        same_hold(&engine, &self.world.holds[hold], &self.world)
+        same_hold(engine, &self.world.holds[hold], &self.world)
+    }
+
+    /// The engine told a new hold's id.
+    pub(super) fn learn(&mut self, id: HoldId, hold: usize) {
+        let held = Rc::make_mut(&mut self.world.holds[hold]);
+        held.id = Some(id);
+        self.known.push((id, Rc::clone(&held.ask)));
     }
 
     /// INVARIANT(J6): what was shown of these holds no crash takes away, nor what came before.
-    fn shown(&mut self, these: impl Fn(&Reference, usize) -> bool) {
-        let last = self
-            .undecided
-            .iter()
-            .rposition(|undecided| undecided.hold.is_some_and(|hold| these(&self.world, hold)));
+    pub(super) fn shown(&mut self, these: impl Fn(&Reference, usize) -> bool) {
+        self.durable(|world, undecided| undecided.hold.is_some_and(|hold| these(world, hold)));
+    }
+
+    /// Likewise the last of these changes.
+    pub(super) fn durable(&mut self, these: impl Fn(&Reference, &Undecided) -> bool) {
+        let last = self.undecided.iter().rposition(|undecided| these(&self.world, undecided));
         self.undecided.drain(..last.map_or(0, |last| last + 1));
     }
 
-    /// The engine's answer, which must be a hold. It is waited for; or else the change that it
-    /// tells of may be lost, with `before` left.
+    /// An answer about a hold. It is waited for; or else the change that it tells of may be lost,
+    /// with `before` left.
     fn told(
         &mut self,
-        answer: Result<Pending<Hold>, Refusal>,
+        ticket: &Ticket,
         hold: usize,
         wait: bool,
         before: Option<Reference>,
-    ) -> Result<Hold, String> {
-        let hold = Some(hold);
-        self.undecided.extend(before.map(|before| Undecided { before, hold }));
-        let pending = answer.map_err(|refusal| format!("the engine refuses: {refusal}"))?;
-        if !wait {
-            return Ok(pending.into_parts().0);
+    ) -> Same {
+        let undecided = |before| Undecided { before, hold: Some(hold), place: None };
+        self.undecided.extend(before.map(undecided));
+        if wait {
+            ticket.wait().map_err(|unknown| unknown.to_string())?;
+            self.shown(|_, index| index == hold);
         }
-        let told = pending.wait().map_err(|unknown| unknown.to_string())?;
-        self.shown(|_, index| Some(index) == hold);
-        Ok(told)
+        Ok(())
     }
 
-    pub(super) fn refused(&mut self, answer: Result<Pending<Hold>, Refusal>, no: &No) -> Same {
+    pub(super) fn refused<T: Debug>(&mut self, answer: Result<T, Refusal>, no: &No) -> Same {
         self.seen.count(code(no), 1);
-        match answer {
-            Ok(pending) => {
-                let hold = pending.into_parts().0;
-                Err(format!("the engine grants {hold:?}, the model says {no:?}"))
+        match (answer, no) {
+            (Ok(granted), _) => Err(format!("the engine says {granted:?}, the model {no:?}")),
+            (Err(Refusal::Waiting(wait)), No::Waiting(place)) => {
+                let (wait, ticket) = wait.into_parts();
+                self.told_place(&ticket, *place, true, None)?;
+                same("replayed", &wait.replayed, &true)?;
+                same_wait(&wait, *place, &self.world)
             }
-            Err(refusal) => {
+            (Err(refusal), _) => {
                 same_refusal(refusal, no)?;
                 if let No::LimitReached(numbers) = no {
                     self.shown(|world, index| numbers.contains(&world.holds[index].number));
@@ -221,7 +267,7 @@ impl Stage<'_> {
     fn again(&mut self, hold: usize, reordered: bool) -> Same {
         let Some((_, ask)) = self.known(hold) else { return Ok(()) };
         if !reordered {
-            return self.hold(&ask, true);
+            return self.hold(&ask, false, true);
         }
         let mut ask = (*ask).clone();
         let split = |(item, units): (usize, u32)| {
@@ -230,7 +276,7 @@ impl Stage<'_> {
         };
         let lines = ask.lines.iter().rev().copied().flat_map(split);
         ask.lines = lines.filter(|(_, units)| *units > 0).collect();
-        self.hold(&Rc::new(ask), true)
+        self.hold(&Rc::new(ask), false, true)
     }
 
     pub(super) fn known(&self, hold: usize) -> Option<(HoldId, Rc<Ask>)> {
@@ -282,8 +328,11 @@ impl Stage<'_> {
             Err(no) => self.refused(answer, &no),
             Ok(changed) => {
                 self.seen.count(if changed { what } else { "told again" }, 1);
-                let told = self.told(answer, index, wait, changed.then_some(before))?;
-                same_hold(&told, &self.world.holds[index], &self.world)
+                let answer = answer.map_err(|refusal| format!("the engine refuses: {refusal}"))?;
+                let (told, ticket) = answer.into_parts();
+                self.told(&ticket, index, wait, changed.then_some(before))?;
+                same_hold(&told, &self.world.holds[index], &self.world)?;
+                self.serve()
             }
         }
     }
@@ -323,13 +372,15 @@ impl Stage<'_> {
     }
 
     /// What the engine's own thread would do now. It is flushed, so that no crash takes half of it.
-    fn tick(&mut self) -> Same {
+    pub(super) fn tick(&mut self) -> Same {
         let expired = self.engine().tick();
-        same("expired now", &expired, &self.world.tick())?;
-        self.seen.count("expired by itself", expired);
         self.engine().flush().map_err(|unknown| unknown.to_string())?;
+        let served = self.world.waiting().next().is_some() && expired > 1;
+        let order = if served { self.expired()? } else { Vec::new() };
+        same("expired now", &expired, &self.world.tick(&order))?;
+        self.seen.count("expired by itself", expired);
         self.undecided.clear();
-        Ok(())
+        self.learn_holds()
     }
 
     fn pass(&mut self, ms: u64) -> Same {
@@ -376,108 +427,4 @@ impl Stage<'_> {
             (engine, model) => Err(format!("put: the engine says {engine:?}, the model {model:?}")),
         }
     }
-
-    fn restart(&mut self, end: End, away_ms: u64, stepped_ms: i64) -> Same {
-        let mut may_be = match end {
-            End::Clean => Vec::new(),
-            _ => self.undecided.drain(..).map(|undecided| undecided.before).collect(),
-        };
-        self.undecided.clear();
-        may_be.push(self.world.clone());
-        match end {
-            End::Clean => {}
-            End::Killed => self.storage.kill(),
-            End::PowerLoss => {
-                self.storage.lose_power(&mut self.rng, 40);
-            }
-        }
-        // The old engine goes; what is left of it can be read and changes nothing.
-        drop(self.engine.take());
-        let answer = self.sale.hold(&HoldRequest::new("c-1").line(item_sku(0), 1));
-        self.refused(answer, &No::Plain("unavailable"))?;
-
-        self.clock.advance(away_ms);
-        if stepped_ms != 0 {
-            self.clock.step(stepped_ms);
-            jangteo::Clock::resync(&*self.clock);
-        }
-        let now_ms = jangteo::Clock::now(&*self.clock).as_ms();
-        self.engine = Some(open(&self.storage, &self.clock)?);
-        self.sale = self.engine().sale("t-1").ok_or("the drop is gone")?;
-        let (latest_ms, count) = (self.world.latest_ms.max(now_ms), may_be.len());
-        let mut differs = String::new();
-        for (number, mut world) in may_be.into_iter().enumerate().rev() {
-            (world.latest_ms, world.now_ms) = (latest_ms, now_ms);
-            world.step_ms = if stepped_ms == 0 { self.world.step_ms } else { 0 };
-            world.restart();
-            match self.same_everything(&world) {
-                Ok(()) => {
-                    self.world = world;
-                    self.seen.count("changes lost", (count - 1 - number) as u64);
-                    let what = ["restarted", "killed", "without power"];
-                    self.seen.count(what[end as usize], 1);
-                    return Ok(());
-                }
-                Err(what) => differs = format!("{differs}\n  {} changes kept: {what}", number),
-            }
-        }
-        Err(format!("what was left fits no state that it may have been in: {differs}"))
-    }
-
-    /// Whatever can be asked, asked of both.
-    fn same_everything(&self, world: &Reference) -> Same {
-        same_world(&self.sale, world)?;
-        for (id, _) in &self.known {
-            match (self.sale.get(id), world.find(id)) {
-                (Err(Refusal::UnknownHold), None) => {}
-                (Ok(pending), Some(index)) => {
-                    let hold = pending.wait().map_err(|unknown| unknown.to_string())?;
-                    same_hold(&hold, &world.holds[index], world)?;
-                }
-                (engine, index) => return Err(format!("{id:?}: {engine:?}, {index:?}")),
-            }
-        }
-        Ok(())
-    }
-
-    fn finish(mut self) -> Same {
-        self.tick()?;
-        self.same_everything(&self.world)?;
-        self.seen.count("sequences", 1);
-        if self.seen.0["sequences"] % AUDITED != 1 {
-            return Ok(());
-        }
-        let Stage { engine, storage, world, seen, .. } = self;
-        drop(engine);
-        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-        save(&storage, &directory.path().join("journal")).map_err(|error| error.to_string())?;
-        let found = audit_directory(directory.path()).map_err(|error| error.to_string())?;
-        same("violations of the files", &found.violations, &Vec::new())?;
-        let drop = found.drops.last().ok_or("no drop in the files")?;
-        let holds = [
-            (drop.holds.held, HoldState::Held),
-            (drop.holds.confirmed, HoldState::Confirmed),
-            (drop.holds.released, HoldState::Released),
-            (drop.holds.expired, HoldState::Expired),
-            (drop.holds.refunded, HoldState::Refunded),
-        ];
-        for (count, state) in holds {
-            let model = world.holds.iter().filter(|held| held.state == state).count();
-            same("holds in the files", &count, &(model as u64))?;
-        }
-        seen.count("files audited", 1);
-        Ok(())
-    }
-}
-
-/// Writes what lies in memory to a directory.
-fn save(storage: &FaultyStorage, path: &Path) -> std::io::Result<()> {
-    let directory = Directory::lock(path)?;
-    for name in storage.list()? {
-        let from = storage.open(name)?;
-        let mut bytes = vec![0; usize::try_from(from.length()?).expect("it lies in memory")];
-        from.read_at(&mut bytes, 0)?;
-        directory.create(name)?.write_at(&bytes, 0)?;
-    }
-    Ok(())
 }

@@ -148,7 +148,7 @@ fn item(price: u64, units_max: u32) -> impl Strategy<Value = Item> {
 /// Two items that cost something, one that is free, one that never runs out; two gifts.
 pub(crate) fn terms() -> impl Strategy<Value = Terms> {
     let unlimited = item(300, 0).prop_map(|item| Item { stock: None, ..item });
-    let items = (item(1_000, 8), item(500, 4), item(0, 4), unlimited);
+    let items = (item(1_000, 5), item(500, 3), item(0, 3), unlimited);
     let gifts = (0..8_u32, prop_oneof![Just(None), (0..4_u32).prop_map(Some)]);
     let rules = (
         prop_oneof![Just(0_u32), 1..8_u32],

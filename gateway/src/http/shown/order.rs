@@ -1,9 +1,9 @@
 //! A row of a drop's orders, as JSON or in a table.
 
-use std::io::Write;
-
 use jangteo::{Hold, HoldId, HoldState, Timestamp};
 use serde::Serialize;
+
+use crate::spreadsheet::{lines, text};
 
 /// One line of an order, or a gift that came with one.
 #[derive(Clone, Serialize)]
@@ -26,10 +26,23 @@ pub(in super::super) struct OrderRow<'a> {
 }
 
 /// The members above, in their order.
-const HEADER: &str = "number,hold,key,customer,state,seller,sku,quantity,refunded,unit_price,\
-    currency,payment,created_at,confirmed_at,refunded_at";
-/// Ends a line of a table, as RFC 4180 has it.
-const LINE_END: &str = "\r\n";
+const HEADER: [&str; 15] = [
+    "number",
+    "hold",
+    "key",
+    "customer",
+    "state",
+    "seller",
+    "sku",
+    "quantity",
+    "refunded",
+    "unit_price",
+    "currency",
+    "payment",
+    "created_at",
+    "confirmed_at",
+    "refunded_at",
+];
 
 impl<'a> OrderRow<'a> {
     /// The rows of an order: its lines, then its gifts, which cost nothing.
@@ -61,7 +74,9 @@ impl<'a> OrderRow<'a> {
 
     /// The first line of a table.
     pub(in super::super) fn header() -> Vec<u8> {
-        [HEADER, LINE_END].concat().into_bytes()
+        let mut out = Vec::new();
+        write_line(HEADER, &mut out);
+        out
     }
 
     /// Appends the row to a table, or as a line of JSON.
@@ -77,65 +92,28 @@ impl<'a> OrderRow<'a> {
     fn write_cells(&self, out: &mut Vec<u8>) {
         let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
         let cells = [
-            self.number.to_string(),
-            self.hold.to_string(),
-            text(self.key),
-            text(Some(self.customer)),
-            self.state.name().to_owned(),
-            text(self.seller),
-            text(Some(self.sku)),
-            self.quantity.to_string(),
-            self.refunded.to_string(),
-            self.unit_price.to_string(),
-            self.currency.to_owned(),
-            text(self.payment),
-            time(Some(self.created_at)),
-            time(self.confirmed_at),
-            time(self.refunded_at),
+            self.number.to_string().into(),
+            self.hold.to_string().into(),
+            text(self.key.unwrap_or_default()),
+            text(self.customer),
+            self.state.name().into(),
+            text(self.seller.unwrap_or_default()),
+            text(self.sku),
+            self.quantity.to_string().into(),
+            self.refunded.to_string().into(),
+            self.unit_price.to_string().into(),
+            self.currency.into(),
+            text(self.payment.unwrap_or_default()),
+            time(Some(self.created_at)).into(),
+            time(self.confirmed_at).into(),
+            time(self.refunded_at).into(),
         ];
-        let line = cells.join(",");
-        // Writing to memory cannot fail.
-        _ = write!(out, "{line}{LINE_END}");
+        write_line(cells.each_ref().map(AsRef::as_ref), out);
     }
 }
 
-/// Somebody else's text as a cell: quoted where RFC 4180 wants it, and nothing that a spreadsheet
-/// takes for a formula: that gets a `'` in front. So does what begins with one, so that taking one
-/// off gives the text back.
-fn text(text: Option<&str>) -> String {
-    let text = text.unwrap_or_default();
-    let mark = if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\'']) { "'" } else { "" };
-    if text.contains([',', '"', '\r', '\n']) {
-        format!("\"{mark}{}\"", text.replace('"', "\"\""))
-    } else {
-        [mark, text].concat()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_quoted_where_needed_and_never_a_formula() {
-        let table = [
-            ("c-1", "c-1"),
-            ("a,b", "\"a,b\""),
-            ("a\"b", "\"a\"\"b\""),
-            ("a\nb", "\"a\nb\""),
-            ("=1+1", "'=1+1"),
-            ("+82", "'+82"),
-            ("-1", "'-1"),
-            ("@x", "'@x"),
-            ("\t=1", "'\t=1"),
-            ("'=1", "''=1"),
-            ("=A1,\"x\"", "\"'=A1,\"\"x\"\"\""),
-            ("a=1", "a=1"),
-            ("", ""),
-        ];
-        for (given, cell) in table {
-            assert_eq!(text(Some(given)), cell);
-        }
-        assert_eq!(text(None), "");
-    }
+fn write_line(cells: [&str; HEADER.len()], out: &mut Vec<u8>) {
+    let mut lines = lines(out);
+    let written = lines.write_record(cells).and_then(|()| Ok(lines.flush()?));
+    written.expect("writing to memory cannot fail");
 }

@@ -27,7 +27,7 @@ pub(in super::super) struct Report {
     ledger: Vec<LedgerRow>,
     /// Each drop, in the order of the schedule.
     drops: Vec<DropReport>,
-    /// Seconds that units were free while somebody was refused them, summed over units.
+    /// Seconds that units were free while somebody waited for them, summed over units.
     idle_unit_seconds: u64,
 }
 

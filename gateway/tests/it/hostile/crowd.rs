@@ -1,4 +1,5 @@
-//! Those who mean no good: some say nothing, some say a byte a second, some say nonsense.
+//! Those who mean no good: some say nothing, some say a byte a second, some say nonsense, some never
+//! listen.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, interval, sleep};
+use tokio::time::{Instant, interval, sleep, timeout_at};
 
 use crate::clients::Resp;
 use crate::process::Served;
@@ -118,6 +119,38 @@ pub(super) async fn idle(served: &Served, count: u64) -> Vec<TcpStream> {
         }
     }
     all
+}
+
+/// Connections to both wires that watch the drop and never read what they are told, until they are
+/// dropped.
+pub(super) async fn deaf(served: &Served, count: u64) -> Vec<TcpStream> {
+    let to_http = b"GET /v1/drops/t-1/events HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+    let asks = [(served.http, to_http), (served.resp, Resp::encoded(&["SUBSCRIBE drop:t-1"]))];
+    let mut all = Vec::new();
+    for ((at, ask), _) in asks.iter().cycle().zip(0..count) {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(ask).await.unwrap();
+        all.push(stream);
+    }
+    all
+}
+
+/// Connections of HTTP/2 that ask for an answer over and over (PING) and take none, and how many of
+/// them were cut.
+pub(super) async fn ask_without_end(served: &Served, count: usize, time: Duration) -> usize {
+    const PING: [u8; 17] = [0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+    let end = Instant::now() + time;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let mut stream = TcpStream::connect(served.http).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        tasks.spawn(async move {
+            let many = PING.repeat(1_000);
+            let flood = async { while stream.write_all(&many).await.is_ok() {} };
+            timeout_at(end, flood).await.is_ok()
+        });
+    }
+    tasks.join_all().await.into_iter().filter(|cut| *cut).count()
 }
 
 /// Connections to both wires that send a byte a second, and how many of them were cut.
