@@ -23,6 +23,7 @@ pub mod io_faults;
 pub mod known;
 pub mod local;
 pub mod many;
+pub mod now;
 pub mod plan;
 mod refunds;
 pub mod rng;

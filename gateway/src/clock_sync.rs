@@ -19,9 +19,16 @@ impl ClockSync {
     /// Asks the kernel; changes nothing.
     #[must_use]
     pub fn ask() -> Self {
+        Self::max_error_us().map_or(Self::Unknown, Self::within)
+    }
+
+    /// By how much the clock is off at most, in microseconds, as its kernel has it; changes nothing.
+    /// It means nothing of a clock that is adrift.
+    #[must_use]
+    pub fn max_error_us() -> Option<u64> {
         let mut told = Timex::new(); // modes is 0: a question
         let told = adjtimex(&mut told).map(|_state| told.0.maxerror);
-        told.ok().and_then(|error| u64::try_from(error).ok()).map_or(Self::Unknown, Self::within)
+        told.ok().and_then(|error| u64::try_from(error).ok())
     }
 
     /// The kernel's bound on the error grows while nobody corrects the clock, up to a ceiling.

@@ -3,7 +3,7 @@
 //!
 //! `JANGTEO_BASKETS` says how many baskets each hour has.
 //! In the first hour one client goes from wire to wire, so that every answer is known beforehand.
-//! In the second both wires buy at once, and the verdict of the load test judges what they were told.
+//! In the second both wires buy at once, and the load test's verdict judges what they were told.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};

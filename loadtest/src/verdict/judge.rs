@@ -13,8 +13,8 @@ pub struct Verdict {
     /// Units out beyond the total: in a witness's counters, in its list of holds, or certainly out
     /// at one instant by the clients' acknowledgements.
     pub oversold: Finding,
-    /// Baskets that were certainly free while a request for one was refused as sold out: the most at
-    /// any one refusal. What is free at the end while a later request was refused is among them.
+    /// Baskets that were certainly free while a request for one was refused as sold out: the most
+    /// at any one refusal. What is free at the end while a later request was refused is among them.
     pub undersold: Finding,
     /// Acknowledged grants, confirmations and releases that a witness lacks, or shows with another
     /// number, owner or state.

@@ -6,9 +6,7 @@ use super::go_list::{Answer, Point};
 
 pub(super) fn point() -> Point {
     let (answer, detail, synchronised) = match ClockSync::ask() {
-        ClockSync::Synchronised => {
-            (Answer::Go, "synchronised; by how much it is off is not known", Some(true))
-        }
+        ClockSync::Synchronised => (Answer::Go, "synchronised", Some(true)),
         ClockSync::Adrift => {
             (Answer::Look, "not synchronised: drops open by this clock", Some(false))
         }
@@ -16,5 +14,12 @@ pub(super) fn point() -> Point {
             (Answer::Look, "not known: the kernel does not say; look where the clock is kept", None)
         }
     };
-    Point::new("clock", answer, detail).with("synchronised", synchronised)
+    let max_error_us = ClockSync::max_error_us().filter(|_| synchronised == Some(true));
+    let detail = match max_error_us {
+        Some(us) => format!("{detail}, off by {}.{} ms at most", us / 1_000, us % 1_000 / 100),
+        None => detail.to_owned(),
+    };
+    Point::new("clock", answer, detail)
+        .with("synchronised", synchronised)
+        .with("max_error_us", max_error_us)
 }
