@@ -78,6 +78,7 @@ mod replay;
 mod request;
 mod restock;
 mod sale;
+mod serve;
 mod settle;
 #[cfg(all(test, jangteo_shuttle))]
 mod shuttle_models;

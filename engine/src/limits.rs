@@ -73,8 +73,8 @@ pub const ROWS_MAX: u32 = 1 << 28;
 /// `overloaded`, and an audit says so.
 pub const GIVE_BACK_MAX: Duration = Duration::from_secs(1);
 
-/// Rows of a sale that are reserved and touched shortly before it opens, at most. Page faults at the
-/// opening instant would otherwise cost more than the grants themselves.
+/// Rows of a sale that are reserved and touched shortly before it opens, at most. Page faults at
+/// the opening instant would otherwise cost more than the grants themselves.
 pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 
 /// Bits for each expected customer in the filter of who may be known to a drop: with fewer, more of

@@ -15,8 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use crate::Timestamp;
-use crate::admission;
-use crate::buyers::{BuyerRef, Shard, WaitRow, WaitRowState};
+use crate::buyers::{Shard, WaitRow, WaitRowState};
 use crate::fault::{Fault, planted};
 use crate::goods::Goods;
 use crate::grant::{Ask, Attempt};
@@ -41,7 +40,7 @@ pub(crate) struct Line {
     awaited: BTreeMap<u16, u32>,
     /// Units of goods at which nobody in the line is served; of those that are not in it: none.
     /// Somebody may fit only once more are there of some good.
-    nobody_at: BTreeMap<u16, u32>,
+    pub(crate) nobody_at: BTreeMap<u16, u32>,
     places: Places,
     idle: Idle,
 }
@@ -58,9 +57,9 @@ struct Idle {
 }
 
 #[derive(Clone, Debug)]
-struct Waiting {
-    slot: Slot,
-    lines: Lines,
+pub(crate) struct Waiting {
+    pub(crate) slot: Slot,
+    pub(crate) lines: Lines,
     /// How many joined before.
     ordinal: usize,
 }
@@ -129,7 +128,7 @@ impl Line {
         self.queue.insert(joined, Waiting { slot, lines, ordinal });
     }
 
-    fn remove(&mut self, goods: &Goods, joined: u64) {
+    pub(crate) fn remove(&mut self, goods: &Goods, joined: u64) {
         if let Some(waiting) = self.queue.remove(&joined) {
             if !planted(Fault::PlaceKept) {
                 self.places.remove(waiting.ordinal);
@@ -150,13 +149,13 @@ impl Line {
 
     /// Whether what is there may fit somebody: a good that somebody waits for has more units than
     /// when it fitted nobody.
-    fn may_fit(&self, goods: &Goods) -> bool {
+    pub(crate) fn may_fit(&self, goods: &Goods) -> bool {
         let more = |good: &u16| left(goods, *good) > self.nobody_at.get(good).copied().unwrap_or(0);
         self.awaited.keys().any(more)
     }
 
     /// Units of each good that somebody waits for.
-    fn units(&self, goods: &Goods) -> BTreeMap<u16, u32> {
+    pub(crate) fn units(&self, goods: &Goods) -> BTreeMap<u16, u32> {
         self.awaited.keys().map(|good| (*good, left(goods, *good))).collect()
     }
 
@@ -169,14 +168,14 @@ impl Line {
     }
 
     /// Looks at what is idle, and counts what was since the last look.
-    fn measure(&mut self, goods: &Goods, now: Timestamp) {
+    pub(crate) fn measure(&mut self, goods: &Goods, now: Timestamp) {
         let passed_ms = now.as_ms().saturating_sub(self.idle.looked_at.as_ms());
         self.idle.unit_ms += self.idle.units * passed_ms;
         self.idle = Idle { units: self.idle_units(goods), looked_at: now, ..self.idle };
     }
 
     /// The first who joined after the record `after`.
-    fn next(&self, after: u64) -> Option<(u64, Waiting)> {
+    pub(crate) fn next(&self, after: u64) -> Option<(u64, Waiting)> {
         let mut behind = self.queue.range(after + 1..);
         let next = if planted(Fault::LastServedFirst) { behind.next_back() } else { behind.next() };
         next.map(|(joined, waiting)| (*joined, waiting.clone()))
@@ -184,7 +183,7 @@ impl Line {
 }
 
 /// Units of a good that are there; unlimited ones are more than anybody asks for.
-fn left(goods: &Goods, good: u16) -> u32 {
+pub(crate) fn left(goods: &Goods, good: u16) -> u32 {
     goods.get(good).cell.as_ref().map_or(u32::MAX, |cell| cell.left())
 }
 
@@ -393,84 +392,6 @@ impl Sale {
 }
 
 impl SaleCore {
-    /// Gives what is there to the line, the first whom it fits first. If the disk is short, an
-    /// error and nothing more: then nobody else may take anything either.
-    ///
-    /// IMPORTANT: under the basket mutex, whose line this is, and under no shard's lock.
-    pub(crate) fn serve(&self, line: &mut Line) -> Result<(), Refusal> {
-        if line.is_empty() || planted(Fault::LinePassedBy) {
-            return Ok(());
-        }
-        match self.phase.get() {
-            Phase::Open => {}
-            Phase::Scheduled | Phase::Paused => return Ok(()),
-            Phase::Closed | Phase::Settled => {
-                line.end(&self.goods);
-                return Ok(());
-            }
-        }
-        if !line.may_fit(&self.goods) {
-            return Ok(());
-        }
-        // Nobody takes of these meanwhile but this loop; so everybody was asked with so many there,
-        // at least.
-        let mut least = line.units(&self.goods);
-        let (mut seen, mut all_asked) = (0, true);
-        while line.may_fit(&self.goods)
-            && let Some((joined, waiting)) = line.next(seen)
-        {
-            seen = joined;
-            if self.goods.has_units(&waiting.lines) {
-                let _watch = self.shared.journal.pass(Class::Hold)?;
-                if self.hand_over(waiting.slot) {
-                    line.remove(&self.goods, joined);
-                } else {
-                    all_asked = false;
-                }
-                for (good, units) in &mut least {
-                    *units = left(&self.goods, *good).min(*units);
-                }
-            } else if planted(Fault::LineBlocked) {
-                break;
-            }
-        }
-        if all_asked {
-            line.nobody_at = least;
-        }
-        Ok(())
-    }
-
-    /// Likewise, where nothing is locked.
-    pub(crate) fn serve_line(&self) {
-        let mut line = self.basket.lock();
-        // A disk that is short is looked at again.
-        let _ = self.serve(&mut line);
-        if self.phase.get() == Phase::Open {
-            line.measure(&self.goods, self.shared.clock.now());
-        }
-    }
-
-    /// Makes a wait a hold, if its units are there. One record.
-    fn hand_over(&self, slot: Slot) -> bool {
-        let mut shard = self.shard(slot.shard);
-        let wait = shard.wait(slot.row).cloned().expect("the line names waits that are there");
-        let Some(row) = shard.next_row() else { return false };
-        let Ok(gifts) = admission::take_basket(&self.goods, &wait.lines) else { return false };
-        let customer = shard.waiter(&wait).to_owned();
-        let ask = Ask {
-            customer: &customer,
-            key: &wait.key,
-            area: &wait.area,
-            hash: self.hash(&customer),
-            lines: wait.lines.clone(),
-            unknown_sku: false,
-            wait: Some(slot.row),
-        };
-        let buyer = BuyerRef { name: &customer, hash: ask.hash, row: Some(wait.buyer) };
-        let hold = Slot { row, ..slot };
-        self.record(&ask, &mut shard, &buyer, hold, gifts, true).is_ok()
-    }
-
     /// Appends and applies a place in the line; its slot.
     fn join(&self, line: &mut Line, ask: &Ask<'_>) -> Result<Slot, No> {
         if line.queue.len() >= LINE_MAX {

@@ -2,8 +2,8 @@
 //!
 //! `terms` (what is sold) and `operation` (what happens) are drawn, `reference` says what must
 //! come of it, written from the contract and not from the engine, and `run` compares every answer.
-//! `lifecycle`, `afterwards` and `line` are the model's later pages, `by_hand`, `in_line` and `ends`
-//! the driver's.
+//! `lifecycle`, `afterwards` and `line` are the model's later pages, `by_hand`, `in_line` and
+//! `ends` the driver's.
 
 mod afterwards;
 mod by_hand;

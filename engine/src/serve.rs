@@ -1,0 +1,92 @@
+//! Who in the waiting line gets what is there.
+
+use crate::admission;
+use crate::buyers::BuyerRef;
+use crate::fault::{Fault, planted};
+use crate::grant::Ask;
+use crate::ids::Slot;
+use crate::journal::Class;
+use crate::line::{Line, left};
+use crate::phase::Phase;
+use crate::refusal::Refusal;
+use crate::sale::SaleCore;
+
+impl SaleCore {
+    /// Gives what is there to the line, the first whom it fits first. If the disk is short, an
+    /// error and nothing more: then nobody else may take anything either.
+    ///
+    /// IMPORTANT: under the basket mutex, whose line this is, and under no shard's lock.
+    pub(crate) fn serve(&self, line: &mut Line) -> Result<(), Refusal> {
+        if line.is_empty() || planted(Fault::LinePassedBy) {
+            return Ok(());
+        }
+        match self.phase.get() {
+            Phase::Open => {}
+            Phase::Scheduled | Phase::Paused => return Ok(()),
+            Phase::Closed | Phase::Settled => {
+                line.end(&self.goods);
+                return Ok(());
+            }
+        }
+        if !line.may_fit(&self.goods) {
+            return Ok(());
+        }
+        // Nobody takes of these meanwhile but this loop; so everybody was asked with so many there,
+        // at least.
+        let mut least = line.units(&self.goods);
+        let (mut seen, mut all_asked) = (0, true);
+        while line.may_fit(&self.goods)
+            && let Some((joined, waiting)) = line.next(seen)
+        {
+            seen = joined;
+            if self.goods.has_units(&waiting.lines) {
+                let _watch = self.shared.journal.pass(Class::Hold)?;
+                if self.hand_over(waiting.slot) {
+                    line.remove(&self.goods, joined);
+                } else {
+                    all_asked = false;
+                }
+                for (good, units) in &mut least {
+                    *units = left(&self.goods, *good).min(*units);
+                }
+            } else if planted(Fault::LineBlocked) {
+                break;
+            }
+        }
+        if all_asked {
+            line.nobody_at = least;
+        }
+        Ok(())
+    }
+
+    /// Likewise, where nothing is locked.
+    pub(crate) fn serve_line(&self) {
+        let mut line = self.basket.lock();
+        // A disk that is short is looked at again.
+        let _ = self.serve(&mut line);
+        if self.phase.get() == Phase::Open {
+            line.measure(&self.goods, self.shared.clock.now());
+        }
+    }
+
+    /// Makes a wait a hold, if its units are there. One record.
+    fn hand_over(&self, slot: Slot) -> bool {
+        let mut shard = self.shard(slot.shard);
+        let wait = shard.wait(slot.row).cloned().expect("the line names waits that are there");
+        let Some(row) = shard.next_row() else { return false };
+        let Ok(gifts) = admission::take_basket(&self.goods, &wait.lines) else { return false };
+        let customer = shard.waiter(&wait).to_owned();
+        let ask = Ask {
+            customer: &customer,
+            key: &wait.key,
+            area: &wait.area,
+            hash: self.hash(&customer),
+            lines: wait.lines.clone(),
+            unknown_sku: false,
+            wait: Some(slot.row),
+        };
+        let buyer = BuyerRef { name: &customer, hash: ask.hash, row: Some(wait.buyer) };
+        let hold = Slot { row, ..slot };
+        self.record(&ask, &mut shard, &buyer, hold, gifts, true).is_ok()
+    }
+}
