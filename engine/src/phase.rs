@@ -5,8 +5,8 @@
 //!
 //! **Word**: the phase as a number; bit 7: paused before it opened. **Rule**: written only inside
 //! an append that turns the drop's own phase, so its order of changes is the journal's; or under
-//! the append lock, once a drop that was put anew is not listed any more. Until then, and for good where
-//! another of its name took its place, the drop shows itself as it was.
+//! the append lock, once a drop that was put anew is not listed any more. Until then, and for good
+//! where another of its name took its place, the drop shows itself as it was.
 //! **Orderings**: relaxed; who reads a phase that is a moment old is put right by the append.
 
 use serde::Serialize;

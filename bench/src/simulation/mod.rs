@@ -2,7 +2,8 @@
 //!
 //! `step` draws what happens next; `stage` is the engine on its faulty disk, its deaths and its
 //! starts; `pause` stops and resumes its drop, `by_hand` closes it and sets its stock, `line` is
-//! who waits; `ledger` checks after every step what one step can tell; `run` plays a seed, and `shrink` finds the steps that a failure needs. What is checked,
+//! who waits; `ledger` checks after every step what one step can tell; `run` plays a seed, and
+//! `shrink` finds the steps that a failure needs. What is checked,
 //! and when, is in `docs/verification.md`.
 
 mod by_hand;
