@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use dashmap::DashMap;
 use jangteo::{Campaign, Engine, HoldRequest, Sale};
+use jangteo_bench::now;
 use parking_lot::Mutex;
 
 const THREADS: usize = 2;
@@ -28,9 +29,10 @@ fn customers() -> Vec<String> {
 
 fn open() -> (Engine, Sale) {
     let file = format!(
-        "[campaign]\nid = \"b\"\ntitle = \"b\"\ncurrency = \"KRW\"\ntime_zone = \"Asia/Seoul\"\n\
-         [schedule]\nopens = \"2020-04-29T10:00:00\"\n[rules]\nlimit_per_customer = 1\n\
-         [[items]]\nsku = \"a\"\ntitle = \"a\"\nprice = 1\nstock = {BUYERS}\n"
+        "[campaign]\nid = \"b\"\ntitle = \"b\"\ncurrency = \"KRW\"\ntime_zone = \"UTC\"\n\
+         [schedule]\nopens = \"{}\"\n[rules]\nlimit_per_customer = 1\n\
+         [[items]]\nsku = \"a\"\ntitle = \"a\"\nprice = 1\nstock = {BUYERS}\n",
+        now::opens()
     );
     let engine = Engine::in_memory();
     engine.put(Campaign::parse(&file).expect("valid")).expect("first");

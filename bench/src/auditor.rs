@@ -8,8 +8,10 @@ use jangteo::{HoldId, HoldState};
 
 use crate::command::{Answer, Command, Customer, Exchange, Key, No, Payment, Place, Reply, Units};
 use crate::in_line;
+use crate::known::Known;
 use crate::plan::{OPENS_MS, Profile};
-use crate::shadow::{Granted, Known, Shadow};
+use crate::refunds;
+use crate::shadow::{Granted, Shadow};
 use crate::violation::{Violation, require};
 
 /// Most holds that `find` lists.
@@ -33,7 +35,10 @@ pub fn judge(shadow: &mut Shadow, exchange: &Exchange) -> Judged {
         Command::Look { wait } | Command::Leave { wait } => in_line::judge(shadow, exchange, *wait),
         Command::Confirm { hold, payment } => confirm(shadow, exchange, *hold, *payment),
         Command::Release { hold } => release(shadow, exchange, *hold),
-        Command::Refund { hold } => refund(shadow, exchange, *hold),
+        Command::Refund { hold } => refunds::judge(shadow, exchange, *hold),
+        Command::RefundLine { hold, line, .. } => {
+            refunds::judge_line(shadow, exchange, *hold, *line)
+        }
         Command::Extend { hold } => extend(shadow, exchange, *hold),
         Command::Get { hold } => match &exchange.reply {
             Reply::Hold(answer) => seen(shadow, exchange, *hold, answer),
@@ -51,7 +56,7 @@ pub fn judge(shadow: &mut Shadow, exchange: &Exchange) -> Judged {
     }
 }
 
-fn strange(exchange: &Exchange, expected: &str) -> Violation {
+pub(crate) fn strange(exchange: &Exchange, expected: &str) -> Violation {
     let Exchange { command, reply, .. } = exchange;
     Violation::of("answer", format!("{command:?} got {reply:?}, not {expected}"))
 }
@@ -249,6 +254,8 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
         || known.perhaps.is_some_and(|(state, _)| state == answer.state)
         || (known.customer.is_shared() && known.state == HoldState::Held);
     require(expected, "answer", || format!("{known:?} was shown as {answer:?}"))?;
+    let back = refunds::is_fair(known, answer);
+    require(back, "S1", || format!("{known:?} was shown as {answer:?}"))?;
     let on_time = answer.state != HoldState::Held
         || known.customer.is_shared()
         || known.perhaps.is_some()
@@ -271,6 +278,7 @@ fn seen(shadow: &mut Shadow, exchange: &Exchange, id: HoldId, answer: &Answer) -
         shadow.turn(id, answer.state, payment);
         shadow.given(id, &answer.gifts);
     }
+    shadow.came_back(id, &answer.back);
     if let (HoldState::Held, Some(expires_ms)) = (answer.state, answer.expires_ms) {
         shadow.saw(id, answer.created_ms, expires_ms);
     }
@@ -284,14 +292,18 @@ fn was_paid(known: &Known, answer: &Answer) -> bool {
 }
 
 /// What a change of a hold may find it to be: its state, or expired, or what was left open.
-fn may_be(known: &Known, state: HoldState, ms: u64) -> bool {
+pub(crate) fn may_be(known: &Known, state: HoldState, ms: u64) -> bool {
     (known.state == state && !known.is_gone)
         || (state == HoldState::Expired && known.may_expire(ms))
         || known.perhaps.is_some_and(|(perhaps, _)| perhaps == state)
         || (known.customer.is_shared() && known.state == HoldState::Held)
 }
 
-fn of<'s>(shadow: &'s Shadow, exchange: &Exchange, id: HoldId) -> Result<&'s Known, Violation> {
+pub(crate) fn of<'s>(
+    shadow: &'s Shadow,
+    exchange: &Exchange,
+    id: HoldId,
+) -> Result<&'s Known, Violation> {
     shadow.by_id(id).ok_or_else(|| strange(exchange, "a hold of this client"))
 }
 
@@ -377,39 +389,6 @@ fn release(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
             if known.state == HoldState::Held {
                 shadow.gave_back_ns = exchange.answered_ns;
                 shadow.doubt(id, HoldState::Released, None);
-            }
-            Ok(())
-        }
-        _ => Err(strange(exchange, &format!("what becomes of {known:?}"))),
-    }
-}
-
-fn refund(shadow: &mut Shadow, exchange: &Exchange, id: HoldId) -> Judged {
-    let known = of(shadow, exchange, id)?;
-    let may = |state| may_be(known, state, exchange.answered_ms);
-    let order = known.state == HoldState::Confirmed;
-    match &exchange.reply {
-        Reply::Hold(answer) => {
-            let fair = (may(HoldState::Confirmed) || may(HoldState::Refunded))
-                && (answer.id, answer.state) == (id, HoldState::Refunded)
-                && (&answer.lines, &answer.gifts) == (&known.lines, &known.gifts);
-            require(fair, "answer", || format!("{known:?} was refunded: {answer:?}"))?;
-            if order {
-                shadow.changes += 1;
-                shadow.gave_back_ns = exchange.answered_ns;
-            }
-            shadow.turn(id, HoldState::Refunded, None);
-            Ok(())
-        }
-        Reply::No(No::WrongState) if may(HoldState::Held) || may(HoldState::Released) => Ok(()),
-        Reply::No(No::Expired) if may(HoldState::Expired) => {
-            shadow.turn(id, HoldState::Expired, None);
-            Ok(())
-        }
-        Reply::Unknown => {
-            if order {
-                shadow.gave_back_ns = exchange.answered_ns;
-                shadow.doubt(id, HoldState::Refunded, None);
             }
             Ok(())
         }

@@ -114,6 +114,15 @@ pub enum Command {
         /// Which.
         hold: HoldId,
     },
+    /// Take some units of one line of an order back.
+    RefundLine {
+        /// Which.
+        hold: HoldId,
+        /// The item, and how many units.
+        line: (u16, u32),
+        /// The refund's name.
+        name: Key,
+    },
     /// Read a hold.
     Get {
         /// Which.
@@ -148,6 +157,8 @@ pub struct Answer {
     pub lines: Units,
     /// Units of gifts.
     pub gifts: Units,
+    /// Units of items that came back.
+    pub back: Units,
     /// When it was granted, ms.
     pub created_ms: u64,
     /// When it expires (or did), ms.
@@ -175,6 +186,11 @@ impl Answer {
             replayed: hold.replayed,
             lines: hold.lines().map(|line| (place(line.sku), line.quantity)).collect(),
             gifts,
+            back: hold
+                .lines()
+                .filter(|line| line.refunded > 0)
+                .map(|line| (place(line.sku), line.refunded))
+                .collect(),
             created_ms: hold.created_at.as_ms(),
             expires_ms: hold.expires_at.map(jangteo::Timestamp::as_ms),
             payment: hold.payment().map(str::to_owned),

@@ -5,8 +5,9 @@ use std::collections::HashMap;
 use jangteo::{HoldId, HoldState, SaleView};
 
 use crate::command::{Customer, Key};
+use crate::known::Known;
 use crate::plan::Plan;
-use crate::shadow::{Granted, Known, Shadow};
+use crate::shadow::{Granted, Shadow};
 use crate::violation::{Violation, require};
 
 /// Units of one good as the service reports them. Gifts show no `held` and `sold`, unlimited goods
@@ -110,7 +111,7 @@ impl<'a> World<'a> {
     fn totals(&self, counts: &[Count]) -> Result<(), Violation> {
         let mut believed = vec![(0_u64, 0_u64); self.plan.goods.len()];
         for known in self.holds.values() {
-            for &(good, units) in known.lines.iter().chain(&known.gifts) {
+            for &(good, units) in known.left().iter().chain(&known.gifts_left(self.plan)) {
                 let Some((held, sold)) = believed.get_mut(usize::from(good)) else { continue };
                 match known.state {
                     HoldState::Held => *held += u64::from(units),

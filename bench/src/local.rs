@@ -170,6 +170,12 @@ impl Local {
                 let answer = self.sale.refund(hold, &Refund::all());
                 self.hold_reply(answer)
             }
+            Command::RefundLine { hold, line: (item, units), name } => {
+                let (sku, name) = (self.plan.good(*item).sku, name.to_string());
+                let refund = Refund::all().line(sku, *units).id(&name);
+                let answer = self.sale.refund(hold, &refund);
+                self.hold_reply(answer)
+            }
             Command::Get { hold } => {
                 let answer = self.sale.get(hold);
                 self.hold_reply(answer)

@@ -9,85 +9,8 @@ use smallvec::SmallVec;
 
 use crate::command::{Customer, Key, Payment, Units};
 use crate::in_line::Places;
+use crate::known::Known;
 use crate::plan::Plan;
-
-/// A hold as its client knows it.
-#[derive(Clone, Debug)]
-pub struct Known {
-    /// Its id.
-    pub id: HoldId,
-    /// Its number.
-    pub number: u32,
-    /// Whose.
-    pub customer: Customer,
-    /// The key it was granted under.
-    pub key: Key,
-    /// Units of items.
-    pub lines: Units,
-    /// Units of gifts.
-    pub gifts: Units,
-    /// What became of it.
-    pub state: HoldState,
-    /// What may have become of it instead: a change whose answer never came.
-    pub perhaps: Option<(HoldState, Option<Payment>)>,
-    /// What it was confirmed with.
-    pub payment: Option<Payment>,
-    /// When it was granted, ms: no earlier and no later.
-    pub created_ms: (u64, u64),
-    /// When it expires, ms: no earlier and no later.
-    pub expires_ms: (u64, u64),
-    /// Whether it was due at some moment, so that it may be over.
-    pub was_due: bool,
-    /// Whether the process that is alive has surely expired it.
-    pub is_gone: bool,
-    /// Its place among the live ones.
-    live_at: Option<usize>,
-}
-
-impl Known {
-    /// Whether it may have expired by `ms`.
-    #[must_use]
-    pub fn may_expire(&self, ms: u64) -> bool {
-        self.state == HoldState::Held && (self.was_due || self.expires_ms.0 <= ms)
-    }
-
-    /// Whether it has expired, or may have by `ms`.
-    #[must_use]
-    pub fn may_be_over(&self, ms: u64) -> bool {
-        self.state == HoldState::Expired || self.may_expire(ms)
-    }
-
-    /// Whether everything about it is known.
-    #[must_use]
-    pub const fn is_certain(&self) -> bool {
-        self.perhaps.is_none() && !self.was_due
-    }
-
-    /// Shows that what is known of its times is exact.
-    fn is_exact(&self, created_ms: u64, expires_ms: u64) -> bool {
-        let exact = (created_ms, created_ms, expires_ms, expires_ms, false);
-        let known = (self.created_ms.0, self.created_ms.1, self.expires_ms.0, self.expires_ms.1);
-        (known.0, known.1, known.2, known.3, self.was_due) == exact
-    }
-
-    /// Whether it keeps its units.
-    #[must_use]
-    pub const fn keeps(&self) -> bool {
-        matches!(self.state, HoldState::Held | HoldState::Confirmed)
-    }
-
-    /// Whether it may keep its units: it does, or a late payment was not answered.
-    #[must_use]
-    pub fn may_keep(&self) -> bool {
-        self.keeps() || self.perhaps.is_some_and(|(state, _)| state == HoldState::Confirmed)
-    }
-
-    /// Its units of items.
-    #[must_use]
-    pub fn units(&self) -> u32 {
-        self.lines.iter().map(|&(_, units)| units).sum()
-    }
-}
 
 /// A grant, and when it was asked for and answered: for the order of numbers.
 #[derive(Clone, Copy, Debug)]
@@ -220,7 +143,8 @@ impl Shadow {
                 matches!(state, HoldState::Released | HoldState::Refunded)
             });
             if known.keeps() && !known.may_expire(ms) && !may_be_free {
-                units.0 += known.units();
+                let less = known.perhaps_back.map_or(0, |(_, units)| units);
+                units.0 += known.units().saturating_sub(less);
             }
         }
         let open = self.unanswered.iter().chain(self.places.open());
@@ -304,6 +228,21 @@ impl Shadow {
     pub fn given(&mut self, id: HoldId, gifts: &Units) {
         if let Some(&place) = self.by_id.get(&id) {
             self.at_mut(place).gifts.clone_from(gifts);
+        }
+    }
+
+    /// These units of a hold came back.
+    pub fn came_back(&mut self, id: HoldId, back: &Units) {
+        if let Some(&place) = self.by_id.get(&id) {
+            let known = self.at_mut(place);
+            (known.back, known.perhaps_back) = (back.clone(), None);
+        }
+    }
+
+    /// These units of a hold may have come back besides, without an answer that tells.
+    pub fn may_come_back(&mut self, id: HoldId, line: (u16, u32)) {
+        if let Some(&place) = self.by_id.get(&id) {
+            self.at_mut(place).perhaps_back = Some(line);
         }
     }
 
@@ -438,28 +377,5 @@ impl Shadow {
             self.turn(id, HoldState::Expired, None);
         }
         due.len() as u64
-    }
-}
-
-impl Known {
-    /// A hold just heard of.
-    #[must_use]
-    pub fn new(customer: Customer, key: Key, answer: &crate::command::Answer) -> Self {
-        Self {
-            id: answer.id,
-            number: answer.number,
-            customer,
-            key,
-            lines: answer.lines.clone(),
-            gifts: answer.gifts.clone(),
-            state: answer.state,
-            perhaps: None,
-            payment: None,
-            created_ms: (answer.created_ms, answer.created_ms),
-            expires_ms: answer.expires_ms.map_or((u64::MAX, u64::MAX), |ms| (ms, ms)),
-            was_due: false,
-            is_gone: false,
-            live_at: None,
-        }
     }
 }

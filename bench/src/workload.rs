@@ -6,9 +6,10 @@ use jangteo::HoldState;
 use smallvec::SmallVec;
 
 use crate::command::{Command, Customer, Key, Payment, Units};
+use crate::known::Known;
 use crate::plan::{Plan, Profile, WINDOW_STEP_MS};
 use crate::rng::Rng;
-use crate::shadow::{Known, Shadow};
+use crate::shadow::Shadow;
 
 /// How often each client asks for the same shared customer before it goes on to the next.
 const STORM_REPEATS: u32 = 8;
@@ -62,6 +63,15 @@ impl Workload {
             Some(customer) => self.hold(customer),
             None => self.hold_fresh(),
         }
+    }
+
+    /// Units of one line of an order come back: mostly as many as there are, at most.
+    pub(crate) fn refund_line(&mut self, shadow: &Shadow) -> Option<Command> {
+        let order = self.mostly_order(shadow).filter(|known| known.is_certain())?;
+        let left = order.left();
+        let (item, units) = *left.get(self.rng.place(left.len().max(1)))?;
+        let units = if self.rng.chance(10) { units + 1 } else { 1 + self.rng.below(units) };
+        Some(Command::RefundLine { hold: order.id, line: (item, units), name: self.key() })
     }
 
     /// The first client keeps the time.
@@ -210,7 +220,7 @@ impl Workload {
     fn mostly_order<'s>(&mut self, shadow: &'s Shadow) -> Option<&'s Known> {
         let drawn = (0..ORDER_DRAWS).filter_map(|_| self.known(shadow));
         let drawn: SmallVec<[&Known; ORDER_DRAWS]> =
-            drawn.filter(|known| known.perhaps.is_none()).collect();
+            drawn.filter(|known| known.perhaps.is_none() && known.perhaps_back.is_none()).collect();
         let order = drawn.iter().find(|known| known.state == HoldState::Confirmed);
         order.or(drawn.first()).copied()
     }

@@ -95,7 +95,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 71] = [
     (Fault::PauseNotGivenBack, Hunt::Model, &["model"]),
     (Fault::PauseNotGivenBack, Hunt::Simulation, &["answer"]),
     (Fault::LatePaymentOversells, Hunt::Model, &["model"]),
-    (Fault::LatePaymentOversells, Hunt::Simulation, &["S1", "engine"]),
+    (Fault::LatePaymentOversells, Hunt::Simulation, &["S1", "engine", "audit"]),
     (Fault::LatePaymentUnlimited, Hunt::Model, &["model"]),
     (Fault::LatePaymentUnlimited, Hunt::Simulation, &["C1", "audit"]),
     (Fault::LoweredStockOnSale, Hunt::Model, &["model"]),

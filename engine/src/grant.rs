@@ -84,7 +84,7 @@ impl Sale {
         match self.attempt(&ask, false) {
             Attempt::Granted(pending) => Ok(pending),
             Attempt::Refused(refusal) => Err(refusal),
-            Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)))),
+            Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)?))),
             Attempt::Slow => self.hold_slow(&ask),
         }
     }
@@ -98,7 +98,7 @@ impl Sale {
         match attempt {
             Attempt::Granted(pending) => Ok(pending),
             Attempt::Refused(refusal) => Err(refusal),
-            Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)))),
+            Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)?))),
             Attempt::Slow => unreachable!("under the mutex everything is decided"),
         }
     }

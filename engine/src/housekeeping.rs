@@ -23,6 +23,8 @@ const _: () = assert!(TICK_MS * (SHARDS as u64) < WARM_MS / 2);
 
 /// Rows are made ready from this long before a drop opens, in milliseconds: a shard at each look.
 const WARM_MS: u64 = 60_000;
+/// And until this long after: who comes later is no crowd.
+const CROWD_MS: u64 = 3_600_000;
 
 /// Tells the time-keeping thread to end.
 #[derive(Debug, Default)]
@@ -84,10 +86,10 @@ impl EngineCore {
         let now = self.shared.clock.now();
         let live = self.shared.journal.read(|book, _| book.live());
         let mut expired = 0;
-        for sale in self.current() {
+        let current = self.current();
+        for sale in &current {
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
-            sale.0.serve_line();
             let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
             if live.contains(&sale.0.index) && !paused {
                 expired += sale.0.expire_due(now);
@@ -97,6 +99,8 @@ impl EngineCore {
             }
         }
         self.shared.journal.keep(self.shared.journal.read(|book, _| book.holds_live()));
+        // Now that there is as much room as there can be.
+        current.iter().for_each(|sale| sale.0.serve_line());
         expired
     }
 
@@ -137,9 +141,11 @@ impl EngineCore {
 }
 
 impl Sale {
-    /// Whether it opens soon after `now`, or has opened.
+    /// Whether it opens soon after `now`, or opened not long before, and is not over.
     pub(crate) fn is_near(&self, now: Timestamp) -> bool {
-        self.opens_at() <= now.plus_ms(WARM_MS) && self.phase() <= Phase::Paused
+        let near = self.opens_at() <= now.plus_ms(WARM_MS);
+        let late = self.opens_at().plus_ms(CROWD_MS) <= now;
+        near && !late && self.phase() <= Phase::Paused && !self.0.is_over(now)
     }
 
     /// Units of a drop that can still be sold.

@@ -99,6 +99,8 @@ impl SaleCore {
             // Two threads may come here; the second finds nothing due under the append lock.
             let _ = self.turn(now, |page| {
                 if !due(page.phase) {
+                    // Another thread turned it, or another drop has taken its place.
+                    self.phase.set(page);
                     return Err(());
                 }
                 let sale = self.index;

@@ -39,6 +39,9 @@ pub(crate) struct Line {
     queue: BTreeMap<u64, Waiting>,
     /// How many wait for each good.
     awaited: BTreeMap<u16, u32>,
+    /// Units of goods at which nobody in the line is served; of those that are not in it: none.
+    /// Somebody may fit only once more are there of some good.
+    nobody_at: BTreeMap<u16, u32>,
     places: Places,
     idle: Idle,
 }
@@ -77,7 +80,7 @@ impl Line {
         waiting.sort_unstable_by_key(|(joined, ..)| *joined);
         for (joined, slot, lines) in waiting {
             line.expect(goods, &lines);
-            line.push(joined, slot, lines);
+            line.push(goods, joined, slot, lines);
         }
         line
     }
@@ -115,7 +118,13 @@ impl Line {
         }
     }
 
-    fn push(&mut self, joined: u64, slot: Slot, lines: Lines) {
+    /// Somebody joins, whom what is there does not fit.
+    fn push(&mut self, goods: &Goods, joined: u64, slot: Slot, lines: Lines) {
+        for good in goods.needed(&lines) {
+            if let Some(units) = self.nobody_at.get_mut(&good) {
+                *units = left(goods, good).min(*units);
+            }
+        }
         let ordinal = self.places.push();
         self.queue.insert(joined, Waiting { slot, lines, ordinal });
     }
@@ -139,16 +148,22 @@ impl Line {
         self.places = Places::default();
     }
 
-    /// Whether a good that somebody waits for has a unit.
-    fn has_units(&self, goods: &Goods) -> bool {
-        let left = |good: &u16| goods.get(*good).cell.as_ref().is_none_or(|cell| cell.left() > 0);
-        self.awaited.keys().any(left)
+    /// Whether what is there may fit somebody: a good that somebody waits for has more units than
+    /// when it fitted nobody.
+    fn may_fit(&self, goods: &Goods) -> bool {
+        let more = |good: &u16| left(goods, *good) > self.nobody_at.get(good).copied().unwrap_or(0);
+        self.awaited.keys().any(more)
+    }
+
+    /// Units of each good that somebody waits for.
+    fn units(&self, goods: &Goods) -> BTreeMap<u16, u32> {
+        self.awaited.keys().map(|good| (*good, left(goods, *good))).collect()
     }
 
     /// Units that are free for the first whom they fit: none, but while nobody can be served.
     pub(crate) fn idle_units(&self, goods: &Goods) -> u64 {
         let fits = |waiting: &&Waiting| goods.has_units(&waiting.lines);
-        let first = self.has_units(goods).then(|| self.queue.values().find(fits)).flatten();
+        let first = self.may_fit(goods).then(|| self.queue.values().find(fits)).flatten();
         let lines = first.into_iter().flat_map(|waiting| &waiting.lines);
         lines.map(|line| u64::from(line.quantity)).sum()
     }
@@ -166,6 +181,11 @@ impl Line {
         let next = if planted(Fault::LastServedFirst) { behind.next_back() } else { behind.next() };
         next.map(|(joined, waiting)| (*joined, waiting.clone()))
     }
+}
+
+/// Units of a good that are there; unlimited ones are more than anybody asks for.
+fn left(goods: &Goods, good: u16) -> u32 {
+    goods.get(good).cell.as_ref().map_or(u32::MAX, |cell| cell.left())
 }
 
 fn mark(goods: &Goods, good: u16, awaited: bool) {
@@ -302,17 +322,18 @@ impl Sale {
             return match attempt {
                 Attempt::Granted(hold) => Ok(hold.map(HoldOrWait::Hold)),
                 Attempt::Refused(refusal) => Err(refusal),
-                Attempt::Waits(slot) => Ok(self.waiting(slot).map(HoldOrWait::Wait)),
+                Attempt::Waits(slot) => Ok(self.waiting(slot)?.map(HoldOrWait::Wait)),
                 Attempt::Slow => unreachable!("under the mutex everything is decided"),
             };
         }
     }
 
-    /// The wait at `slot`, whose key was used again.
-    pub(crate) fn waiting(&self, slot: Slot) -> Pending<Wait> {
+    /// The wait at `slot`, whose key was used again; unless the campaign was deleted since.
+    pub(crate) fn waiting(&self, slot: Slot) -> Result<Pending<Wait>, Refusal> {
         let line = self.0.basket.lock();
         let shard = self.0.shard(slot.shard);
-        self.wait_in(&line, &shard, slot).map(|wait| Wait { replayed: true, ..wait })
+        shard.wait(slot.row).ok_or(Refusal::UnknownDrop)?;
+        Ok(self.wait_in(&line, &shard, slot).map(|wait| Wait { replayed: true, ..wait }))
     }
 
     /// INVARIANT(J6): the answer about a wait is durable with its last record, with that of the
@@ -387,8 +408,14 @@ impl SaleCore {
                 return Ok(());
             }
         }
-        let mut seen = 0;
-        while line.has_units(&self.goods)
+        if !line.may_fit(&self.goods) {
+            return Ok(());
+        }
+        // Nobody takes of these meanwhile but this loop; so everybody was asked with so many there,
+        // at least.
+        let mut least = line.units(&self.goods);
+        let (mut seen, mut all_asked) = (0, true);
+        while line.may_fit(&self.goods)
             && let Some((joined, waiting)) = line.next(seen)
         {
             seen = joined;
@@ -396,10 +423,18 @@ impl SaleCore {
                 let _watch = self.shared.journal.pass(Class::Hold)?;
                 if self.hand_over(waiting.slot) {
                     line.remove(&self.goods, joined);
+                } else {
+                    all_asked = false;
+                }
+                for (good, units) in &mut least {
+                    *units = left(&self.goods, *good).min(*units);
                 }
             } else if planted(Fault::LineBlocked) {
                 break;
             }
+        }
+        if all_asked {
+            line.nobody_at = least;
         }
         Ok(())
     }
@@ -474,7 +509,7 @@ impl SaleCore {
         let stamp = appended?;
         let limited = |item| self.is_limited(item);
         shard.waited(&buyer, &join, stamp.at, stamp.sequence, limited);
-        line.push(stamp.sequence, slot, join.lines);
+        line.push(&self.goods, stamp.sequence, slot, join.lines);
         Ok(slot)
     }
 

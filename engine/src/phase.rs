@@ -4,7 +4,9 @@
 //! there. The mirror lets a request that comes too early or too late be refused with one load.
 //!
 //! **Word**: the phase as a number; bit 7: paused before it opened. **Rule**: written only inside
-//! an append that turns the drop's own phase, so its order of changes is the journal's.
+//! an append that turns the drop's own phase, so its order of changes is the journal's; or under the
+//! append lock, once a drop that was put anew is not listed any more. Until then, and for good where
+//! another of its name took its place, the drop shows itself as it was.
 //! **Orderings**: relaxed; who reads a phase that is a moment old is put right by the append.
 
 use serde::Serialize;
@@ -79,7 +81,7 @@ impl PhaseMirror {
         bits == Phase::Scheduled as u8 || bits & EARLY != 0
     }
 
-    /// IMPORTANT: only from inside an append.
+    /// IMPORTANT: only under the append lock.
     pub(crate) fn set(&self, page: &Page) {
         self.0.store(bits(page), Ordering::Relaxed);
     }

@@ -81,12 +81,13 @@ impl Sale {
     /// comes with them.
     #[must_use]
     pub fn view(&self) -> (SaleView, u64) {
-        let (page, terms, sequence) =
+        let (goods, phase, sealed, terms, sequence) =
             self.0.shared.journal.read(|book, sequence| {
-                (book.page(self.0.index).clone(), self.0.terms.now(), sequence)
+                // Of the mirror: a drop that was put anew shows itself as it was.
+                let (phase, sealed) = (self.phase(), self.is_sealed());
+                (book.page(self.0.index).goods.clone(), phase, sealed, self.0.terms.now(), sequence)
             });
-        let sealed = self.is_sealed_if(page.awaits_opening());
-        (self.view_of(page.phase, sealed, &page.goods, &terms), sequence)
+        (self.view_of(phase, sealed, &goods, &terms), sequence)
     }
 
     /// The drop with this phase, these units and these terms.

@@ -105,6 +105,36 @@ stock = {HOLDS}
         assert!(journal > 80.0 && journal <= JOURNAL_BYTES_MAX, "{journal}");
     }
 
+    #[test]
+    fn drops_that_are_over_are_not_made_ready() {
+        let text = r#"
+[campaign]
+id = "t"
+title = "t"
+currency = "KRW"
+time_zone = "Asia/Seoul"
+[schedule]
+opens = "2020-04-29T10:00:00"
+repeats = "FREQ=DAILY;COUNT=50"
+closes_after = "1h"
+[[items]]
+sku = "a"
+title = "a"
+price = 1000
+stock = 100000
+"#;
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1_620_000_000_000)));
+        let options = Engine::options().durability(Durability::Memory).clock(clock);
+        let engine = options.background(false).open().unwrap();
+        let put = allocation_counter::measure(|| {
+            engine.put(Campaign::parse(text).unwrap()).unwrap();
+            for _ in 0..100 {
+                engine.tick();
+            }
+        });
+        assert!(put.bytes_max < 1 << 20, "{} bytes for what is over", put.bytes_max);
+    }
+
     /// Customers of one drop of free titles, and what each may cost.
     const VIEWERS: u32 = 1_000_000;
     const VIEWER_BYTES_MAX: f64 = 200.0;

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use jangteo::{Campaign, Durability, Engine, HoldRequest, Refusal, Sale, Ticket};
+use jangteo_bench::now;
 
 /// Measures grants and refusals a second; ends with status 1 if a floor is missed.
 #[derive(Debug, Parser)]
@@ -75,9 +76,10 @@ fn main() -> ExitCode {
 }
 
 fn campaign(units: u32) -> Campaign {
+    let opens = now::opens();
     let text = format!(
-        "[campaign]\nid = \"t\"\ntitle = \"t\"\ncurrency = \"KRW\"\ntime_zone = \"Asia/Seoul\"\n\
-         [schedule]\nopens = \"2020-04-29T10:00:00\"\n[rules]\nhold_ttl = \"1h\"\n\
+        "[campaign]\nid = \"t\"\ntitle = \"t\"\ncurrency = \"KRW\"\ntime_zone = \"UTC\"\n\
+         [schedule]\nopens = \"{opens}\"\n[rules]\nhold_ttl = \"1h\"\n\
          limit_per_customer = 1\n[[items]]\nsku = \"onion-3kg\"\ntitle = \"onions\"\nprice = 5000\n\
          stock = {units}\n"
     );

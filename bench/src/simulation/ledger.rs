@@ -4,6 +4,7 @@
 use super::line::Waiter;
 use crate::command::{Answer, Command, No, Reply, Units};
 use crate::invariants::Count;
+use crate::known::Known;
 use crate::plan::Plan;
 use crate::shadow::Shadow;
 use crate::violation::{Violation, require};
@@ -179,6 +180,7 @@ impl Around<'_> {
             }
             (Command::Confirm { hold, .. }, _) if self.is_bought(*hold) => Ok(false),
             (Command::Confirm { hold, .. }, _) => self.settled(*hold, Move::Sold, reply),
+            (Command::RefundLine { hold, line, .. }, _) => self.refunded(*hold, *line, reply),
             (Command::Refund { hold }, _) => self.settled(*hold, Move::Back, reply),
             (Command::Release { hold }, _) => self.settled(*hold, Move::Freed, reply),
             _ => self.unmoved(command, reply),
@@ -257,7 +259,26 @@ impl Around<'_> {
     /// A confirm, release or refund moves what the hold has, or nothing where it was over.
     fn settled(&self, hold: jangteo::HoldId, way: Move, reply: &Reply) -> Result<bool, Violation> {
         let Some(known) = self.shadow.by_id(hold) else { return Ok(false) };
-        let after = moved(self.before, &known.lines, &known.gifts, way);
+        let after = moved(self.before, &known.left(), &known.gifts_left(self.plan), way);
+        self.freed(known, after, reply)
+    }
+
+    /// A refund of some units of a line moves those, and with the last of them the line's gift.
+    fn refunded(
+        &self,
+        hold: jangteo::HoldId,
+        (item, units): (u16, u32),
+        reply: &Reply,
+    ) -> Result<bool, Violation> {
+        let Some(known) = self.shadow.by_id(hold) else { return Ok(false) };
+        let last = known.left().contains(&(item, units));
+        let gift = known.gift_of(self.plan, item).filter(|_| last);
+        let gifts = gift.into_iter().collect();
+        let line = [(item, units)].into_iter().collect();
+        self.freed(known, moved(self.before, &line, &gifts, Move::Back), reply)
+    }
+
+    fn freed(&self, known: &Known, after: Vec<Count>, reply: &Reply) -> Result<bool, Violation> {
         // INVARIANT(S3): what is freed goes to the first whom it fits.
         let after = served(self.plan, after, self.line);
         let fine = after == self.after || self.before == self.after;

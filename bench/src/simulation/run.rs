@@ -170,6 +170,11 @@ impl Run {
                     self.ask(&mut life, command, &line, waits)?;
                 }
             }
+            Step::RefundLine { waits } => {
+                if let Some(command) = self.workload.refund_line(&self.stage.shadow) {
+                    self.ask(&mut life, command, &line, waits)?;
+                }
+            }
             Step::Stock { good, total, waits } => {
                 self.stage.set_stock(&life, good, total, waits)?;
             }

@@ -31,6 +31,11 @@ pub enum Step {
         /// Whether it waits until the answer is durable.
         waits: bool,
     },
+    /// Units of one line of an order come back.
+    RefundLine {
+        /// Whether somebody waits until the answer is durable.
+        waits: bool,
+    },
     /// The stock of a good is set.
     Stock {
         /// Its place in the plan.
@@ -140,6 +145,7 @@ impl Step {
                 let good = u16::try_from(rng.below(6)).unwrap_or(0);
                 Self::Stock { good, total: rng.below(70), waits: rng.chance(50) }
             }
+            238..250 => Self::RefundLine { waits: rng.chance(50) },
             237 if rng.chance(30) => Self::Close,
             _ => Self::Ask { waits: rng.chance(50) },
         }

@@ -72,7 +72,8 @@ impl EngineCore {
         if recorded == Some(&**campaign) {
             return self.made_durable().map(|()| Vec::new());
         }
-        let changes = self.change(&mut catalogue, campaign)?;
+        let (changes, drops) = self.change(&mut catalogue, campaign)?;
+        self.warm_near(drops.into_iter());
         self.tick();
         self.made_durable().map(|()| changes)
     }
@@ -81,7 +82,7 @@ impl EngineCore {
         &self,
         catalogue: &mut Catalogue,
         campaign: &Arc<Campaign>,
-    ) -> Result<Vec<Change>, Error> {
+    ) -> Result<(Vec<Change>, Vec<u32>), Error> {
         let _ticking = self.ticking.lock(); // no clock step falls between record and drops
         let _watch = self.shared.journal.pass(Class::Hold).map_err(|refusal| match refusal {
             Refusal::Overloaded => Error::Overloaded,
@@ -93,7 +94,7 @@ impl EngineCore {
                 break (plan, stamp);
             }
         };
-        let Plan { record, first, mut made, over, changes, .. } = plan;
+        let Plan { record, first, mut made, over: replaced, changes, .. } = plan;
         for drop in &mut made {
             drop.page = self.shared.journal.read(|book, _| book.page(drop.index).clone());
         }
@@ -101,13 +102,19 @@ impl EngineCore {
         let put = Put::new(stamp.sequence, first, record);
         self.list(put.indices());
         // A drop of the same name has been replaced by now; these have none.
-        let over: BTreeSet<u32> = over.iter().map(|sale| sale.0.index).collect();
+        let over: BTreeSet<u32> = replaced.iter().map(|sale| sale.0.index).collect();
         self.by_id.retain(|_, sale| !over.contains(&sale.0.index));
-        self.warm_near(put.indices());
+        // Who was about to ask one that has a successor hears what the successor says: not yet.
+        let gone = |sale: &&Sale| !self.by_id.contains_key(sale.id());
+        self.shared.journal.read(|book, _| {
+            let gone = replaced.iter().filter(gone);
+            gone.for_each(|sale| sale.0.phase.set(book.page(sale.0.index)));
+        });
+        let drops = put.indices().collect();
         catalogue.add(put);
         let units: u64 = self.current().iter().map(Sale::units_to_come).sum();
         self.shared.journal.expect(units.saturating_mul(256));
-        Ok(changes)
+        Ok((changes, drops))
     }
 
     /// Appends the campaign's record, and does what it says of the drops that are there. `None` if
@@ -122,9 +129,7 @@ impl EngineCore {
                 book.add_in_place_of(drop.page.clone(), plan.in_place_of(drop));
             }
             for sale in &plan.over {
-                let page = book.page_mut(sale.0.index);
-                page.end();
-                sale.0.phase.set(page);
+                book.page_mut(sale.0.index).end();
             }
             for one in &plan.kept {
                 let (campaign, closes_at) = (Arc::clone(&plan.record.campaign), one.closes_at);

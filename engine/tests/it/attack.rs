@@ -137,7 +137,7 @@ fn the_engine_goes_away_although_the_disk_fills_up_meanwhile() {
 }
 
 #[test]
-fn a_drop_never_vanishes_while_its_campaign_is_put_again() {
+fn a_drop_is_there_and_not_closed_while_its_campaign_is_put_again() {
     let clock = Arc::new(ManualClock::at(Timestamp::from_ms(OPENS_MS - 86_400_000)));
     let options = Engine::options().durability(Durability::Memory).clock(clock);
     let engine = options.background(false).open().unwrap();
@@ -152,14 +152,41 @@ fn a_drop_never_vanishes_while_its_campaign_is_put_again() {
             }
         }
     });
-    let (mut looks, mut missing) = (0_u64, 0_u64);
-    while !putter.is_finished() && missing == 0 {
+    let (mut looks, mut wrong) = (0_u64, None);
+    while !putter.is_finished() && wrong.is_none() {
         looks += 1;
-        missing += u64::from(engine.sale("t-1").is_none());
+        let told = engine.sale("t-1").map(|sale| hold(&sale, "c-1", "k"));
+        wrong = Some(told).filter(|told| !matches!(told, Some(Err(Refusal::NotOpen { .. }))));
     }
     over.store(true, Ordering::Relaxed);
     putter.join().unwrap();
-    assert_eq!(missing, 0, "after {looks} looks");
+    assert!(wrong.is_none(), "after {looks} looks: {wrong:?}");
+}
+
+#[test]
+fn a_key_that_joined_the_line_is_asked_for_while_its_campaign_is_deleted() {
+    let options = Engine::options().durability(Durability::Memory).clock(clock());
+    let engine = options.background(false).open().unwrap();
+    for _ in 0..200 {
+        engine.put(campaign("", &one_item(0))).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        let request = HoldRequest::new("c-1").line("a", 1).key("k");
+        drop(sale.hold_or_wait(&request).unwrap());
+        let begun = std::sync::Barrier::new(3);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    begun.wait();
+                    for _ in 0..50 {
+                        drop(sale.hold_or_wait(&request));
+                    }
+                });
+            }
+            begun.wait();
+            engine.delete("t").unwrap().wait().unwrap();
+        });
+        assert_eq!(engine.health().latched, None);
+    }
 }
 
 #[test]

@@ -70,7 +70,14 @@ pub(super) fn put_campaigns(
     let mut good = Vec::new();
     let mut faults = Vec::new();
     for file in files {
-        let CampaignFile { campaign, claimed_id } = CampaignFile::read(file)?;
+        let CampaignFile { campaign, claimed_id } = match CampaignFile::read(file) {
+            Ok(read) => read,
+            Err(failure) if !engine.sales().is_empty() => {
+                tracing::error!("{failure}; what is recorded is kept");
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         match campaign {
             Ok(campaign) => good.push((file, campaign)),
             Err(found) => {
@@ -91,8 +98,9 @@ pub(super) fn put_campaigns(
 }
 
 fn put(engine: &Engine, data: &Path, file: &Path, campaign: Campaign) -> Result<(), Failure> {
+    let is_remembered = is_remembered(engine, &campaign.id);
     match engine.put(campaign) {
-        Err(error @ Error::Conflict { .. }) => {
+        Err(error @ (Error::Conflict { .. } | Error::TooMany(_))) if is_remembered => {
             tracing::error!("{}: {error}; the recorded campaign is kept", file.display());
             Ok(())
         }

@@ -2,8 +2,8 @@
 //! replies in order as soon as they may be seen.
 //!
 //! While replies wait for the disk the next commands are read and executed; how much may wait is
-//! bounded by `limits`, for each and for all. A client that sends without reading is first no longer
-//! executed, then no longer read, then cut.
+//! bounded by `limits`, for each and for all. A client that sends without reading is first no
+//! longer executed, then no longer read, then cut.
 
 use std::io;
 use std::pin::Pin;

@@ -15,8 +15,8 @@ use crate::clients::connect;
 use crate::shop::items;
 use crate::tokens::Guarded;
 
-/// A file of the tests: `one` and `two` are certificates for this machine. A checkout lets everybody
-/// read it, which no key may be, so of keys it is a copy.
+/// A file of the tests: `one` and `two` are certificates for this machine. A checkout lets
+/// everybody read it, which nobody may a key, so of keys it is a copy.
 pub(crate) fn fixture(name: &str) -> PathBuf {
     let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures").join(name);
     if !name.ends_with("-key.pem") {

@@ -1,5 +1,5 @@
-//! Those who mean no good: some say nothing, some say a byte a second, some say nonsense, some never
-//! listen.
+//! Those who mean no good: some say nothing, some say a byte a second, some say nonsense, some
+//! never listen.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;

@@ -4,8 +4,9 @@
 //! byte a second (100), `JANGTEO_DEAF` how many watch the drop and never read (100),
 //! `JANGTEO_MALFORMED` how many malformed commands come a second (2,000), `JANGTEO_BUYS` how many
 //! good ones (200), `JANGTEO_HOSTILE_S` for how many seconds (4; from 45 on those who never read
-//! have to be gone by the end). With `JANGTEO_HOSTILE_RATIO` the good client's 99th percentile may be so many times what it is beside
-//! as many PINGs; without it the ratio is only printed, since a busy machine has its own.
+//! have to be gone by the end). With `JANGTEO_HOSTILE_RATIO` the good client's 99th percentile may
+//! be so many times what it is beside as many PINGs; without it the ratio is only printed, since a
+//! busy machine has its own.
 
 mod buyer;
 mod crowd;
