@@ -22,8 +22,8 @@ impl ClockSync {
         Self::max_error_us().map_or(Self::Unknown, Self::within)
     }
 
-    /// By how much the clock is off at most, in microseconds, as its kernel has it; changes nothing.
-    /// It means nothing of a clock that is adrift.
+    /// By how much the clock is off at most, in microseconds, as its kernel has it. It means
+    /// nothing of a clock that is adrift.
     #[must_use]
     pub fn max_error_us() -> Option<u64> {
         let mut told = Timex::new(); // modes is 0: a question
