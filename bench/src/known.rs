@@ -114,7 +114,8 @@ impl Known {
     }
 
     /// The gift that came with the line of an item. Two lines that share a gift get different
-    /// numbers of it in every plan, so the sum tells who got his.
+    /// numbers of it in every plan of which single lines are refunded, so the sum tells who got
+    /// his.
     #[must_use]
     pub fn gift_of(&self, plan: &Plan, item: u16) -> Option<(u16, u32)> {
         let gift = plan.good(item).gift?;
@@ -127,6 +128,9 @@ impl Known {
     /// Units of gifts that did not come back with the last unit of their line.
     #[must_use]
     pub fn gifts_left(&self, plan: &Plan) -> Units {
+        if self.back.is_empty() {
+            return self.gifts.clone();
+        }
         let mut gifts = Units::new();
         for (good, units) in self.left().iter().filter_map(|&(item, _)| self.gift_of(plan, item)) {
             match gifts.iter_mut().find(|(other, _)| *other == good) {
