@@ -159,13 +159,22 @@ pub(super) async fn trickle(served: &Served, count: u64, time: Duration) -> u64 
         b"POST /v1/drops/t-1/holds HTTP/1.1\r\nHost: localhost\r\nX-Slow: 1234567890";
     const COMMAND: &[u8] =
         b"*6\r\n$9\r\nDROP.HOLD\r\n$3\r\nt-1\r\n$60\r\n1234567890123456789012345";
+    const STROKES: u32 = 100;
     let mut all = idle(served, count).await;
     let end = Instant::now() + time;
-    let mut ticks = interval(Duration::from_secs(1));
-    let (mut cut, mut place) = (0, 0);
+    // Spread over the second: sent at one stroke they would stop the good client, which is in this
+    // process too.
+    let mut ticks = interval(Duration::from_secs(1) / STROKES);
+    let (mut cut, mut sent) = (0, 0);
     while Instant::now() < end {
         ticks.tick().await;
+        let mut nth = 0;
         all.retain(|stream| {
+            nth += 1;
+            if nth % STROKES != sent % STROKES {
+                return true;
+            }
+            let place = (sent / STROKES) as usize;
             let to_http = stream.peer_addr().is_ok_and(|at| at == served.http);
             let text = if to_http { HEAD } else { COMMAND };
             let byte = [text[place % text.len()]];
@@ -175,7 +184,7 @@ pub(super) async fn trickle(served: &Served, count: u64, time: Duration) -> u64 
             cut += u64::from(gone);
             !gone
         });
-        place += 1;
+        sent += 1;
     }
     cut
 }
