@@ -105,10 +105,10 @@ impl EngineCore {
         let over: BTreeSet<u32> = replaced.iter().map(|sale| sale.0.index).collect();
         self.by_id.retain(|_, sale| !over.contains(&sale.0.index));
         // Who was about to ask one that has a successor hears what the successor says: not yet.
-        let gone = |sale: &&Sale| !self.by_id.contains_key(sale.id());
+        let gone = replaced.iter().filter(|sale| !self.by_id.contains_key(sale.id()));
+        let gone: Vec<&Sale> = gone.collect();
         self.shared.journal.read(|book, _| {
-            let gone = replaced.iter().filter(gone);
-            gone.for_each(|sale| sale.0.phase.set(book.page(sale.0.index)));
+            gone.iter().for_each(|sale| sale.0.phase.set(book.page(sale.0.index)));
         });
         let drops = put.indices().collect();
         catalogue.add(put);

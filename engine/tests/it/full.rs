@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::attack::{on, threaded, within};
 use crate::common::{campaign, clock, item, one_item};
-use jangteo::{Engine, HoldId, HoldOrWait, HoldRequest, ManualClock, Refusal, WaitState};
+use jangteo::{
+    Engine, Hold, HoldId, HoldOrWait, HoldRequest, ManualClock, Refusal, Wait, WaitState,
+};
 use jangteo_bench::faulty::FaultyStorage as Disk;
 
 /// An engine on a disk of `segments` segments, filled with holds until it refuses more.
@@ -105,11 +107,10 @@ fn every_hold_can_be_confirmed_after_a_start_on_a_disk_without_a_free_byte() {
     assert!(done.is_some(), "{all} confirms hang");
 }
 
-#[test]
-fn units_that_the_line_cannot_have_for_want_of_disk_are_counted_as_idle() {
-    let (disk, clock) = (Disk::default(), clock());
+/// An engine whose disk is short, who holds the one unit of `a`, and who waits for it.
+fn short_of_disk_with_one_in_line(disk: &Disk, clock: &Arc<ManualClock>) -> (Engine, Hold, Wait) {
     disk.faults(|faults| faults.capacity = Some(6 << 16));
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    let engine = on(disk, clock, 1 << 16).open().unwrap();
     let goods = [one_item(1), item("b", 100_000, "")].concat();
     engine.put(campaign("hold_ttl = \"10m\"", &goods)).unwrap();
     let sale = engine.sale("t-1").unwrap();
@@ -121,6 +122,14 @@ fn units_that_the_line_cannot_have_for_want_of_disk_are_counted_as_idle() {
         engine.tick();
     }
     assert!(matches!(engine.admits_holds(), Err(Refusal::Unavailable)), "the disk is short");
+    (engine, first, wait)
+}
+
+#[test]
+fn units_that_the_line_cannot_have_for_want_of_disk_are_counted_as_idle() {
+    let (disk, clock) = (Disk::default(), clock());
+    let (engine, first, wait) = short_of_disk_with_one_in_line(&disk, &clock);
+    let sale = engine.sale("t-1").unwrap();
     assert_eq!(sale.idle_unit_seconds(), 0);
     // The next start has the segment that was kept for it, and all holds before it to think of.
     drop((sale, engine));
@@ -145,19 +154,8 @@ fn units_that_the_line_cannot_have_for_want_of_disk_are_counted_as_idle() {
 #[test]
 fn on_a_full_disk_a_hold_that_ends_makes_room_for_who_waits() {
     let (disk, clock) = (Disk::default(), clock());
-    disk.faults(|faults| faults.capacity = Some(6 << 16));
-    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
-    let goods = [one_item(1), item("b", 100_000, "")].concat();
-    engine.put(campaign("hold_ttl = \"10m\"", &goods)).unwrap();
+    let (engine, first, wait) = short_of_disk_with_one_in_line(&disk, &clock);
     let sale = engine.sale("t-1").unwrap();
-    let first = sale.hold(&HoldRequest::new("h").line("a", 1)).unwrap().wait().unwrap();
-    let wait = sale.hold_or_wait(&HoldRequest::new("w").line("a", 1)).unwrap().wait();
-    let Ok(HoldOrWait::Wait(wait)) = wait else { panic!("{wait:?}") };
-    while let Ok(pending) = sale.hold(&HoldRequest::new("c").line("b", 1)) {
-        pending.wait().unwrap();
-        engine.tick();
-    }
-    assert!(matches!(engine.admits_holds(), Err(Refusal::Unavailable)), "the disk is short");
     sale.release(&first.id).unwrap().wait().unwrap();
     engine.tick();
     assert_eq!(sale.wait(&wait.id).unwrap().wait().unwrap().state, WaitState::Granted);
