@@ -88,6 +88,7 @@ impl EngineCore {
         let mut expired = 0;
         let current = self.current();
         for sale in &current {
+            sale.0.is_revealed(now);
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
             let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
