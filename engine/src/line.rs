@@ -170,6 +170,12 @@ impl Line {
         lines.map(|line| u64::from(line.quantity)).sum()
     }
 
+    /// The clock moved on by so much, and no time passed for who waits: a pause is over, or the
+    /// clock was stepped.
+    pub(crate) fn pass_over(&mut self, ms: i64) {
+        self.idle.looked_at = self.idle.looked_at.moved_ms(ms);
+    }
+
     /// Looks at what is idle, and counts what was since the last look.
     pub(crate) fn measure(&mut self, goods: &Goods, now: Timestamp) {
         let passed_ms = now.as_ms().saturating_sub(self.idle.looked_at.as_ms());
