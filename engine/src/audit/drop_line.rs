@@ -15,7 +15,8 @@ pub(super) struct WaitingLine {
     places: Vec<Place>,
     by_slot: HashMap<Slot, usize>,
     waiting: u32,
-    /// Who waits, by what they cannot do without: of those who need the same, the first comes first.
+    /// Who waits, by what they cannot do without: of those who need the same, the first is served
+    /// first.
     by_needs: BTreeMap<Needs, BTreeSet<usize>>,
 }
 

@@ -48,7 +48,8 @@ pub struct Campaign {
     pub title: String,
     /// ISO 4217 code of all its amounts.
     pub currency: String,
-    /// IANA time zone of all its local times; UTC where one was recorded that is not known any more.
+    /// IANA time zone of all its local times; UTC where one was recorded that is not known any
+    /// more.
     pub time_zone: Tz,
     /// The name of a recorded zone that is not known any more.
     pub(super) lost_zone: Option<String>,
