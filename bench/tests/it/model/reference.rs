@@ -81,6 +81,8 @@ pub(crate) struct Reference {
     /// All who ever waited, in the order of joining.
     pub(crate) line: Vec<Rc<Place>>,
     pub(crate) now_ms: u64,
+    /// Its contents could be seen since the engine was started.
+    revealed: bool,
     /// The latest time that any clock ever showed.
     pub(crate) latest_ms: u64,
     /// A step of the wall clock that was not noticed yet.
@@ -113,6 +115,7 @@ impl Reference {
             holds: Vec::new(),
             line: Vec::new(),
             now_ms,
+            revealed: false,
             latest_ms: now_ms,
             step_ms: 0,
         };
@@ -120,8 +123,13 @@ impl Reference {
         new
     }
 
+    /// Somebody looks at it: a clock that is put back hides nothing of what was seen.
+    pub(crate) fn look(&mut self) {
+        self.revealed |= OPENS_MS <= self.now_ms;
+    }
+
     pub(crate) fn is_sealed(&self) -> bool {
-        let revealed = self.terms.always_revealed || OPENS_MS <= self.now_ms;
+        let revealed = self.terms.always_revealed || self.revealed || OPENS_MS <= self.now_ms;
         self.awaits_opening() && !revealed
     }
 
@@ -407,6 +415,7 @@ impl Reference {
 
     /// The engine was opened again: live holds have a fair rest of their time.
     pub(crate) fn restart(&mut self) {
+        self.revealed = false;
         let from_ms = self.pause.map_or(self.now_ms, |pause| pause.at_ms);
         let least_ms = from_ms + self.terms.hold_ttl_ms.min(60_000);
         self.live().for_each(|held| held.expires_ms = held.expires_ms.max(least_ms));

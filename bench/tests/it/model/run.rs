@@ -91,6 +91,7 @@ pub(crate) fn run(sequence: &Sequence, seen: &mut Exercised) -> Same {
     for (number, operation) in sequence.operations.iter().enumerate() {
         let stepped = stage.step(operation).and_then(|()| {
             same("now", &stage.engine().now().as_ms(), &stage.world.now_ms)?;
+            stage.world.look();
             same_view(stage.sale.view().0, &stage.world)?;
             same_line(&stage.sale, &stage.world)
         });
