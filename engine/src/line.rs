@@ -406,7 +406,7 @@ impl SaleCore {
         if buyer.row.is_some_and(key_taken) || !self.within_limits(&ask.lines, known) {
             return Err(No::Again);
         }
-        self.remember(ask.hash);
+        self.remember(&shard, ask.hash);
         let slot = Slot { shard: index, row: shard.next_wait() };
         let join = Join {
             slot,
