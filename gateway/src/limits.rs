@@ -201,6 +201,10 @@ pub const INLINE_FLUSH_RECORDS_MAX: u64 = 1_000;
 /// committer thread to flush. Without it a crowd of refusals could starve a waiting grant.
 pub const COMMANDS_PER_FLUSH_MAX: u32 = 1_024;
 
+/// Bytes of drops or campaigns with which a page is complete, however few it has; more are behind
+/// its `next`. A thousand drops of a thousand items would be a gigabyte, for anybody who asks.
+pub const PAGE_BYTES: usize = 2 << 20;
+
 /// Most drops in one answer.
 pub const DROPS_LISTED_MAX: usize = 1_000;
 /// Drops in one answer if the client does not say how many.
