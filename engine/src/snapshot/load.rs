@@ -44,6 +44,43 @@ pub(crate) fn newest(storage: &dyn Storage) -> Result<Loaded, Error> {
     Ok(Loaded { passed_over, ..Loaded::default() })
 }
 
+/// The snapshots behind which a start needs nothing of `segment`, as their heads say; newest first.
+///
+/// # Errors
+/// [`Error::Io`] if the files cannot be listed.
+pub(crate) fn beyond(storage: &dyn Storage, segment: u64) -> Result<Vec<u64>, Error> {
+    let goes_on = |sequence: &u64| origin(storage, *sequence, false).map(|at| at.end.segment);
+    let mut beyond = snapshots(storage)?;
+    beyond.retain(|sequence| goes_on(sequence).is_ok_and(|goes_on| goes_on > segment));
+    beyond.reverse();
+    Ok(beyond)
+}
+
+/// Whether the bytes of a snapshot are those that were written, to its end. That they say
+/// something was found out as it was made.
+pub(crate) fn is_whole(storage: &dyn Storage, sequence: u64) -> bool {
+    origin(storage, sequence, true).is_ok()
+}
+
+/// What a snapshot has in its head; `whole`: if everything else can be read too.
+fn origin(storage: &dyn Storage, sequence: u64, whole: bool) -> Result<Origin, Unreadable> {
+    let file = storage.open(FileName::Snapshot(sequence)).map_err(Unreadable::Io)?;
+    let mut from = Reader::new(&*file, sequence)?;
+    let (Kind::Head, bytes) = from.next()? else { return from.wrong("no head") };
+    let Some(head) = Head::decode(sequence, bytes) else { return from.wrong("no head") };
+    while whole {
+        let (kind, bytes) = from.next()?;
+        if kind == Kind::End {
+            let count = bytes.try_into().map_or(0, u64::from_le_bytes);
+            if count != from.sections() || !from.is_at_end() {
+                return from.wrong("it does not end where it says");
+            }
+            break;
+        }
+    }
+    Ok(head.origin)
+}
+
 /// Reads the snapshot of that sequence, or says in words for people why it cannot be.
 pub(crate) fn load(storage: &dyn Storage, sequence: u64) -> Result<(Origin, Replay), String> {
     let name = FileName::Snapshot(sequence);
