@@ -58,17 +58,21 @@ struct Past {
     next: u64,
     /// Segments with records, in their order; the last one perhaps not to its end.
     segments: VecDeque<Spoken>,
-    /// The first drop of the first campaign whose record is kept.
+    /// The first drop of the first campaign whose record is kept, among those that were read.
     first_drop: Option<u32>,
+    /// The drop that the next campaign makes.
+    next_drop: u32,
     /// When all rules of a drop were settled.
     settled_at: BTreeMap<u32, Timestamp>,
 }
 
-/// The drops that a segment speaks of, but for those whose first record is gone.
+/// The drops that a segment speaks of.
 #[derive(Debug)]
 struct Spoken {
     segment: u64,
     drops: BTreeSet<u32>,
+    /// The first drop that is made after it.
+    next_drop: u32,
 }
 
 /// What is to become of the oldest segment.
@@ -130,13 +134,15 @@ impl EngineCore {
         }
         let needed = if planted(Fault::OneSnapshotIsEnough) { 1 } else { SNAPSHOTS_KEPT };
         let beyond = snapshot::beyond(&**storage, oldest)?;
-        if beyond.len() < needed || self.verdict(past, oldest, until) == Verdict::Stays {
+        if beyond.len() < needed {
             return Ok(());
         }
-        if self.verdict(past, oldest, until) == Verdict::Unread {
+        let mut verdict = self.verdict(past, oldest, until);
+        if verdict == Verdict::Unread {
             self.read_on(past, storage)?;
+            verdict = self.verdict(past, oldest, until);
         }
-        if self.verdict(past, oldest, until) != Verdict::Goes {
+        if verdict != Verdict::Goes {
             return Ok(());
         }
         let whole = beyond.into_iter().filter(|sequence| snapshot::is_whole(&**storage, *sequence));
@@ -157,11 +163,12 @@ impl EngineCore {
 
     /// INVARIANT(J3): nothing of a campaign that may go on is dropped.
     fn verdict(&self, past: &mut Past, oldest: u64, until: Timestamp) -> Verdict {
-        while past.segments.pop_front_if(|spoken| spoken.segment < oldest).is_some() {}
+        past.forget_before(oldest);
         let spoken = past.segments.front().filter(|spoken| spoken.segment == oldest);
         let catalogue = self.catalogue.lock();
         let of = |drop: &u32| catalogue.became(*drop).filter(|put| put.deleted.is_none());
-        let live = spoken.into_iter().flat_map(|spoken| &spoken.drops).filter_map(of);
+        let whole = spoken.into_iter().flat_map(|spoken| &spoken.drops);
+        let live = whole.filter(|drop| past.is_kept(**drop)).filter_map(of);
         let mut drops: BTreeSet<u32> = live.flat_map(|put| put.indices()).collect();
         drop(catalogue);
         drops.retain(|drop| past.is_kept(*drop));
@@ -230,6 +237,15 @@ impl Past {
         self.first_drop.is_some_and(|first| drop >= first)
     }
 
+    /// Lets go of segments that are not there any more.
+    fn forget_before(&mut self, oldest: u64) {
+        while let Some(gone) = self.segments.pop_front_if(|spoken| spoken.segment < oldest) {
+            self.first_drop = self.first_drop.map(|first| first.max(gone.next_drop));
+        }
+        let first = self.first_drop.unwrap_or(0);
+        self.settled_at = self.settled_at.split_off(&first);
+    }
+
     /// Takes in the next record.
     fn see(
         &mut self,
@@ -241,6 +257,8 @@ impl Past {
             Record::Campaign { first_sale, json } => {
                 let put = CampaignRecord::from_json(json).ok_or(UNREADABLE)?;
                 self.first_drop.get_or_insert(*first_sale);
+                let made = put.drops(*first_sale).filter(|drop| !drop.kept);
+                self.next_drop = made.map(|drop| drop.index + 1).last().unwrap_or(*first_sale);
                 put.drops(*first_sale).map(|drop| drop.index).collect()
             }
             Record::Settled { settlement, .. } => {
@@ -252,13 +270,13 @@ impl Past {
             }
             about_a_drop => vec![about_a_drop.sale()],
         };
-        let segment = located.place.segment;
+        let (segment, next_drop) = (located.place.segment, self.next_drop);
         if self.segments.back().is_none_or(|last| last.segment != segment) {
-            self.segments.push_back(Spoken { segment, drops: BTreeSet::new() });
+            self.segments.push_back(Spoken { segment, drops: BTreeSet::new(), next_drop });
         }
-        let first = self.first_drop.unwrap_or(u32::MAX);
         if let Some(last) = self.segments.back_mut() {
-            last.drops.extend(drops.into_iter().filter(|drop| *drop >= first));
+            last.drops.extend(drops);
+            last.next_drop = next_drop;
         }
         self.next = located.sequence + 1;
         Ok(())
