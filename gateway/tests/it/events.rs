@@ -3,10 +3,8 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
-use jangteo::limits::RETENTION_LOOK_MS;
-use jangteo::{Engine, HoldRequest, snapshot_directory};
+use jangteo::{Engine, HoldRequest};
 use jangteo_gateway::Access;
 use jangteo_gateway::limits::EVENT_READERS_MAX;
 use serde_json::{Value, json};
@@ -119,27 +117,9 @@ fn what_cannot_be_answered_is_told_why() {
 #[test]
 fn what_was_dropped_is_gone_and_the_feed_begins_with_what_is_kept() {
     let directory = tempfile::tempdir().unwrap();
-    let options = Engine::options().data(directory.path()).segment_bytes(4_096);
-    let options = options.retain_settled(Duration::ZERO);
-    let file = campaign_file("", &items(&[("a", 99)]));
-    let shop = Shop::with(options, OPENS_MS, &file);
-    sell(&shop, 0..20);
-    let engine = &shop.engine;
-    engine.sales().iter().for_each(|sale| drop(sale.close().unwrap()));
-    shop.clock.advance(3_600_000); // every hold expires
-    engine.tick();
-    drop(engine.settle("t", &[]).unwrap());
-    for id in ["id = \"u\"", "id = \"v\""] {
-        let next = jangteo::Campaign::parse(&file.replace("id = \"t\"", id)).unwrap();
-        engine.put(next).unwrap();
-        engine.flush_soon();
-        snapshot_directory(directory.path()).unwrap().unwrap();
-    }
+    let shop = Shop::with_a_past(directory.path());
     let before = whole(&shop);
-    for _ in 0..2 {
-        shop.clock.advance(RETENTION_LOOK_MS);
-        engine.tick();
-    }
+    shop.forget(2);
     let kept = whole(&shop);
     assert!(kept.len() < before.len() && before.ends_with(&kept), "{} of them", kept.len());
     let address = shop.service.http();
