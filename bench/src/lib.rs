@@ -26,6 +26,7 @@ pub mod many;
 pub mod now;
 pub mod plan;
 mod refunds;
+pub mod retention;
 pub mod rng;
 pub mod scene;
 pub mod shadow;

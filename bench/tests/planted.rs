@@ -12,7 +12,7 @@ use jangteo_bench::faulty::Trouble;
 use jangteo_bench::hammer::{Round, play};
 use jangteo_bench::plan::Profile;
 use jangteo_bench::violation::Violation;
-use jangteo_bench::{charity, crash_states, full_disk, io_faults, simulation};
+use jangteo_bench::{charity, crash_states, full_disk, io_faults, retention, simulation};
 
 #[cfg(test)]
 #[path = "it/model/mod.rs"]
@@ -39,10 +39,12 @@ enum Hunt {
     Charity,
     /// Sequences beside the sequential model.
     Model,
+    /// A past of which what is old is dropped.
+    Retention,
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 71] = [
+const TABLE: [(Fault, Hunt, &[&str]); 74] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -75,6 +77,9 @@ const TABLE: [(Fault, Hunt, &[&str]); 71] = [
     (Fault::ReserveForgotten, Hunt::FullDisk, &["F1"]),
     (Fault::RoundedByLine, Hunt::Charity, &["L1"]),
     (Fault::RefundKept, Hunt::Charity, &["L1"]),
+    (Fault::OpenCampaignDropped, Hunt::Retention, &["J3"]),
+    (Fault::OneSnapshotIsEnough, Hunt::Retention, &["J3"]),
+    (Fault::DropNotSynced, Hunt::Retention, &["J3"]),
     (Fault::LostGiveBack, Hunt::Model, &["model"]),
     (Fault::LimitOffByOne, Hunt::Model, &["model"]),
     (Fault::KeyForgotten, Hunt::Model, &["model"]),
@@ -145,6 +150,7 @@ fn run(hunt: Hunt, seed: u64) -> Result<(), Violation> {
             bits.map(|bit| journal.flip(bit)).try_for_each(|flips| flips.map(|_| ()))
         }
         Hunt::FullDisk => full_disk::fill(seed).map(|_| ()),
+        Hunt::Retention => retention::drop_old(seed).map(|_| ()),
         Hunt::Charity => charity::settle(seed).map(|_| ()),
         Hunt::Model => model::play(&model::draw(seed), &mut model::Exercised::default())
             .map_err(|text| Violation::of("model", text)),

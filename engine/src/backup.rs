@@ -12,7 +12,8 @@ use crate::audit::{DirectoryAudit, audit_directory};
 use crate::error::{Corruption, Error};
 use crate::journal::frame::{self, Head};
 use crate::journal::recover::{Extent, Origin, Recovered, patiently, recover, vouched_beside};
-use crate::journal::{Directory, FileName, Storage, read_at, snapshots, write_all};
+use crate::journal::{Directory, FileName, Storage, read_at, segments, snapshots, write_all};
+use crate::limits::SNAPSHOTS_KEPT;
 use crate::snapshot;
 
 /// Bytes copied at once.
@@ -75,13 +76,16 @@ fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
         _ => named(target.display(), &error),
     })?;
     mark(&target, &found, later)?;
-    for segment in crate::journal::segments(&source)? {
+    let has_records = |id: &u64| *id <= end.end.segment && !found.blank.contains(id);
+    // The newest first: once one was dropped meanwhile, those before it were too.
+    for segment in segments(&source)?.into_iter().filter(has_records).rev() {
         let most = if segment == end.end.segment { end.end.offset } else { u64::MAX };
-        if segment <= end.end.segment && !found.blank.contains(&segment) {
-            copy_file(&source, &target, FileName::Segment(segment), most)?;
+        match copy_file(&source, &target, FileName::Segment(segment), most) {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => break,
+            copied => copied?,
         }
     }
-    copy_snapshot(&source, &target, end)?;
+    copy_snapshots(&source, &target, end)?;
     target.sync_directory()?;
     drop(target);
     let audit = audit_directory(to)?;
@@ -93,12 +97,17 @@ fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
     Ok(audit)
 }
 
-/// Reads the whole journal as far as it goes. A batch that nothing vouches for yet may have been
+/// Reads all that is kept of the journal, as far as it goes. A batch that nothing vouches for yet may have been
 /// acknowledged a moment ago; in the copy the marker vouches for it.
 fn whole(source: &dyn Storage) -> Result<Recovered, Error> {
     let vouched_max = vouched_beside(source, Origin::default())?;
-    let extent =
-        Extent { from: Origin::default(), vouched_min: vouched_max, vouched_max, ahead: false };
+    let extent = Extent {
+        from: Origin::default(),
+        kept_only: true,
+        vouched_min: vouched_max,
+        vouched_max,
+        ahead: false,
+    };
     recover(source, extent, &mut |_, _, _| Ok(()))
 }
 
@@ -167,17 +176,17 @@ fn copy_file(
     to.sync().map_err(at_target)
 }
 
-/// Copies the newest snapshot that can be read. The copy starts without it too, only later.
-fn copy_snapshot(source: &dyn Storage, target: &dyn Storage, end: Origin) -> Result<(), Error> {
+/// Copies the newest snapshots that can be read, last of all: where the beginning of the journal is
+/// not kept, a copy that was broken off before does not start.
+fn copy_snapshots(source: &dyn Storage, target: &dyn Storage, end: Origin) -> Result<(), Error> {
     let before = |sequence: &u64| *sequence <= end.sequence;
-    for sequence in snapshots(source)?.into_iter().rev().filter(before) {
-        let name = FileName::Snapshot(sequence);
-        if snapshot::load(source, sequence).is_ok() {
-            return match copy_file(source, target, name, u64::MAX) {
-                // The maker of a newer one has just removed it.
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-                copied => copied,
-            };
+    let readable = |sequence: &u64| snapshot::load(source, *sequence).is_ok();
+    let found = snapshots(source)?.into_iter().rev().filter(before).filter(readable);
+    for sequence in found.take(SNAPSHOTS_KEPT) {
+        match copy_file(source, target, FileName::Snapshot(sequence), u64::MAX) {
+            // The maker of a newer one has just removed it.
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
+            copied => copied?,
         }
     }
     Ok(())

@@ -80,6 +80,15 @@ impl Catalogue {
         self.current().find(|put| put.record.campaign.id == id)
     }
 
+    /// What became of the campaign that made the drop of that index: the put of its id that is
+    /// current, or was deleted.
+    pub(crate) fn became(&self, drop: u32) -> Option<&Put> {
+        let made = self.0.partition_point(|put| put.first <= drop).checked_sub(1)?;
+        let id = &self.0.get(made)?.record.campaign.id;
+        let mut its = self.0.iter().skip(made).filter(|put| put.record.campaign.id == *id);
+        its.find(|put| put.current || put.deleted.is_some())
+    }
+
     /// What a deleted campaign of that id came to, the one that was deleted last.
     pub(crate) fn report_of_deleted(&self, id: &str) -> Option<&Report> {
         let deleted = self.0.iter().rev().filter_map(|put| put.deleted.as_ref());

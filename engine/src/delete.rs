@@ -1,6 +1,6 @@
 //! Deleting a campaign: its holds, customers and payments are in no answer any more.
 //!
-//! On disk, and in backups, they stay: no segment is dropped.
+//! On disk they stay until their segments are dropped (`retention`), and in backups.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

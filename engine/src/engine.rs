@@ -21,6 +21,7 @@ use crate::journal::{Class, Journal, Look, Opened, Storage, snapshots};
 use crate::options::Options;
 use crate::refusal::Refusal;
 use crate::replay::{Replay, Replayed};
+use crate::retention::Retention;
 use crate::sale::{Sale, Shared};
 use crate::snapshot::{self, Loaded};
 use crate::wait::WaitId;
@@ -54,6 +55,8 @@ pub(crate) struct EngineCore {
     pub(crate) ticking: Mutex<()>,
     /// Held by whoever settles a campaign.
     pub(crate) settling: Mutex<()>,
+    /// What is kept of the past.
+    pub(crate) retention: Retention,
     /// Where keys of hashes come from, if not from chance.
     seed: Option<[u64; 2]>,
     torn: Option<String>,
@@ -162,6 +165,7 @@ impl Engine {
             stop: Stop::default(),
             ticking: Mutex::new(()),
             settling: Mutex::new(()),
+            retention: Retention::new(options.retain_settled),
             seed: options.id_seed,
             torn,
             passed_over,
@@ -220,11 +224,12 @@ impl Engine {
     }
 
     /// Does what is due: opens and closes drops, expires holds, follows a stepped clock, watches
-    /// the disk, settles credits. Returns how many holds expired. The engine's own threads do this
-    /// every few milliseconds; call it yourself only with [`Options::background`] off.
+    /// the disk, settles credits, drops what is [not to be kept](Options::retain_settled). Returns
+    /// how many holds expired. The engine's own threads do this every few milliseconds; call it yourself only with [`Options::background`] off.
     pub fn tick(&self) -> u64 {
         let expired = self.0.core.tick();
         self.0.core.settle_due();
+        self.0.core.drop_oldest_segment();
         expired
     }
 

@@ -22,6 +22,14 @@ pub enum Error {
     },
     /// What is recorded is not what the caller expects; nothing was changed.
     PreconditionFailed,
+    /// It happened before the first record that is kept: see
+    /// [`Options::retain_settled`](crate::Options::retain_settled).
+    NotKept {
+        /// What was asked for.
+        what: String,
+        /// The first record that is kept.
+        first_sequence: u64,
+    },
     /// Too much waits for the disk; nothing was changed, and the same may succeed in a moment.
     Overloaded,
     /// The journal failed or the disk is short; nothing was changed.
@@ -72,6 +80,9 @@ impl fmt::Display for Error {
             Self::InUse => f.write_str("the directory is in use by another process"),
             Self::Conflict { drop, key } => write!(f, "{drop} is fixed: {key} cannot change"),
             Self::PreconditionFailed => f.write_str("something else is recorded, or nothing"),
+            Self::NotKept { what, first_sequence } => {
+                write!(f, "{what}: its records are no longer kept, those before {first_sequence}")
+            }
             Self::Overloaded => f.write_str("overloaded: too much waits for the disk"),
             Self::Unavailable => f.write_str("unavailable: the disk is short or failed"),
             Self::TooMany(what) => write!(f, "too many {what}"),

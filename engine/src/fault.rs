@@ -118,6 +118,12 @@ pub enum Fault {
     PlaceBeforeFlush,
     /// In a pause a late payment takes what fits somebody in the line.
     LatePaymentPassesBy,
+    /// A segment is dropped although a campaign in it goes on.
+    OpenCampaignDropped,
+    /// A segment is dropped once the newest snapshot stands for it, whatever the one before does.
+    OneSnapshotIsEnough,
+    /// A dropped segment's name may come back with the loss of power.
+    DropNotSynced,
 }
 
 #[cfg(feature = "planted-faults")]

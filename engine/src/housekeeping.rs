@@ -64,13 +64,14 @@ pub(crate) fn start(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
     })
 }
 
-/// Starts the thread that settles what is due: counting orders takes longer than whoever keeps the
-/// time may.
+/// Starts the thread that settles what is due and drops what is not to be kept: both take longer
+/// than whoever keeps the time may.
 pub(crate) fn start_settling(engine: &Arc<EngineCore>) -> io::Result<JoinHandle<()>> {
     let engine = Arc::clone(engine);
     std::thread::Builder::new().name("jangteo-settle".to_owned()).spawn(move || {
         while !engine.stop.wait(Duration::from_millis(SETTLE_LOOK_MS)) {
             engine.settle_due();
+            engine.drop_oldest_segment();
         }
     })
 }

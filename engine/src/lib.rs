@@ -77,6 +77,7 @@ mod refusal;
 mod replay;
 mod request;
 mod restock;
+mod retention;
 mod sale;
 mod serve;
 mod settle;

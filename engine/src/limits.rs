@@ -133,6 +133,13 @@ pub const FEED_MARK_BYTES: u64 = 1 << 20;
 /// Snapshots kept: should the newest be damaged, the one before it still shortens a start.
 pub const SNAPSHOTS_KEPT: usize = 2;
 
+/// How often to look whether the oldest segment may go, in milliseconds: one goes at a look, so
+/// that a long past is not dropped in one burst beside a sale.
+pub const RETENTION_LOOK_MS: u64 = 60_000;
+
+/// Records that are read at such a look, in bytes: a few tenths of a second of one core.
+pub const RETENTION_READ_BYTES: usize = 64 << 20;
+
 /// Records since the last snapshot that make another one worth its writing, unless set otherwise:
 /// reading back so many takes a few tenths of a second.
 pub const SNAPSHOT_AFTER_RECORDS: u64 = 500_000;

@@ -419,7 +419,7 @@ impl SaleCore {
         if buyer.row.is_some_and(key_taken) || !self.within_limits(&ask.lines, known) {
             return Err(No::Again);
         }
-        self.remember(ask.hash);
+        self.remember(&shard, ask.hash);
         let slot = Slot { shard: index, row: shard.next_wait() };
         if slot.row >= ROWS_MAX {
             return Err(No::Refused(Refusal::Overloaded));

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock::{Clock, SystemClock};
 use crate::engine::Engine;
@@ -27,6 +28,7 @@ pub struct Options {
     pub(crate) background: bool,
     pub(crate) id_seed: Option<[u64; 2]>,
     pub(crate) snapshot_after: u64,
+    pub(crate) retain_settled: Option<Duration>,
 }
 
 impl Default for Options {
@@ -40,6 +42,7 @@ impl Default for Options {
             background: true,
             id_seed: None,
             snapshot_after: SNAPSHOT_AFTER_RECORDS,
+            retain_settled: None,
         }
     }
 }
@@ -108,6 +111,21 @@ impl Options {
     #[must_use]
     pub fn snapshot_after(mut self, records: u64) -> Self {
         self.snapshot_after = records;
+        self
+    }
+
+    /// How long the records of a settled campaign are kept after its settlement, to the
+    /// millisecond; for ever ([`None`]) unless set. Those of a deleted campaign are kept no longer
+    /// than that allows.
+    ///
+    /// Whole segments go, the oldest first: one goes once every campaign with a record in it is
+    /// deleted, or has been settled for longer than this, and the two newest snapshots stand for
+    /// it. What the engine answers of holds, orders and reports stays as it was; the feed then
+    /// begins later, and an offline audit judges what is kept. A reader of the feed that has not
+    /// got so far does not hold a segment back.
+    #[must_use]
+    pub fn retain_settled(mut self, age: impl Into<Option<Duration>>) -> Self {
+        self.retain_settled = age.into();
         self
     }
 

@@ -17,6 +17,9 @@ pub(crate) async fn warnings(app: &Arc<App>, operator: bool) -> Vec<String> {
     for place in app.dispatcher.snapshots_passed_over() {
         warnings.push(format!("snapshot: one could not be read and was passed over, {place}"));
     }
+    if let Some(why) = app.dispatcher.engine().and_then(Engine::retention_failure) {
+        warnings.push(format!("retention: what is old cannot be dropped, {why}"));
+    }
     if let Some(bytes) = disk_free(app).await.filter(|bytes| *bytes < DISK_LOW_BYTES) {
         warnings.push(format!("disk_low: {} MiB are free", bytes >> 20));
     }

@@ -11,6 +11,7 @@ use jangteo_bench::crash_states::{self, Tried};
 use jangteo_bench::faulty::Trouble;
 use jangteo_bench::io_faults::{self, Faults};
 use jangteo_bench::many::trials;
+use jangteo_bench::retention;
 use jangteo_bench::rng::Rng;
 use jangteo_bench::simulation::{self, Played, Shrunk};
 use jangteo_bench::violation::Violation;
@@ -21,7 +22,8 @@ const EXAMPLES: &str = "Examples:
   ladder simulation --seeds 77
   ladder crash-states --states 2000000 --threads 2
   ladder io-faults --pairs 50000 --threads 2
-  ladder bit-flips --kib 64 --random 1000000 --threads 2";
+  ladder bit-flips --kib 64 --random 1000000 --threads 2
+  ladder retention --seeds 1..=100";
 
 /// Tries to make the engine lose, double or oversell something by faults of every kind.
 #[derive(Debug, Parser)]
@@ -66,6 +68,12 @@ enum Rung {
         #[arg(long, default_value_t = 0)]
         random: u64,
     },
+    /// What is old is dropped, and the machine stops at every call that changes something.
+    Retention {
+        /// Which seeds: `7`, or `1..=100`.
+        #[arg(long, default_value = "1..=20", value_parser = seeds)]
+        seeds: RangeInclusive<u64>,
+    },
 }
 
 fn seeds(text: &str) -> Result<RangeInclusive<u64>, String> {
@@ -86,6 +94,7 @@ fn main() -> ExitCode {
         Rung::CrashStates { states, seed } => crash(states, seed, arguments.threads),
         Rung::IoFaults { pairs } => fail(pairs, arguments.threads),
         Rung::BitFlips { kib, random } => flip(kib, random, arguments.threads),
+        Rung::Retention { seeds } => drop_old(seeds, arguments.threads),
     };
     match climbed {
         Ok(()) => {
@@ -121,6 +130,23 @@ fn simulate(seeds: RangeInclusive<u64>, threads: u64) -> Result<(), String> {
     println!("{count} seeds, {inconclusive} more inconclusive; digest {:016x}", sum.digest);
     println!("{} operations in {} steps; {:?}", sum.operations, sum.steps, sum.happened);
     println!("{}", bound(count));
+    Ok(())
+}
+
+fn drop_old(seeds: RangeInclusive<u64>, threads: u64) -> Result<(), String> {
+    let (mut count, mut sum) = (0, retention::Tried::default());
+    trials(
+        seeds,
+        threads,
+        |seed| retention::drop_old(seed).map_err(|violation| violation.to_string()),
+        |_, tried| {
+            count += 1;
+            sum = sum.plus(&tried);
+            Ok(())
+        },
+    )?;
+    println!("{count} pasts; {sum:?}");
+    println!("{}", bound(sum.calls));
     Ok(())
 }
 

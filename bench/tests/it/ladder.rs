@@ -6,6 +6,7 @@ use jangteo_bench::crash_states::try_all;
 use jangteo_bench::faulty::Trouble;
 use jangteo_bench::full_disk::fill;
 use jangteo_bench::io_faults::{calls, fail};
+use jangteo_bench::retention::drop_old;
 use jangteo_bench::simulation::{play, run, shrink};
 
 #[test]
@@ -90,6 +91,14 @@ fn flipped_bits_are_found_or_lie_where_nothing_is() {
         }
         assert!(sum.found > sum.bits / 4, "{sum:?}");
         assert_eq!(sum.found + sum.harmless + sum.torn, sum.bits);
+    }
+}
+
+#[test]
+fn what_is_old_is_dropped_and_every_crash_of_that_leaves_a_directory_that_starts() {
+    for seed in 1..=3 {
+        let tried = drop_old(seed).unwrap_or_else(|violation| panic!("seed {seed}: {violation}"));
+        assert!(tried.dropped > 0 && tried.calls >= 2 * tried.dropped, "seed {seed}: {tried:?}");
     }
 }
 

@@ -18,9 +18,13 @@ use crate::snapshot::{self, Compared};
 /// Reads only and takes no lock: it may run beside an engine, and then tells of the records that
 /// were there when it began (and perhaps some later ones). Keeps every hold in memory.
 ///
+/// Where [`Options::retain_settled`](crate::Options::retain_settled) has dropped the beginning, it
+/// judges what began later; [`DirectoryAudit::not_kept`] says what it does not.
+///
 /// # Errors
 /// [`Error::Corrupt`] with file and byte, where the journal lacks what was durable or holds what
-/// cannot be read; [`Error::Io`], also if there is no such directory.
+/// cannot be read, or its beginning is gone and no snapshot stands for it; [`Error::Io`], also if
+/// there is no such directory.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -53,7 +57,7 @@ pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         |sequence: u64, at: Timestamp, record: &Record<'_>| witness.see(sequence, at, record);
     let read = read_beside(storage, &mut see)?;
     let (files, starts) = layout(storage)?;
-    let (drops, mut violations) = witness.verdict();
+    let (not_kept, drops, mut violations) = witness.verdict();
     // A journal that breaks a rule need not come to anything.
     let beside = violations.is_empty().then(|| snapshot::compare(storage)).transpose()?;
     let Compared { wrong, unreadable } = beside.unwrap_or_default();
@@ -68,7 +72,7 @@ pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         ok: violations.is_empty(),
         segments: files.len() as u64,
         batches: read.batches,
-        records: last_sequence,
+        records: last_sequence + 1 - read.first_sequence,
         epochs: read.epoch,
         incarnation: read.incarnation,
         last_sequence,
@@ -77,6 +81,7 @@ pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         files,
         snapshots_unreadable: unreadable,
         torn_tail: read.torn.map(|place| place.describe(storage)),
+        not_kept,
         drops,
         violations,
     })

@@ -70,7 +70,8 @@ pub struct HoldStep {
 /// beside a running engine.
 ///
 /// # Errors
-/// As [`audit_directory`](super::audit_directory).
+/// As [`audit_directory`](super::audit_directory); [`Error::NotKept`] of a hold of a campaign whose
+/// beginning was dropped.
 pub fn audit_hold(path: impl AsRef<Path>, id: &HoldId) -> Result<Option<HoldHistory>, Error> {
     beside(path.as_ref(), |storage| history(storage, *id))
 }
@@ -89,8 +90,11 @@ fn history(storage: &Arc<dyn Storage>, id: HoldId) -> Result<Option<HoldHistory>
         Ok(())
     };
     read_beside(&**storage, &mut see)?;
+    if let Some(first_sequence) = witness.kept_after(id.sale()) {
+        return Err(Error::NotKept { what: format!("hold {id}"), first_sequence });
+    }
     let Some(mut history) = witness.history(id) else { return Ok(None) };
-    history.ok = witness.verdict().1.is_empty();
+    history.ok = witness.verdict().2.is_empty();
     let feed = Feed::new(Arc::clone(storage));
     for (sequence, at, what, state, expires_at) in steps {
         let (file, offset) = place(&**storage, &feed, sequence)?;

@@ -5,6 +5,8 @@
 //! records (and of the campaign inside a record), and nothing else. It reads only, takes no lock,
 //! and works beside a running engine.
 //!
+//! Of a journal whose beginning was dropped it judges every campaign whose first record is kept.
+//!
 //! **Online**, [`Sale::audit`](crate::Sale::audit) counts a drop's holds anew, at one sequence, and
 //! compares them with the book's counters at that sequence and with the stock words.
 //!
@@ -35,5 +37,6 @@ pub use directory::{audit_directory, audit_storage};
 pub use history::{HoldHistory, HoldStep, HoldUnits, audit_hold};
 pub use layout::{SegmentAudit, StartAudit};
 pub use report::{
-    Audit, Compared, Counted, DirectoryAudit, DropAudit, HoldAudit, HoldCounts, Units, Violation,
+    Audit, Compared, Counted, DirectoryAudit, DropAudit, HoldAudit, HoldCounts, NotKept, Units,
+    Violation,
 };

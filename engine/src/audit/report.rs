@@ -20,7 +20,7 @@ pub struct DirectoryAudit {
     pub segments: u64,
     /// Batches with records that count.
     pub batches: u64,
-    /// Records that count.
+    /// Records that count, of those that are kept.
     pub records: u64,
     /// How often an engine was started on the directory.
     pub epochs: u32,
@@ -39,10 +39,23 @@ pub struct DirectoryAudit {
     /// File and byte where a batch that was never acknowledged is cut short; beside a running
     /// engine, the batch that is being written.
     pub torn_tail: Option<String>,
-    /// Every drop that is current, in the order they were put.
+    /// What is older than the journal still keeps; `None`: it is whole.
+    pub not_kept: Option<NotKept>,
+    /// Every drop that is current, in the order they were put; none of those in `not_kept`.
     pub drops: Vec<DropAudit>,
     /// What is broken, in the order of the records.
     pub violations: Vec<Violation>,
+}
+
+/// What is not judged, since it began before the first record that is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct NotKept {
+    /// The first record that is kept.
+    pub first_sequence: u64,
+    /// Records that are kept of campaigns that began before, and were passed over.
+    pub passed_over: u64,
+    /// The drops that those are about: each by its place among all drops ever put, from 0.
+    pub drops: Vec<u32>,
 }
 
 /// One drop, as its records add up.

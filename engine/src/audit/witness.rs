@@ -1,11 +1,14 @@
 //! The second implementation: campaigns and drops, as their records tell. Time never runs
 //! backwards, campaigns come in their places, every record names a drop that exists.
+//!
+//! Where the first record kept is not the first one, drops before that of the first campaign put
+//! since are not known: what is about them is passed over and counted.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::drop_book::{DropBook, End};
 use super::history::HoldHistory;
-use super::report::{DropAudit, Found, Violation};
+use super::report::{DropAudit, Found, NotKept, Violation};
 use crate::Timestamp;
 use crate::catalogue::{CampaignRecord, DeletedRecord, PutDrop};
 use crate::hold::HoldState;
@@ -18,6 +21,23 @@ pub(super) struct Witness {
     drops: BTreeMap<u32, DropBook>,
     last_at: Timestamp,
     found: Found,
+    /// What began before the first record that is kept, if anything may have.
+    not_kept: Option<Earlier>,
+}
+
+#[derive(Debug)]
+struct Earlier {
+    first_sequence: u64,
+    passed_over: u64,
+    drops: BTreeSet<u32>,
+    /// Drops from this one on are known; none are before a campaign is put.
+    known_from: Option<u32>,
+}
+
+impl Earlier {
+    fn knows(&self, drop: u32) -> bool {
+        self.known_from.is_some_and(|from| drop >= from)
+    }
 }
 
 impl Witness {
@@ -31,6 +51,11 @@ impl Witness {
         at: Timestamp,
         record: &Record<'_>,
     ) -> Result<(), &'static str> {
+        if self.found.sequence == 0 && sequence > 1 {
+            let (drops, known_from) = (BTreeSet::new(), None);
+            let earlier = Earlier { first_sequence: sequence, passed_over: 0, drops, known_from };
+            self.not_kept = Some(earlier);
+        }
         self.found.sequence = sequence;
         if at < self.last_at {
             let what = format!("at {at}, after a record of {}", self.last_at);
@@ -49,6 +74,7 @@ impl Witness {
                     CampaignRecord::from_json(json).ok_or("a campaign that cannot be read")?;
                 self.put(*first_sale, &put);
             }
+            Record::Deleted { first_sale, .. } if self.is_earlier([*first_sale]) => {}
             Record::Deleted { json, .. } => {
                 let record =
                     DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
@@ -118,8 +144,28 @@ impl Witness {
         }
     }
 
+    /// Whether a record about these drops is about none that is known; then it is passed over.
+    fn is_earlier(&mut self, drops: impl IntoIterator<Item = u32>) -> bool {
+        let Some(earlier) = &mut self.not_kept else { return false };
+        let (known, unknown): (Vec<u32>, Vec<u32>) =
+            drops.into_iter().partition(|drop| earlier.knows(*drop));
+        let passed = known.is_empty() && !unknown.is_empty();
+        earlier.passed_over += u64::from(passed);
+        earlier.drops.extend(unknown);
+        passed
+    }
+
+    /// The first record that is kept, if the drop was put before it.
+    pub(super) fn kept_after(&self, drop: u32) -> Option<u64> {
+        let earlier = self.not_kept.as_ref().filter(|earlier| !earlier.knows(drop))?;
+        Some(earlier.first_sequence)
+    }
+
     /// Hands a record to its drop.
     fn of(&mut self, sale: u32, judge: impl FnOnce(&mut DropBook, &mut Found)) {
+        if self.is_earlier([sale]) {
+            return;
+        }
         match self.drops.get_mut(&sale) {
             Some(drop) => judge(drop, &mut self.found),
             None => self.found.add(None, "drop", format!("names drop {sale}, which was never put")),
@@ -128,13 +174,20 @@ impl Witness {
 
     /// A settlement settles all drops of one campaign, each once.
     fn settled(&mut self, first_sale: u32, settlement: &Settlement) {
-        for (sale, sums) in &settlement.drops {
+        let drops = &settlement.drops;
+        if self.is_earlier(drops.iter().map(|(sale, _)| *sale)) {
+            return;
+        }
+        let known: Vec<_> =
+            drops.iter().filter(|(sale, _)| self.kept_after(*sale).is_none()).collect();
+        for (sale, sums) in &known {
             self.of(*sale, |drop, found| drop.settled(&settlement.rules, sums, found));
         }
-        let named: BTreeSet<u32> = settlement.drops.iter().map(|(sale, _)| *sale).collect();
-        let campaign = self.drops.get(&first_sale).map(DropBook::campaign).unwrap_or_default();
+        let named: BTreeSet<u32> = known.iter().map(|(sale, _)| *sale).collect();
+        let first = named.first().copied().unwrap_or(first_sale);
+        let campaign = self.drops.get(&first).map(DropBook::campaign).unwrap_or_default();
         let current = self.drops.iter().filter(|(_, drop)| drop.is_current_of(campaign));
-        if !current.map(|(sale, _)| sale).eq(&named) || named.len() != settlement.drops.len() {
+        if !current.map(|(sale, _)| sale).eq(&named) || named.len() != known.len() {
             let what = "a settlement of other drops than a campaign has".to_owned();
             self.found.add(None, "L1", what);
         }
@@ -143,7 +196,12 @@ impl Witness {
     /// A campaign takes the place of an earlier one of its id. Drops of that one that have opened
     /// go on, and perhaps others.
     fn put(&mut self, first_sale: u32, put: &CampaignRecord) {
-        let next = self.drops.last_key_value().map_or(0, |(last, _)| last + 1);
+        if let Some(earlier) = &mut self.not_kept {
+            earlier.known_from.get_or_insert(first_sale);
+        }
+        let from = self.not_kept.as_ref().and_then(|earlier| earlier.known_from).unwrap_or(0);
+        let next = self.drops.last_key_value().map_or(from, |(last, _)| last + 1);
+        self.is_earlier(put.drops(first_sale).map(|drop| drop.index));
         if first_sale != next {
             let what = format!("a campaign's drops begin at {first_sale}, not at {next}");
             self.found.add(None, "drop", what);
@@ -158,6 +216,7 @@ impl Witness {
             let found = &mut self.found;
             match self.drops.get_mut(&index) {
                 Some(drop) if kept => drop.goes_on(&put.campaign, &occurrence, found),
+                None if kept && self.not_kept.as_ref().is_some_and(|it| !it.knows(index)) => {}
                 None if kept => found.add(None, "drop", format!("drop {index} was never put")),
                 _ => {
                     let mut drop = DropBook::new(index, &put.campaign, &occurrence);
@@ -178,6 +237,11 @@ impl Witness {
     fn delete(&mut self, campaign: &str) {
         let its: Vec<&mut DropBook> =
             self.drops.values_mut().filter(|drop| drop.is_current_of(campaign)).collect();
+        if let (true, Some(earlier)) = (its.is_empty(), &mut self.not_kept) {
+            // Put anew since, without a drop of its own that could be known.
+            earlier.passed_over += 1;
+            return;
+        }
         let all = |holds: fn(&DropBook) -> bool| its.iter().all(|drop| holds(drop));
         if its.is_empty() || !(all(DropBook::is_settled) || all(DropBook::is_untouched)) {
             self.found.add(None, "drop", "a campaign is deleted that goes on".to_owned());
@@ -195,9 +259,14 @@ impl Witness {
         self.drops.get(&id.sale())?.history(id)
     }
 
-    /// The drops that are current, and everything that was wrong.
-    pub(super) fn verdict(self) -> (Vec<DropAudit>, Vec<Violation>) {
+    /// What was not judged, the drops that are current, and everything that was wrong.
+    pub(super) fn verdict(self) -> (Option<NotKept>, Vec<DropAudit>, Vec<Violation>) {
+        let not_kept = self.not_kept.map(|earlier| NotKept {
+            first_sequence: earlier.first_sequence,
+            passed_over: earlier.passed_over,
+            drops: earlier.drops.into_iter().collect(),
+        });
         let drops = self.drops.into_values().filter_map(DropBook::into_audit).collect();
-        (drops, self.found.into_list())
+        (not_kept, drops, self.found.into_list())
     }
 }

@@ -92,7 +92,15 @@ impl Engine {
             Some(_) => return Err(EventsError::Gone { first: id(feed.first()?) }),
         };
         let mut page = Page { engine: self, id: &id, limit: limit.clamp(1, EVENTS_MAX), next };
-        let list = page.read(feed, durable).map_err(missing)?;
+        let list = match page.read(feed, durable) {
+            // The oldest segment was dropped a moment ago.
+            Err(NoFrame::Gone { first }) if after.is_none() => {
+                page.next = first;
+                page.read(feed, durable)
+            }
+            read => read,
+        };
+        let list = list.map_err(missing)?;
         Ok(Events { list, through: id(page.next - 1), more: page.next <= durable })
     }
 }

@@ -101,9 +101,7 @@ impl Feed {
     /// Any error of the medium.
     pub(crate) fn first(&self) -> Result<u64, Error> {
         let mut known = self.known.lock();
-        if known.segments.is_empty() {
-            known.look_around(&*self.storage)?;
-        }
+        known.look_around(&*self.storage)?; // the oldest may have been dropped
         Ok(known.first())
     }
 

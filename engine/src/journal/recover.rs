@@ -14,7 +14,9 @@
 //! 6. A snapshot stands for the records up to its sequence: reading begins behind the frame that
 //!    ends with it. What a snapshot's name says was vouched for before the snapshot was made, so it
 //!    must be found even if the snapshot cannot be read.
-//! 7. Beside a running engine the bytes change under the reader, so a later frame may be seen and
+//! 7. Where older segments were dropped, a snapshot stands for what lay in them, or the engine does
+//!    not start. Who only reads may begin at the first frame kept, and the chain with it.
+//! 8. Beside a running engine the bytes change under the reader, so a later frame may be seen and
 //!    an earlier one not. There only what was vouched for before reading began must be found whole.
 
 use std::collections::{BTreeSet, VecDeque};
@@ -31,6 +33,8 @@ use crate::fault::{Fault, planted};
 /// What a journal holds, besides the records handed out.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
+    /// The first record that was to be handed out.
+    pub(crate) first_sequence: u64,
     /// The last record that a later frame vouches for, and where its frame ends.
     pub(crate) vouched: Origin,
     /// The last record handed out, and where its frame ends.
@@ -107,6 +111,8 @@ pub(crate) type Apply<'a> = dyn FnMut(u64, Timestamp, &Record<'_>) -> Result<(),
 pub(crate) struct Extent {
     /// Where to begin.
     pub(crate) from: Origin,
+    /// Whether the first record that is kept will do in place of the first one (rule 7).
+    pub(crate) kept_only: bool,
     /// What is known to have been durable.
     pub(crate) vouched_min: u64,
     /// Frames that vouch for more than this are not believed.
@@ -119,7 +125,7 @@ impl Extent {
     /// Everything, on this thread.
     pub(crate) fn all(storage: &dyn Storage) -> io::Result<Self> {
         let (from, vouched_min) = (Origin::default(), named_by_snapshots(storage)?);
-        Ok(Self { from, vouched_min, vouched_max: u64::MAX, ahead: false })
+        Ok(Self { from, kept_only: false, vouched_min, vouched_max: u64::MAX, ahead: false })
     }
 }
 
@@ -137,14 +143,8 @@ pub(crate) fn recover(
     extent: Extent,
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, Error> {
-    let from = extent.from;
-    let ids: Vec<u64> =
-        segments(storage)?.into_iter().filter(|id| *id >= from.end.segment).collect();
-    if from.end.segment != 0 && ids.first() != Some(&from.end.segment) {
-        let why = format!("missing: a snapshot goes on here, after record {}", from.sequence);
-        let (file, offset) = (from.end.file(storage), from.end.offset);
-        return Err(Error::Corrupt(Corruption { file, offset, why }));
-    }
+    let (ids, heads) = heads_from(storage, extent.from)?;
+    let from = beginning(storage, &extent, &ids, &heads)?;
     let mut reading = Reading {
         storage,
         apply,
@@ -157,6 +157,7 @@ pub(crate) fn recover(
         segments: Vec::with_capacity(ids.len()),
         blank: ids.iter().copied().filter(|id| *id != from.end.segment).collect(),
         found: Recovered {
+            first_sequence: from.sequence + 1,
             vouched: from,
             last: from,
             epoch: from.epoch,
@@ -166,7 +167,6 @@ pub(crate) fn recover(
             ..Recovered::default()
         },
     };
-    let heads = ids.iter().map(|&id| first_head(storage, id)).collect::<io::Result<Vec<_>>>()?;
     for (place, &id) in ids.iter().enumerate() {
         let later = heads.iter().skip(place + 1).flatten();
         let epoch = heads.get(place).copied().flatten().map_or(0, |head| head.epoch);
@@ -182,7 +182,62 @@ pub(crate) fn recover(
     reading.finish(ids.last().copied())
 }
 
-/// How often to begin again when an engine that starts removes a blank segment under the reader.
+/// The segments from the one on in which `from` ends, and the head of each one's first frame.
+fn heads_from(storage: &dyn Storage, from: Origin) -> io::Result<(Vec<u64>, Vec<Option<Head>>)> {
+    let ids: Vec<u64> =
+        segments(storage)?.into_iter().filter(|id| *id >= from.end.segment).collect();
+    let heads = ids.iter().map(|&id| first_head(storage, id)).collect::<io::Result<Vec<_>>>()?;
+    Ok((ids, heads))
+}
+
+/// Where reading begins; an error if what would be read there is not kept, and nothing stands for
+/// it (rule 7).
+fn beginning(
+    storage: &dyn Storage,
+    extent: &Extent,
+    ids: &[u64],
+    heads: &[Option<Head>],
+) -> Result<Origin, Error> {
+    let Extent { from, kept_only, .. } = *extent;
+    if from.end.segment != 0 {
+        if ids.first() == Some(&from.end.segment) {
+            return Ok(from);
+        }
+        let why = format!("missing: a snapshot goes on here, after record {}", from.sequence);
+        let (file, offset) = (from.end.file(storage), from.end.offset);
+        return Err(Error::Corrupt(Corruption { file, offset, why }));
+    }
+    let Some(kept) = first_kept(heads) else { return Ok(from) };
+    if kept_only && named_by_snapshots(storage)? >= kept.sequence {
+        return Ok(kept);
+    }
+    let place = Place { segment: ids.first().copied().unwrap_or(0), offset: 0 };
+    let why = format!(
+        "the journal begins here with record {}, and no snapshot stands for those before",
+        kept.sequence + 1
+    );
+    Err(Error::Corrupt(Corruption { file: place.file(storage), offset: 0, why }))
+}
+
+/// The end of what is not kept any more; `None` if everything is. A segment whose front is damaged
+/// hides nothing: nobody can tell what it began with.
+fn first_kept(heads: &[Option<Head>]) -> Option<Origin> {
+    let _front = heads.first()?.as_ref()?;
+    let first = heads.iter().flatten().min_by_key(|head| head.first_sequence)?;
+    let (sequence, checksum) = (first.first_sequence.checked_sub(1)?, first.previous);
+    (sequence > 0).then(|| Origin { sequence, checksum, ..Origin::default() })
+}
+
+/// The last record of what is not kept any more; 0 if everything is.
+///
+/// # Errors
+/// Any error of the medium.
+pub(crate) fn last_dropped(storage: &dyn Storage) -> io::Result<u64> {
+    let (_, heads) = heads_from(storage, Origin::default())?;
+    Ok(first_kept(&heads).map_or(0, |kept| kept.sequence))
+}
+
+/// How often to begin again when an engine removes a segment under the reader.
 const ATTEMPTS: u32 = 5;
 
 /// Reads beside an engine, and again if a file went away meanwhile.
@@ -204,7 +259,7 @@ pub(crate) fn patiently<T>(mut read: impl FnMut() -> Result<T, Error>) -> Result
 }
 
 /// The last record that is vouched for at this moment, while an engine may be writing to `storage`
-/// (rule 7).
+/// (rule 8).
 ///
 /// # Errors
 /// [`Error::Io`].
@@ -223,20 +278,20 @@ pub(crate) fn vouched_beside(storage: &dyn Storage, from: Origin) -> Result<u64,
     Ok(vouched)
 }
 
-/// As [`recover`], of all of a journal that an engine may be writing to (rule 7).
+/// As [`recover`], of all that is kept of a journal that an engine may be writing to (rule 8).
 ///
 /// # Errors
-/// As [`recover`]; also [`Error::Io`] if an engine that starts removes a blank segment meanwhile.
+/// As [`recover`]; also [`Error::Io`] if an engine removes a segment meanwhile.
 pub(crate) fn read_beside(
     storage: &dyn Storage,
     apply: &mut Apply<'_>,
 ) -> Result<Recovered, Error> {
     let vouched_max = vouched_beside(storage, Origin::default())?;
-    recover(storage, Extent { vouched_max, ..Extent::all(storage)? }, apply)
+    recover(storage, Extent { vouched_max, kept_only: true, ..Extent::all(storage)? }, apply)
 }
 
 /// The head of a segment's first frame, if that is valid.
-pub(super) fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
+pub(crate) fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
     let file = storage.open(FileName::Segment(id))?;
     let first_sector = read_front(&*file, SECTOR)?;
     let bytes = read_front(&*file, frame::claimed_bytes(&first_sector))?;

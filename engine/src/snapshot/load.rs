@@ -44,6 +44,59 @@ pub(crate) fn newest(storage: &dyn Storage) -> Result<Loaded, Error> {
     Ok(Loaded { passed_over, ..Loaded::default() })
 }
 
+/// The snapshots behind which a start needs nothing of `segment`, as their heads say; newest first.
+///
+/// # Errors
+/// [`Error::Io`] if the files cannot be listed.
+pub(crate) fn beyond(storage: &dyn Storage, segment: u64) -> Result<Vec<u64>, Error> {
+    let is_beyond = |sequence: &u64| {
+        let file = storage.open(FileName::Snapshot(*sequence)).map_err(Unreadable::Io)?;
+        let head = first(&mut Reader::new(&*file, *sequence)?, *sequence)?;
+        Ok::<_, Unreadable>(head.origin.end.segment > segment)
+    };
+    let mut found = snapshots(storage)?;
+    found.retain(|sequence| is_beyond(sequence).unwrap_or(false));
+    found.reverse();
+    Ok(found)
+}
+
+/// Whether the bytes of a snapshot are those that were written, to its end. That they say
+/// something was found out as it was made.
+pub(crate) fn is_whole(storage: &dyn Storage, sequence: u64) -> bool {
+    let to_end = || {
+        let file = storage.open(FileName::Snapshot(sequence)).map_err(Unreadable::Io)?;
+        let mut from = Reader::new(&*file, sequence)?;
+        loop {
+            let (kind, bytes) = from.next()?;
+            if kind == Kind::End {
+                let count = count(bytes);
+                return ended(&from, count);
+            }
+        }
+    };
+    to_end().is_ok()
+}
+
+/// The first section.
+fn first(from: &mut Reader<'_>, sequence: u64) -> Result<Head, Unreadable> {
+    let (Kind::Head, bytes) = from.next()? else { return from.wrong("no head") };
+    Head::decode(sequence, bytes).map_or_else(|| from.wrong("no head"), Ok)
+}
+
+/// What the last section has.
+fn count(bytes: &[u8]) -> u64 {
+    bytes.try_into().map_or(0, u64::from_le_bytes)
+}
+
+/// Whether the file ends here, after so many sections.
+fn ended(from: &Reader<'_>, sections: u64) -> Result<(), Unreadable> {
+    if sections == from.sections() && from.is_at_end() {
+        Ok(())
+    } else {
+        from.wrong("it does not end where it says")
+    }
+}
+
 /// Reads the snapshot of that sequence, or says in words for people why it cannot be.
 pub(crate) fn load(storage: &dyn Storage, sequence: u64) -> Result<(Origin, Replay), String> {
     let name = FileName::Snapshot(sequence);
@@ -62,8 +115,7 @@ fn read(
 ) -> Result<(Origin, Replay), Unreadable> {
     let file = storage.open(name).map_err(Unreadable::Io)?;
     let mut from = Reader::new(&*file, sequence)?;
-    let (Kind::Head, bytes) = from.next()? else { return from.wrong("no head") };
-    let Some(head) = Head::decode(sequence, bytes) else { return from.wrong("no head") };
+    let head = first(&mut from, sequence)?;
     let mut replay = Replay::default();
     let mut pages = 0;
     let mut last_shard = None;
@@ -89,10 +141,8 @@ fn read(
             Kind::Waits => waits(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::Afterwards => afterwards(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::End => {
-                let count = bytes.try_into().map_or(0, u64::from_le_bytes);
-                if count != from.sections() || !from.is_at_end() {
-                    return from.wrong("it does not end where it says");
-                }
+                let count = count(bytes);
+                ended(&from, count)?;
                 break;
             }
             _ => return Err(wrong("a section out of its place")),

@@ -118,7 +118,8 @@ pub(crate) fn replay_to(
         replay.apply(sequence, at, record)
     };
     // What was vouched for a moment ago must be found.
-    let extent = Extent { from, vouched_min: vouched_max, vouched_max, ahead: false };
+    let vouched_min = vouched_max;
+    let extent = Extent { from, kept_only: false, vouched_min, vouched_max, ahead: false };
     let found = recover(storage, extent, &mut apply);
     if interrupted {
         return Err(Error::Io(io::ErrorKind::Interrupted.into()));

@@ -46,3 +46,5 @@ mod programmes;
 mod recovery;
 #[cfg(test)]
 mod refunds;
+#[cfg(test)]
+mod retention;

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jangteo::audit::{
-    Counted, DirectoryAudit, DropAudit, HoldHistory, SegmentAudit, StartAudit, audit_directory,
-    audit_hold,
+    Counted, DirectoryAudit, DropAudit, HoldHistory, NotKept, SegmentAudit, StartAudit,
+    audit_directory, audit_hold,
 };
 use jangteo::{Error, HoldId};
 use serde::Serialize;
@@ -100,6 +100,15 @@ fn print(out: &mut io::StdoutLock<'static>, found: &DirectoryAudit) -> io::Resul
     writeln!(out, "{records} records in {batches} batches, {segments} segments, {epochs} starts")?;
     if found.records > 0 {
         writeln!(out, "last record {} at {}", found.last_sequence, found.last_at)?;
+    }
+    if let Some(NotKept { first_sequence, passed_over, drops }) = &found.not_kept {
+        let drops = grouped(drops.len() as u128);
+        let passed_over = grouped((*passed_over).into());
+        writeln!(
+            out,
+            "records before {first_sequence} are no longer kept; of {drops} drops that began there \
+             {passed_over} records are left and not judged"
+        )?;
     }
     if let Some(place) = &found.torn_tail {
         writeln!(out, "torn tail, never acknowledged: {place}")?;

@@ -77,6 +77,7 @@ impl From<jangteo::Error> for Failure {
     fn from(error: jangteo::Error) -> Self {
         let exit = match error {
             jangteo::Error::InUse => Exit::InUse,
+            jangteo::Error::NotKept { .. } => Exit::Usage,
             jangteo::Error::Corrupt(_)
             | jangteo::Error::Conflict { .. }
             | jangteo::Error::TooMany(_) => Exit::Data,

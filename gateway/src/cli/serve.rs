@@ -8,7 +8,7 @@ use std::pin::pin;
 use clap::Args;
 use jangteo::{Durability, Engine};
 use jangteo_gateway::access::{Access, Keyring};
-use jangteo_gateway::config::{Config, Flags, LogFormat};
+use jangteo_gateway::config::{Config, Flags, LogFormat, Retain};
 use jangteo_gateway::{Service, Tls, Webhooks};
 
 use super::campaign_file::put_campaigns;
@@ -43,6 +43,10 @@ pub(crate) struct Serve {
     /// [env: JANGTEO_DURABILITY=] [default: synced]
     #[arg(long)]
     durability: Option<Durability>,
+    /// How long the records of a settled campaign are kept, such as 90days
+    /// [env: JANGTEO_RETAIN_SETTLED=] [default: never]
+    #[arg(long, value_name = "DURATION")]
+    retain_settled: Option<Retain>,
     /// Encrypt both wires: the chain of certificates, PEM [env: JANGTEO_TLS_CERT=]
     #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
@@ -68,6 +72,7 @@ impl Serve {
             http: self.http,
             resp: self.resp,
             durability: self.durability,
+            retain_settled: self.retain_settled,
             tls_cert: self.tls_cert,
             tls_key: self.tls_key,
             log_format: self.log_format,
@@ -99,6 +104,7 @@ impl Serve {
         // wrong with the directory is told before what is wrong with the addresses.
         let listening = listen(&config, access.clone(), tls.clone());
         let options = Engine::options().data(&config.data).durability(config.durability);
+        let options = options.retain_settled(config.retain_settled.0);
         let mut stopped = pin!(stopped);
         let Some(opened) = open_unless_stopped(&runtime, options, stopped.as_mut()) else {
             return stop_early(listening);

@@ -27,11 +27,12 @@ const fn row(
 
 /// All keys.
 #[rustfmt::skip]
-pub const KEYS: [KeyRow; 28] = [
+pub const KEYS: [KeyRow; 29] = [
     row("data", Some("JANGTEO_DATA"), Some("--data"), "`./jangteo-data`", "a directory; made if it is not there"),
     row("http", Some("JANGTEO_HTTP"), Some("--http"), "`127.0.0.1:7480`", "IP address and port; port 0 picks one"),
     row("resp", Some("JANGTEO_RESP"), Some("--resp"), "`127.0.0.1:7481`", "IP address and port; port 0 picks one"),
     row("durability", Some("JANGTEO_DURABILITY"), Some("--durability"), "`synced`", "`synced`, `buffered` or `memory`"),
+    row("retain_settled", Some("JANGTEO_RETAIN_SETTLED"), Some("--retain-settled"), "`never`", "`never`, or a duration such as `90days` or `12h`"),
     row("tls.cert", Some("JANGTEO_TLS_CERT"), Some("--tls-cert"), "no TLS", "a PEM file: the chain, the service's own certificate first"),
     row("tls.key", Some("JANGTEO_TLS_KEY"), Some("--tls-key"), "no TLS", "a PEM file that not everybody may read: the certificate's private key"),
     row("log", Some("JANGTEO_LOG"), Some("--log"), "`info`", "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,jangteo=debug`"),

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use jangteo::Durability;
 use tracing_subscriber::EnvFilter;
@@ -28,6 +29,8 @@ pub struct Config {
     pub resp: SocketAddr,
     /// What an acknowledged change survives.
     pub durability: Durability,
+    /// How long settled campaigns are kept.
+    pub retain_settled: Retain,
     /// The certificate, if connections are encrypted.
     pub tls: Option<TlsFiles>,
     /// How the log looks.
@@ -40,6 +43,23 @@ pub struct Config {
     pub webhooks: Vec<Webhook>,
     keys: Vec<Key>,
     token_keys: Vec<TokenKey>,
+}
+
+/// How long something is kept: that long, or for ever.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retain(pub Option<Duration>);
+
+impl std::str::FromStr for Retain {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "never" {
+            return Ok(Self(None));
+        }
+        let ms =
+            jangteo::duration_ms(text).ok_or("expected never, or a duration such as 90days")?;
+        Ok(Self(Some(Duration::from_millis(ms))))
+    }
 }
 
 /// How the log looks.
@@ -86,6 +106,8 @@ pub struct Flags {
     pub resp: Option<SocketAddr>,
     /// What an acknowledged change survives.
     pub durability: Option<Durability>,
+    /// How long settled campaigns are kept.
+    pub retain_settled: Option<Retain>,
     /// The chain of certificates.
     pub tls_cert: Option<PathBuf>,
     /// The private key.
@@ -103,6 +125,7 @@ struct Said {
     http: Option<SocketAddr>,
     resp: Option<SocketAddr>,
     durability: Option<Durability>,
+    retain_settled: Option<Retain>,
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     log_format: Option<LogFormat>,
@@ -144,6 +167,11 @@ impl Config {
                 .durability
                 .or(said.durability)
                 .or(file.durability)
+                .unwrap_or_default(),
+            retain_settled: flags
+                .retain_settled
+                .or(said.retain_settled)
+                .or(file.retain_settled)
                 .unwrap_or_default(),
             tls: tls(tls_cert, tls_key).unwrap_or_else(|fault| {
                 faults.push(fault);
@@ -207,6 +235,7 @@ impl<V: Fn(&str) -> Option<OsString>> Environment<V> {
             http: self.parsed("JANGTEO_HTTP", address),
             resp: self.parsed("JANGTEO_RESP", address),
             durability: self.parsed("JANGTEO_DURABILITY", str::parse),
+            retain_settled: self.parsed("JANGTEO_RETAIN_SETTLED", str::parse),
             tls_cert: self.parsed("JANGTEO_TLS_CERT", path),
             tls_key: self.parsed("JANGTEO_TLS_KEY", path),
             log_format: self.parsed("JANGTEO_LOG_FORMAT", str::parse),
@@ -274,6 +303,7 @@ fn root(mut file: Table<'_, '_>) -> Said {
         http: file.find("http").and_then(|field| field.parsed(address)),
         resp: file.find("resp").and_then(|field| field.parsed(address)),
         durability: file.find("durability").and_then(|field| field.parsed(str::parse)),
+        retain_settled: file.find("retain_settled").and_then(|field| field.parsed(str::parse)),
         log_format: file.find("log_format").and_then(|field| field.parsed(str::parse)),
         log: file.find("log").and_then(|field| field.parsed(log_filter)),
         limits: SaidLimits::of_file(&mut file),

@@ -5,6 +5,7 @@ use std::process::{Command, Output};
 
 use crate::clients::http;
 use crate::process::Served;
+use crate::shop::Shop;
 use jangteo::{Campaign, Engine, HoldRequest};
 use serde_json::Value;
 
@@ -192,6 +193,29 @@ fn audit_explains_files_starts_and_one_hold() {
     assert_eq!((code, out.as_str()), (64, ""));
     assert!(err.contains(&format!("there is no hold {strange}")), "{err}");
     assert_eq!(jangteo(&["audit", path, "--hold", "x"]).0, 64);
+}
+
+#[test]
+fn audit_says_what_is_no_longer_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let shop = Shop::with_a_past(directory.path());
+    assert!(!jangteo(&["audit", path]).1.contains("no longer kept"));
+    let hold = shop.engine.sale("t-1").unwrap().find("c-0").wait().unwrap().remove(0);
+    shop.forget(2);
+    let (code, out, err) = jangteo(&["audit", path]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    let found: Value = serde_json::from_str(&jangteo(&["audit", path, "--json"]).1).unwrap();
+    let not_kept = &found["not_kept"];
+    let first = not_kept["first_sequence"].as_u64().unwrap();
+    assert!(first > 1 && not_kept["passed_over"].as_u64().unwrap() > 0, "{not_kept}");
+    let line = format!("records before {first} are no longer kept; of 2 drops that began there");
+    assert!(out.contains(&line) && not_kept["drops"].as_array().unwrap().len() == 2, "{out}");
+    let (code, _, err) = jangteo(&["audit", path, "--hold", &hold.id.to_string()]);
+    let why = format!("hold {}: its records are no longer kept, those before {first}", hold.id);
+    assert!(code == 64 && err.contains(&why), "{code}: {err}");
+    let (code, out, err) = jangteo(&["report", path, "t"]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use jangteo::Durability;
 use jangteo_gateway::access::{Key, Scope, SecretHash};
-use jangteo_gateway::config::{BadConfig, Config, Flags, KEYS, TlsFiles};
+use jangteo_gateway::config::{BadConfig, Config, Flags, KEYS, Retain, TlsFiles};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clients::http;
@@ -171,6 +171,31 @@ fn flags_come_before_the_environment_and_that_before_the_file() {
     let all = read(FILE, &said, flags).unwrap();
     assert_eq!((all.http, all.resp, all.durability), (address(5), address(4), Durability::Synced));
     assert_eq!(all.data.to_str(), Some("/flag"));
+}
+
+#[test]
+fn settled_campaigns_are_kept_for_ever_or_as_long_as_is_said() {
+    let days = |days: u64| Retain(Some(std::time::Duration::from_secs(days * 86_400)));
+    let flag =
+        |text: &str| Flags { retain_settled: Some(text.parse().unwrap()), ..Flags::default() };
+    let variable = [("JANGTEO_RETAIN_SETTLED", "2weeks")];
+    let file = "retain_settled = \"90days\"\n";
+    let table = [
+        (("", &[][..], Flags::default()), Retain(None)),
+        ((file, &[], Flags::default()), days(90)),
+        ((file, &variable, Flags::default()), days(14)),
+        ((file, &variable, flag("1d")), days(1)),
+        ((file, &variable, flag("never")), Retain(None)),
+    ];
+    for (said, expected) in table {
+        let (text, environment, flags) = said;
+        assert_eq!(read(text, environment, flags).unwrap().retain_settled, expected);
+    }
+    for wrong in ["90", "soon", "-1days", "1 month"] {
+        let text = format!("retain_settled = \"{wrong}\"\n");
+        let bad = read(&text, &[], Flags::default()).unwrap_err().to_string();
+        assert!(bad.contains(":1:18 retain_settled: expected never, or a duration"), "{bad}");
+    }
 }
 
 #[test]

@@ -114,6 +114,28 @@ fn what_cannot_be_answered_is_told_why() {
     assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"));
 }
 
+#[test]
+fn what_was_dropped_is_gone_and_the_feed_begins_with_what_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::with_a_past(directory.path());
+    let before = whole(&shop);
+    shop.forget(2);
+    let kept = whole(&shop);
+    assert!(kept.len() < before.len() && before.ends_with(&kept), "{} of them", kept.len());
+    let address = shop.service.http();
+    assert_eq!(http(address, GET, &[], "").json(), Value::from(kept.clone()));
+    let first: jangteo::EventId = kept[0]["id"].as_str().unwrap().parse().unwrap();
+    let place = format!("{GET}?after={}", before[0]["id"].as_str().unwrap());
+    for accept in ["Accept: application/json", "Accept: text/event-stream"] {
+        let answer = http(address, &place, &[accept], "");
+        assert_eq!((answer.status, answer.code().as_str()), (410, "events_gone"), "{accept}");
+        assert_eq!(answer.json()["first"], first.to_string());
+    }
+    let last = format!("{}-{}", first.incarnation, first.sequence - 1);
+    let next = http(address, &format!("{GET}?after={last}&limit=1"), &[], "").json();
+    assert_eq!(next, Value::from(vec![kept[0].clone()]), "nothing between was missed");
+}
+
 /// A stream of server-sent events, as it comes.
 struct Stream {
     socket: BufReader<TcpStream>,

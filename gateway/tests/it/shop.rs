@@ -3,8 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use jangteo::{Campaign, Durability, Engine, ManualClock, Timestamp};
+use jangteo::limits::RETENTION_LOOK_MS;
+use jangteo::{
+    Campaign, Durability, Engine, HoldRequest, ManualClock, Timestamp, snapshot_directory,
+};
 use jangteo_gateway::access::Access;
 use jangteo_gateway::{Limits, Service, Tls};
 
@@ -109,6 +113,38 @@ impl Shop {
         let at = (any_port(), any_port());
         let service = Service::start_limited(engine.clone(), at, access, tls, limits).unwrap();
         Self { engine, clock, service }
+    }
+
+    /// On a disk that keeps what is settled no longer than it must: 20 holds of the only campaign
+    /// expired, it is settled, and its oldest segment may go.
+    pub(crate) fn with_a_past(directory: &Path) -> Self {
+        let options = Engine::options().data(directory).segment_bytes(4_096);
+        let file = campaign_file("", &items(&[("a", 99)]));
+        let shop = Self::with(options.retain_settled(Duration::ZERO), OPENS_MS, &file);
+        let sale = shop.engine.sale("t-1").unwrap();
+        for customer in 0..20 {
+            let name = format!("c-{customer}");
+            drop(sale.hold(&HoldRequest::new(&name).line("a", 1)).unwrap().wait().unwrap());
+        }
+        shop.engine.sales().iter().for_each(|sale| drop(sale.close().unwrap()));
+        shop.clock.advance(3_600_000);
+        shop.engine.tick();
+        drop(shop.engine.settle("t", &[]).unwrap());
+        for id in ["id = \"u\"", "id = \"v\""] {
+            let next = file.replace("id = \"t\"", id);
+            shop.engine.put(Campaign::parse(&next).unwrap()).unwrap();
+            shop.engine.flush_soon();
+            snapshot_directory(directory).unwrap().unwrap();
+        }
+        shop
+    }
+
+    /// Looks at what is not to be kept, as often as that.
+    pub(crate) fn forget(&self, looks: u32) {
+        for _ in 0..looks {
+            self.clock.advance(RETENTION_LOOK_MS);
+            self.engine.tick();
+        }
     }
 
     /// Units of an item of the first drop: available, held, sold.
