@@ -182,14 +182,15 @@ impl CampaignRecord {
 
     pub(crate) fn from_json(json: &str) -> Option<Self> {
         let stored: Stored = serde_json::from_str(json).ok()?;
-        let campaign = Arc::new(Campaign::parse_recorded(&stored.campaign).ok()?);
         let occurrence = |drop: &StoredDrop| Occurrence {
             number: drop.number,
             opens_at: Timestamp::from_ms(drop.opens_at_ms),
             closes_at: drop.closes_at_ms.map(Timestamp::from_ms),
             reveals_at: Timestamp::from_ms(drop.reveals_at_ms),
         };
-        let occurrences = stored.drops.iter().map(occurrence).collect();
+        let occurrences: Vec<Occurrence> = stored.drops.iter().map(occurrence).collect();
+        let campaign = Campaign::parse_recorded(&stored.campaign, &occurrences).ok()?;
+        let campaign = Arc::new(campaign);
         let kept = stored.drops.iter().filter_map(|drop| Some((drop.number, drop.kept?)));
         Some(Self { campaign, occurrences, kept: kept.collect(), hash_key: stored.hash_key })
     }

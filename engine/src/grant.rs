@@ -9,7 +9,7 @@
 use crate::Timestamp;
 use crate::admission::{self, Admit, Seen};
 use crate::book::{Moves, Turn};
-use crate::buyers::{BuyerRef, Shard};
+use crate::buyers::{BuyerRef, Shard, Sharded};
 use crate::fault::{Fault, planted};
 use crate::hold::Hold;
 use crate::ids::Slot;
@@ -83,7 +83,7 @@ impl Sale {
         }
         match self.attempt(&ask, false) {
             Attempt::Granted(pending) => Ok(pending),
-            Attempt::Refused(refusal) => Err(refusal),
+            Attempt::Refused(refusal) => Err(self.0.refused(refusal)),
             Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)?))),
             Attempt::Slow => self.hold_slow(&ask),
         }
@@ -97,7 +97,7 @@ impl Sale {
         drop(line);
         match attempt {
             Attempt::Granted(pending) => Ok(pending),
-            Attempt::Refused(refusal) => Err(refusal),
+            Attempt::Refused(refusal) => Err(self.0.refused(refusal)),
             Attempt::Waits(slot) => Err(Refusal::Waiting(Box::new(self.waiting(slot)?))),
             Attempt::Slow => unreachable!("under the mutex everything is decided"),
         }
@@ -115,8 +115,6 @@ impl Sale {
                 Err(refusal) => return Attempt::Refused(refusal),
             },
         };
-        // Both are far from the cache in a big drop; asked for together, they come together.
-        let known = sale.knows(ask.hash);
         let buyer = shard.buyer(ask.customer, ask.hash);
         if let Some(replay) = self.replay(ask, &shard, shard_index, buyer.row) {
             return replay;
@@ -127,9 +125,7 @@ impl Sale {
             Err(No::Other(refusal)) => return Attempt::Refused(refusal),
         }
         let Some(row) = shard.next_row() else { return Attempt::Refused(Refusal::Overloaded) };
-        if !known {
-            sale.remember(ask.hash);
-        }
+        sale.remember(&shard, ask.hash);
         let gifts = match sale.admit(&ask.lines, basket) {
             Admit::Taken { gifts } => gifts,
             Admit::Short { available } => return Attempt::Refused(Refusal::SoldOut { available }),
@@ -300,17 +296,21 @@ impl SaleCore {
     /// Whether a customer may be known; `false` is certain.
     #[inline]
     fn knows(&self, hash: u64) -> bool {
-        self.buyers.get().is_some_and(|buyers| buyers.known.may_know(hash))
+        self.buyers.get().is_some_and(|buyers| buyers.may_know(hash))
     }
 
-    /// INVARIANT(K1): before units are taken for the customer.
+    /// INVARIANT(K1): before units are taken for the customer, whose shard is locked.
     #[inline]
-    pub(crate) fn remember(&self, hash: u64) {
-        if let Some(buyers) = self.buyers.get()
-            && !planted(Fault::KnownForgotten)
-        {
-            buyers.known.remember(hash);
+    pub(crate) fn remember(&self, shard: &Shard, hash: u64) {
+        self.buyers.get().into_iter().for_each(|buyers| buyers.remember(shard, hash));
+    }
+
+    /// A refusal, out of all locks: who hears *sold out* helps those who come after.
+    fn refused(&self, refusal: Refusal) -> Refusal {
+        if matches!(refusal, Refusal::SoldOut { .. }) {
+            self.buyers.get().into_iter().for_each(Sharded::fill_filter);
         }
+        refusal
     }
 
     /// The checks between the key and the stock, in the contract's order; `buyer`: who has a row,

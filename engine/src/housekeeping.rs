@@ -81,14 +81,14 @@ impl EngineCore {
     pub(crate) fn tick(&self) -> u64 {
         let _one_at_a_time = self.ticking.lock();
         let _watch = self.shared.journal.watch();
-        if self.shared.clock.step_ms() != 0 {
-            self.follow_clock();
-        }
+        let stepped = self.shared.clock.step_ms() != 0;
+        let stepped_ms = if stepped { self.follow_clock() } else { 0 };
         let now = self.shared.clock.now();
         let live = self.shared.journal.read(|book, _| book.live());
         let mut expired = 0;
         let current = self.current();
         for sale in &current {
+            sale.0.is_revealed(now);
             sale.0.turn_phase(now);
             sale.0.close_if_due(now);
             let paused = sale.phase() == Phase::Paused && !planted(Fault::PauseIgnored);
@@ -101,14 +101,14 @@ impl EngineCore {
         }
         self.shared.journal.keep(self.shared.journal.read(|book, _| book.holds_live()));
         // Now that there is as much room as there can be.
-        current.iter().for_each(|sale| sale.0.serve_line());
+        current.iter().for_each(|sale| sale.0.serve_line(stepped_ms));
         expired
     }
 
     /// The wall clock was stepped: what was left of each live hold is left of it still. Every shard
     /// is locked from before the step shows until its deadlines have moved, so that no grant falls
-    /// between.
-    fn follow_clock(&self) {
+    /// between. By how many milliseconds it was.
+    fn follow_clock(&self) -> i64 {
         let _nothing_new = self.shared.making.lock();
         let sales = self.current();
         let mut shards: Vec<_> = sales.iter().flat_map(|sale| sale.0.shards()).collect();
@@ -126,6 +126,7 @@ impl EngineCore {
         if appended.is_ok() || !recorded {
             shards.iter_mut().for_each(|shard| shard.stepped(step_ms));
         }
+        step_ms
     }
 
     /// Milliseconds until the next look; an opening or closing is met to the millisecond.

@@ -172,6 +172,7 @@ impl SaleCore {
             shards.iter_mut().for_each(|shard| Shard::unpaused(shard, paused_ms));
         }
         drop((shards, no_step));
+        line.pass_over(i64::try_from(paused_ms).unwrap_or(i64::MAX));
         // First of all the line. What it cannot have yet it gets with the next look.
         let _ = self.serve(&mut line);
         Ok(())

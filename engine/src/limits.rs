@@ -43,8 +43,8 @@ const _: () = assert!(LEDGER_AMOUNTS_MAX <= u16::MAX as usize, "a record counts 
 /// wants to buy meanwhile.
 pub const REPORT_ROWS: usize = 4_096;
 
-/// How often a settlement counts a campaign anew because something was refunded meanwhile, before
-/// it is answered `overloaded`.
+/// How often a settlement or a deletion counts a campaign anew because something was refunded
+/// meanwhile, before it is answered `overloaded`.
 pub const SETTLE_TRIES_MAX: u32 = 8;
 
 /// How often to look whether a credit settles by itself, in milliseconds.
@@ -62,7 +62,8 @@ pub const SALES_MAX: u32 = 1 << 24;
 /// stay in the nearest cache.
 pub const SHARDS: usize = 64;
 
-/// Most buyers, and most holds, of one shard; the next grant is answered `overloaded`.
+/// Most buyers, most holds, and most places in the line that ever were, of one shard; the next is
+/// answered `overloaded`.
 ///
 /// Holds of every state stay for the life of the drop, so this bounds a drop; texts that
 /// together reach 4 GiB in a shard (some 2^25 holds) bound it earlier.
@@ -151,6 +152,11 @@ pub const GRACE_AFTER_RESTART_MS: u64 = 60_000;
 
 /// Most places in a drop's line; who comes then is answered `overloaded`.
 pub const LINE_MAX: usize = 1 << 22;
+
+/// Most places in a drop's line that one customer takes one after another, those included that are
+/// over: they are remembered for the life of the drop, and each is looked at for a key. Who comes
+/// again then is answered `overloaded`.
+pub const WAITS_EACH_MAX: usize = 1_000;
 
 /// Most holds listed for one customer, newest first.
 pub const HOLDS_LISTED_MAX: usize = 100;

@@ -22,7 +22,10 @@ use crate::grant::{Ask, Attempt};
 use crate::ids::{HoldId, Slot};
 use crate::journal::record::{Join, Lines, Record};
 use crate::journal::{Class, Room};
-use crate::limits::{GIVE_BACK_MAX, HOLDS_LISTED_MAX, LINE_MAX, RESERVE_BYTES_PER_HOLD, SHARDS};
+use crate::limits::{
+    GIVE_BACK_MAX, HOLDS_LISTED_MAX, LINE_MAX, RESERVE_BYTES_PER_HOLD, ROWS_MAX, SHARDS,
+    WAITS_EACH_MAX,
+};
 use crate::pending::Pending;
 use crate::phase::Phase;
 use crate::places::Places;
@@ -165,6 +168,12 @@ impl Line {
         let first = self.may_fit(goods).then(|| self.queue.values().find(fits)).flatten();
         let lines = first.into_iter().flat_map(|waiting| &waiting.lines);
         lines.map(|line| u64::from(line.quantity)).sum()
+    }
+
+    /// The clock moved on by so much, and no time passed for who waits: a pause is over, or the
+    /// clock was stepped.
+    pub(crate) fn pass_over(&mut self, ms: i64) {
+        self.idle.looked_at = self.idle.looked_at.moved_ms(ms);
     }
 
     /// Looks at what is idle, and counts what was since the last look.
@@ -400,14 +409,21 @@ impl SaleCore {
         let index = self.shard_of(ask.hash);
         let mut shard = self.shard(index);
         let buyer = shard.buyer(ask.customer, ask.hash);
+        // INVARIANT(F1): whoever leaves and joins again and again takes up room only so often.
+        if shard.waits_of(buyer.row).count() >= WAITS_EACH_MAX {
+            return Err(No::Refused(Refusal::Overloaded));
+        }
         let known = buyer.row.map(|row| (&*shard, row));
         let key_taken = |row| !ask.key.is_empty() && self.has_key(&shard, row, ask.key);
         // The shard was let go of since both were looked at.
         if buyer.row.is_some_and(key_taken) || !self.within_limits(&ask.lines, known) {
             return Err(No::Again);
         }
-        self.remember(ask.hash);
+        self.remember(&shard, ask.hash);
         let slot = Slot { shard: index, row: shard.next_wait() };
+        if slot.row >= ROWS_MAX {
+            return Err(No::Refused(Refusal::Overloaded));
+        }
         let join = Join {
             slot,
             random: self.random_of_wait(slot),

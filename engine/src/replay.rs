@@ -263,7 +263,7 @@ impl Replay {
         let record = DeletedRecord::from_json(json).ok_or("a deletion that cannot be read")?;
         let put = self.catalogue.get(&record.campaign).ok_or("a campaign that does not exist")?;
         let indices: BTreeSet<u32> = put.indices().collect();
-        if !self.book.may_forget(&indices) {
+        if self.book.may_forget(&indices).is_none() {
             return Err("a deletion of a campaign that goes on");
         }
         self.book.forget(&indices);

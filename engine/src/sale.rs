@@ -52,6 +52,8 @@ pub(crate) struct SaleCore {
     /// As the drop was made; what can change since is in the terms.
     campaign: Arc<Campaign>,
     occurrence: Occurrence,
+    /// Set once its contents could be seen: a clock that is put back hides nothing.
+    revealed: OnceLock<()>,
     pub(crate) terms: TermsCell,
     pub(crate) goods: Goods,
     pub(crate) phase: PhaseMirror,
@@ -92,6 +94,7 @@ impl Sale {
             id,
             campaign,
             occurrence,
+            revealed: OnceLock::new(),
             terms: TermsCell::new(terms),
             goods,
             phase: PhaseMirror::new(&page),
@@ -137,7 +140,8 @@ impl Sale {
         self.0.terms.closes_at()
     }
 
-    /// Whether its contents are still secret: before its reveal, and not opened yet.
+    /// Whether its contents are still secret: before its reveal, and not opened yet. Once they are
+    /// not, they never are again, for as long as the engine runs.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.is_sealed_if(self.0.phase.awaits_opening())
@@ -145,7 +149,7 @@ impl Sale {
 
     /// Likewise, if the drop has not opened yet.
     pub(crate) fn is_sealed_if(&self, awaits_opening: bool) -> bool {
-        awaits_opening && self.0.shared.clock.now() < self.0.occurrence.reveals_at
+        awaits_opening && !self.0.is_revealed(self.0.shared.clock.now())
     }
 
     /// Where it stands.
@@ -281,6 +285,15 @@ impl SaleCore {
     /// All shards there are, locked one after another.
     pub(crate) fn shards(&self) -> impl Iterator<Item = MutexGuard<'_, Shard>> {
         self.buyers.get().into_iter().flat_map(Sharded::shards)
+    }
+
+    /// Whether its reveal has come, now or before.
+    pub(crate) fn is_revealed(&self, now: Timestamp) -> bool {
+        let revealed = self.revealed.get().is_some() || self.reveals_at() <= now;
+        if revealed {
+            let _ = self.revealed.set(());
+        }
+        revealed
     }
 
     /// Whether its campaign is deleted.

@@ -59,9 +59,11 @@ impl SaleCore {
         Ok(())
     }
 
-    /// Likewise, where nothing is locked.
-    pub(crate) fn serve_line(&self) {
+    /// Likewise, where nothing is locked. `stepped_ms`: by how much the clock was, since the last
+    /// time.
+    pub(crate) fn serve_line(&self, stepped_ms: i64) {
         let mut line = self.basket.lock();
+        line.pass_over(stepped_ms);
         // A disk that is short is looked at again.
         let _ = self.serve(&mut line);
         if self.phase.get() == Phase::Open {
@@ -88,5 +90,58 @@ impl SaleCore {
         let buyer = BuyerRef { name: &customer, hash: ask.hash, row: Some(wait.buyer) };
         let hold = Slot { row, ..slot };
         self.record(&ask, &mut shard, &buyer, hold, gifts, true).is_ok()
+    }
+}
+
+#[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::journal::record::{Line, Lines};
+    use crate::{Campaign, Engine, HoldRequest, ManualClock, Timestamp, admission};
+
+    const FILE: &str = r#"
+        campaign = { id = "t", title = "t", currency = "KRW", time_zone = "Asia/Seoul" }
+        schedule = { opens = "2020-04-29T10:00:00" }
+        items = [{ sku = "a", title = "a", price = 1, stock = 1 }]
+    "#;
+
+    #[test]
+    fn neither_a_pause_nor_a_step_of_the_clock_is_idle_time() {
+        const HOUR_MS: u64 = 3_600_000;
+        for pauses in [true, false] {
+            let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1_588_122_000_000)));
+            let options = Engine::options().durability(crate::Durability::Memory);
+            let engine = options.clock(clock.clone()).background(false).open().unwrap();
+            engine.put(Campaign::parse(FILE).unwrap()).unwrap();
+            let sale = engine.sale("t-1").unwrap();
+            drop(sale.hold(&HoldRequest::new("h").line("a", 1)).unwrap());
+            let waits = HoldRequest::new("w").line("a", 1);
+            drop(sale.hold_or_wait(&waits).unwrap());
+            engine.tick();
+
+            // A unit that the line could have and does not get, for two seconds.
+            let lines = Lines::from_slice(&[Line { item: 0, quantity: 1 }]);
+            let moves = sale.0.goods.moves(&lines, 0);
+            sale.0.put_back(&moves);
+            sale.0.basket.lock().measure(&sale.0.goods, engine.now());
+            clock.advance(2_000);
+            if pauses {
+                drop(sale.pause().unwrap());
+                clock.advance(HOUR_MS);
+            } else {
+                clock.step(HOUR_MS.cast_signed());
+            }
+            {
+                let _line = sale.0.basket.lock();
+                assert!(admission::take_basket(&sale.0.goods, &lines).is_ok());
+                admission::settle(&sale.0.goods, &moves, false);
+            }
+            if pauses {
+                drop(sale.resume().unwrap());
+            }
+            engine.tick();
+            assert_eq!(sale.idle_unit_seconds(), 2, "{pauses}");
+        }
     }
 }

@@ -183,6 +183,8 @@ impl Sale {
     /// INVARIANT(J2): the units leave stock before the record that sells them.
     #[cold]
     fn confirm_late(&self, id: &HoldId, payment: &str) -> Result<Pending<Hold>, Refusal> {
+        // INVARIANT(F1): the hold has ended; what is kept on a full disk is for those that live.
+        let _watch = self.0.shared.journal.pass(Class::Extend)?;
         let mut line = self.0.basket.lock();
         self.0.serve(&mut line)?;
         let (mut shard, row) = self.locate(id)?;

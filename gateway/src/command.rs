@@ -120,6 +120,8 @@ pub(crate) struct Filter<'a> {
     pub(crate) limit: usize,
     /// Only drops behind this one.
     pub(crate) after: Option<&'a str>,
+    /// Without items and gifts.
+    pub(crate) bare: bool,
 }
 
 /// What the engine answers.

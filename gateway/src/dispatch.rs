@@ -17,6 +17,7 @@ use crate::command::{Answer, Command, Filter, HoldAsk, Refused, Turn};
 use crate::engine_slot::EngineSlot;
 use crate::in_flight::InFlight;
 use crate::metrics::{HoldCounts, Metrics, Reason};
+use crate::page::{drop_bytes, page};
 use crate::rate::Rates;
 
 /// A request that does not say for whom, and comes with no token that does.
@@ -322,13 +323,16 @@ impl Dispatcher {
             after.as_ref().is_none_or(|(opens_at, after)| (*opens_at, after.id()) < place)
         };
         let sales = engine.sales();
-        let mut wanted = sales
+        let wanted = sales
             .iter()
             .filter(|sale| filter.campaign.is_none_or(|id| sale.campaign_id() == id))
             .filter(|sale| filter.phases.is_empty() || filter.phases.contains(&sale.phase()))
             .filter(|sale| behind(sale));
-        let views: Vec<SaleView> =
-            wanted.by_ref().take(filter.limit).map(|sale| sale.view().0).collect();
-        Ok(Answer::Drops(views, wanted.next().is_some()))
+        let view = |sale: &Sale| {
+            let (view, _) = sale.view();
+            if filter.bare { SaleView { items: None, gifts: None, ..view } } else { view }
+        };
+        let (views, more) = page(wanted.map(view), filter.limit, drop_bytes);
+        Ok(Answer::Drops(views, more))
     }
 }

@@ -24,6 +24,7 @@ pub mod http;
 mod in_flight;
 pub mod limits;
 mod metrics;
+mod page;
 mod peers;
 mod rate;
 pub mod resp;

@@ -162,6 +162,9 @@ pub const STREAM_ERRORS_MAX: usize = 100;
 /// Bytes of bodies that one HTTP/2 connection may send ahead, all streams together.
 pub const CONNECTION_WINDOW_BYTES: usize = 256 << 10;
 const _: () = assert!(BODY_BYTES_MAX <= CONNECTION_WINDOW_BYTES, "a body fits");
+/// Bytes of one HTTP/2 connection that are read before others have their turn: a thousand PINGs, a
+/// few tenths of a millisecond.
+pub const TURN_BYTES: usize = 16 << 10;
 /// Bytes of an answer that one stream of HTTP/2 keeps ready for the connection.
 pub const STREAM_SEND_BYTES_MAX: usize = 64 << 10;
 /// How long a stream of HTTP/2 may not move, in milliseconds: its client gives no window for what
@@ -197,6 +200,10 @@ pub const INLINE_FLUSH_RECORDS_MAX: u64 = 1_000;
 /// Commands that a worker executes without once running out of work, after which it asks the
 /// committer thread to flush. Without it a crowd of refusals could starve a waiting grant.
 pub const COMMANDS_PER_FLUSH_MAX: u32 = 1_024;
+
+/// Bytes of drops or campaigns with which a page is complete, however few it has; more are behind
+/// its `next`. A thousand drops of a thousand items would be a gigabyte, for anybody who asks.
+pub const PAGE_BYTES: usize = 2 << 20;
 
 /// Most drops in one answer.
 pub const DROPS_LISTED_MAX: usize = 1_000;

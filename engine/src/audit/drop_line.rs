@@ -1,7 +1,7 @@
 //! The waiting line of one drop by its records: who waits, and whether each unit went to the first
 //! whom it fits (S3).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::drop_book::DropBook;
 use super::report::Found;
@@ -15,9 +15,13 @@ pub(super) struct WaitingLine {
     places: Vec<Place>,
     by_slot: HashMap<Slot, usize>,
     waiting: u32,
-    /// Places before this one are over.
-    head: usize,
+    /// Who waits, by what they cannot do without: of those who need the same, the first is served
+    /// first.
+    by_needs: BTreeMap<Needs, BTreeSet<usize>>,
 }
+
+/// Which goods somebody cannot do without, and how many of each.
+type Needs = Vec<(usize, u64)>;
 
 #[derive(Debug)]
 struct Place {
@@ -25,6 +29,7 @@ struct Place {
     key: Box<str>,
     area: Box<str>,
     lines: Vec<Line>,
+    needs: Needs,
     waits: bool,
 }
 
@@ -56,11 +61,14 @@ impl DropBook {
             self.wrong(found, "id", "two places in the line of one name".to_owned());
         }
         self.line.waiting = expected;
+        let (needs, place) = (self.needs(&join.lines), self.line.places.len());
+        self.line.by_needs.entry(needs.clone()).or_default().insert(place);
         self.line.places.push(Place {
             customer,
             key: join.key.into(),
             area: join.area.into(),
             lines: join.lines.to_vec(),
+            needs,
             waits: true,
         });
     }
@@ -119,13 +127,16 @@ impl DropBook {
         at.waits = false;
         self.line.waiting -= 1;
         let customer = at.customer;
+        if let Some(same) = self.line.by_needs.get_mut(&at.needs) {
+            same.remove(&place);
+            if same.is_empty() {
+                self.line.by_needs.remove(&at.needs);
+            }
+        }
         for line in at.lines.clone() {
             let units = u64::from(line.quantity);
             *self.units.entry(customer).or_default() -= units;
             *self.units_of.entry((customer, line.item.into())).or_default() -= units;
-        }
-        while self.line.places.get(self.line.head).is_some_and(|place| !place.waits) {
-            self.line.head += 1;
         }
     }
 
@@ -135,26 +146,28 @@ impl DropBook {
             return None;
         }
         let wanted: Vec<usize> = self.needs(lines).into_iter().map(|(good, _)| good).collect();
-        let meets = |place: &Place| {
-            self.needs(&place.lines).into_iter().any(|(good, _)| wanted.contains(&good))
-        };
-        let ahead = self.line.places.iter().enumerate().skip(self.line.head);
-        let mut served = ahead.filter(|(_, place)| place.waits && meets(place));
-        served.find(|(_, place)| self.fits(&place.lines)).map(|(place, _)| place)
+        let meets = |needs: &Needs| needs.iter().any(|(good, _)| wanted.contains(good));
+        let alike = self.line.by_needs.iter().filter(|(needs, _)| meets(needs));
+        let served = alike.filter(|(needs, _)| self.has(needs));
+        served.filter_map(|(_, same)| same.first().copied()).min()
     }
 
     /// Whether there are enough units for all lines, and for their gifts that are required.
     fn fits(&self, lines: &[Line]) -> bool {
-        let enough = |(good, units): (usize, u64)| {
+        self.has(&self.needs(lines))
+    }
+
+    fn has(&self, needs: &[(usize, u64)]) -> bool {
+        let enough = |&(good, units): &(usize, u64)| {
             let left = self.goods.get(good).and_then(|tally| tally.units().available);
             left.is_none_or(|left| left >= i64::try_from(units).unwrap_or(i64::MAX))
         };
-        self.needs(lines).into_iter().all(enough)
+        needs.iter().all(enough)
     }
 
     /// Which goods lines cannot do without, and how many of each.
-    fn needs(&self, lines: &[Line]) -> Vec<(usize, u64)> {
-        let mut needs: Vec<(usize, u64)> = Vec::new();
+    fn needs(&self, lines: &[Line]) -> Needs {
+        let mut needs = Needs::new();
         let gifts = lines.iter().enumerate().filter_map(|(place, line)| {
             let gift = self.terms.gift_of(line.item.into());
             gift.is_some_and(|(_, _, required)| required).then_some(1_u32 << place)

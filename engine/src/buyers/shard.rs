@@ -8,6 +8,7 @@ use siphasher::sip::SipHasher13;
 
 use super::afterwards::Afterwards;
 use super::expiry::Expiry;
+use super::known::Known;
 use super::row::{Buyer, HoldRow, HoldState, NONE};
 use super::waits::{WaitRow, WaitRowState};
 use crate::Timestamp;
@@ -49,6 +50,8 @@ pub(crate) struct Shard {
     /// Places in the line, and each buyer's, both in the order of joining.
     pub(super) waits: Vec<WaitRow>,
     pub(super) waits_by_buyer: HashMap<u32, Vec<u32>>,
+    /// Its buyers are in the filter of who may be known.
+    pub(super) in_filter: bool,
 }
 
 impl Shard {
@@ -245,9 +248,16 @@ impl Shard {
         end(after)..end(through)
     }
 
-    /// The hashes of all buyers' names.
-    pub(crate) fn hashes(&self) -> impl Iterator<Item = u64> {
-        self.buyers.iter().map(|buyer| buyer.hash)
+    /// Whether whoever is granted something has to be in the filter.
+    #[inline]
+    pub(super) fn is_in_filter(&self) -> bool {
+        self.in_filter
+    }
+
+    /// All buyers get into the filter, and from now on every other before anything is taken.
+    pub(super) fn get_into(&mut self, known: &Known) {
+        self.buyers.iter().for_each(|buyer| known.remember(buyer.hash));
+        self.in_filter = true;
     }
 
     /// All holds, in the order of granting.

@@ -4,12 +4,15 @@ use crossbeam::utils::CachePadded;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{Known, Shard};
+use crate::fault::{Fault, planted};
 use crate::limits::SHARDS;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Sharded {
-    pub(crate) known: Known,
+    known: Known,
+    /// Shards whose buyers are in the filter.
+    filled: Mutex<u8>,
     shards: Box<[CachePadded<Mutex<Shard>>]>,
 }
 
@@ -21,10 +24,44 @@ impl Sharded {
 
     /// The buyers in these shards, with room among the known for about so many.
     pub(crate) fn of(shards: Vec<Shard>, expected: usize) -> Self {
-        let known = Known::nobody(expected);
-        shards.iter().flat_map(Shard::hashes).for_each(|hash| known.remember(hash));
         let shards = shards.into_iter().map(|shard| CachePadded::new(Mutex::new(shard)));
-        Self { known, shards: shards.collect() }
+        let (known, filled) = (Known::unfilled(expected), Mutex::new(0));
+        Self { known, filled, shards: shards.collect() }
+    }
+
+    /// Whether a customer may be known; `false` is certain.
+    #[inline]
+    pub(crate) fn may_know(&self, hash: u64) -> bool {
+        self.known.may_know(hash)
+    }
+
+    /// INVARIANT(K1): before units are taken for a customer of this shard, which is locked.
+    #[inline]
+    pub(crate) fn remember(&self, shard: &Shard, hash: u64) {
+        if shard.is_in_filter() && !planted(Fault::KnownForgotten) {
+            self.known.remember(hash);
+        }
+    }
+
+    /// Somebody heard *sold out*: another shard's buyers get into the filter, unless somebody else
+    /// is about it.
+    #[inline]
+    pub(crate) fn fill_filter(&self) {
+        if !self.known.is_complete() {
+            self.fill_one();
+        }
+    }
+
+    #[cold]
+    fn fill_one(&self) {
+        let Some(mut filled) = self.filled.try_lock() else { return };
+        if let Some(shard) = self.shards.get(usize::from(*filled)) {
+            shard.lock().get_into(&self.known);
+            *filled += 1;
+        }
+        if usize::from(*filled) == self.shards.len() {
+            self.known.complete();
+        }
     }
 
     /// A shard, locked.

@@ -64,7 +64,7 @@ impl Shard {
 
     /// The row that the next wait gets.
     pub(crate) fn next_wait(&self) -> u32 {
-        u32::try_from(self.waits.len()).expect("limits.rs bounds the line")
+        u32::try_from(self.waits.len()).expect("limits.rs bounds the rows of a shard")
     }
 
     /// Somebody joined the line: units waited for count for the limits.

@@ -15,6 +15,8 @@ pub(super) struct Cross<'a> {
     /// Numbers of the schedule and when its last drop closes, or opens if it has no end; none if
     /// the schedule is wrong.
     times: Option<(BTreeSet<u32>, Timestamp)>,
+    /// The campaign is one that was recorded.
+    recorded: bool,
     skus: HashMap<String, String>,
     gifts: HashSet<String>,
     gift_uses: Vec<(String, Field<'a>)>,
@@ -22,7 +24,7 @@ pub(super) struct Cross<'a> {
 }
 
 impl<'a> Cross<'a> {
-    pub(super) fn new(occurrences: Option<&[Occurrence]>) -> Self {
+    pub(super) fn new(occurrences: Option<&[Occurrence]>, recorded: bool) -> Self {
         let times = occurrences.and_then(|occurrences| {
             let numbers = occurrences.iter().map(|occurrence| occurrence.number).collect();
             let last = occurrences.last()?;
@@ -30,6 +32,7 @@ impl<'a> Cross<'a> {
         });
         Self {
             times,
+            recorded,
             skus: HashMap::new(),
             gifts: HashSet::new(),
             gift_uses: Vec::new(),
@@ -70,7 +73,7 @@ impl<'a> Cross<'a> {
 
     pub(super) fn settles(&self, settles: Timestamp, field: &Field<'_>) -> Option<Timestamp> {
         match self.times {
-            Some((_, last)) if settles < last => {
+            Some((_, last)) if settles < last && !self.recorded => {
                 field.fault(format!("must not be before the last drop ends ({last})"))
             }
             _ => Some(settles),

@@ -1,8 +1,8 @@
 //! Which currency codes there are.
 //!
 //! A table rather than a crate: only membership is asked for, and the table follows a rule that a
-//! crate need not keep: codes are added, never removed, since a campaign that was recorded years
-//! ago must stay readable.
+//! crate need not keep: codes are added, never removed, since a file that was good stays good.
+//! Of a campaign that was recorded nobody asks.
 
 /// ISO 4217 codes of money in circulation and of fund units, active at any time since 2020.
 /// Metals, bond units and the codes for tests and for no currency are left out: nobody pays in

@@ -85,6 +85,10 @@ impl Faults {
         self.partial.get()
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.borrow().is_empty()
+    }
+
     /// What was read if there are no faults, else all of them. `text` is the file if offsets are
     /// known.
     pub(super) fn verdict<T>(

@@ -48,8 +48,11 @@ pub struct Campaign {
     pub title: String,
     /// ISO 4217 code of all its amounts.
     pub currency: String,
-    /// IANA time zone of all its local times.
+    /// IANA time zone of all its local times; UTC where one was recorded that is not known any
+    /// more.
     pub time_zone: Tz,
+    /// The name of a recorded zone that is not known any more.
+    pub(super) lost_zone: Option<String>,
     /// When its drops open, close and are revealed.
     pub schedule: Schedule,
     /// What holds for every drop.
@@ -244,7 +247,7 @@ impl Campaign {
         check_length(toml)?;
         let faults = Faults::default();
         let tree = toml_tree::read(toml, &faults);
-        let campaign = read::campaign(&Field::root(&tree, &faults));
+        let campaign = read::campaign(&Field::root(&tree, &faults), None);
         faults.verdict(campaign, Some(toml))
     }
 
@@ -255,14 +258,23 @@ impl Campaign {
     /// Every fault of the file, with its key; lines only for broken syntax.
     pub fn parse_json(json: &str) -> Result<Self, InvalidCampaign> {
         check_length(json)?;
-        Self::parse_recorded(json)
+        Self::read_json(json, None)
     }
 
-    /// Reads what [`Campaign::to_json`] wrote: it may be longer than the file it came from.
-    pub(crate) fn parse_recorded(json: &str) -> Result<Self, InvalidCampaign> {
+    /// Reads what [`Campaign::to_json`] wrote of a campaign that was accepted once, and may be
+    /// longer than the file it came from. Tables of zones, currencies and calendars that are newer
+    /// than the record have no say in it.
+    pub(crate) fn parse_recorded(
+        json: &str,
+        occurrences: &[Occurrence],
+    ) -> Result<Self, InvalidCampaign> {
+        Self::read_json(json, Some(occurrences))
+    }
+
+    fn read_json(json: &str, recorded: Option<&[Occurrence]>) -> Result<Self, InvalidCampaign> {
         let faults = Faults::default();
         let tree = json_tree::read(json)?;
-        let campaign = read::campaign(&Field::root(&tree, &faults));
+        let campaign = read::campaign(&Field::root(&tree, &faults), recorded);
         faults.verdict(campaign, None)
     }
 

@@ -1,12 +1,17 @@
 //! The campaign file, table by table: types, ranges and names. What concerns several places at
 //! once is noted here and checked in [`cross`].
+//!
+//! What was accepted stays accepted: of a campaign that was recorded, nothing is asked that a newer
+//! table may answer otherwise. Whoever makes a rule stricter lets recorded ones pass it.
 
 use std::collections::BTreeSet;
 
 use chrono_tz::Tz;
 
 use super::cross::Cross;
-use super::model::{Campaign, Gift, GiftRule, Item, LedgerKind, LedgerRule, Rules, Share, Stock};
+use super::model::{
+    Campaign, Gift, GiftRule, Item, LedgerKind, LedgerRule, Occurrence, Rules, Share, Stock,
+};
 use super::rate::Rate;
 use super::table::{Field, Table, quoted};
 use super::{currency, schedule, zone};
@@ -18,15 +23,19 @@ use crate::limits::{
 /// How long a hold lives if the file does not say, in milliseconds.
 const HOLD_TTL_DEFAULT_MS: u64 = 600_000;
 
-/// Reads the whole file.
-pub(super) fn campaign(root: &Field<'_>) -> Option<Campaign> {
+/// Reads the whole file; of a recorded campaign, beside the occurrences it was recorded with.
+pub(super) fn campaign(root: &Field<'_>, recorded: Option<&[Occurrence]>) -> Option<Campaign> {
     let mut file = root.table()?;
-    let head = file.required("campaign", head);
-    let time_zone = head.as_ref().and_then(|head| head.time_zone);
-    let times = file.required("schedule", |field| schedule::read(field, time_zone));
-    let occurrences = times.as_ref().map(|(_, occurrences)| occurrences.as_slice());
+    let head = file.required("campaign", |field| head(field, recorded.is_some()));
+    let known_zone = head.as_ref().and_then(|head| head.time_zone.as_ref()?.known);
+    let times = file.required("schedule", |field| match recorded {
+        None => schedule::read(field, known_zone),
+        Some(occurrences) => schedule::read_recorded(field, known_zone, occurrences),
+    });
+    let today = times.as_ref().map(|(_, occurrences)| occurrences.as_slice());
+    let time_zone = known_zone.or(recorded.map(|_| Tz::UTC));
 
-    let mut cross = Cross::new(occurrences);
+    let mut cross = Cross::new(recorded.or(today), recorded.is_some());
     let rules = match file.find("rules") {
         Some(field) => field.table().and_then(rules),
         None => Some(Rules::default()),
@@ -50,11 +59,13 @@ pub(super) fn campaign(root: &Field<'_>) -> Option<Campaign> {
     }
 
     let (head, (schedule, occurrences)) = (head?, times?);
+    let zone = head.time_zone?;
     Some(Campaign {
         id: head.id?,
         title: head.title?,
         currency: head.currency?,
-        time_zone: head.time_zone?,
+        time_zone: time_zone?,
+        lost_zone: zone.known.is_none().then_some(zone.name),
         schedule,
         rules: rules?,
         items: items?,
@@ -70,25 +81,34 @@ struct Head {
     id: Option<String>,
     title: Option<String>,
     currency: Option<String>,
-    time_zone: Option<Tz>,
+    time_zone: Option<Zone>,
 }
 
-fn head(field: &Field<'_>) -> Option<Head> {
+struct Zone {
+    name: String,
+    /// Always, but in a campaign that was recorded.
+    known: Option<Tz>,
+}
+
+fn head(field: &Field<'_>, recorded: bool) -> Option<Head> {
     let mut table = field.table()?;
     let head = Head {
         id: table.required("id", id),
         title: table.required("title", label),
         currency: table.required("currency", |field| {
             let code = field.text()?;
-            if currency::is_known(code) {
+            if recorded || currency::is_known(code) {
                 return Some(code.to_owned());
             }
             field.fault(format!("{} is no currency code of ISO 4217", quoted(code)))
         }),
         time_zone: table.required("time_zone", |field| {
             let name = field.text()?;
-            let unknown = || field.fault(format!("{} is no IANA time zone", quoted(name)));
-            name.parse().ok().or_else(unknown)
+            let known: Option<Tz> = name.parse().ok();
+            if recorded || known.is_some() {
+                return Some(Zone { name: name.to_owned(), known });
+            }
+            field.fault(format!("{} is no IANA time zone", quoted(name)))
         }),
     };
     table.done();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::NaiveDateTime;
 use chrono_tz::Tz;
 
+use super::fault::Faults;
 use super::model::{Occurrence, Reveal, Schedule};
 use super::rule::Rule;
 use super::table::{Field, Table};
@@ -42,6 +43,38 @@ pub(super) fn read(
     let schedule = Schedule { opens, repeats, skip, closes_after_ms, closes_at, reveal };
     let occurrences = occurrences(&schedule, time_zone, &instants);
     Some((schedule, occurrences))
+}
+
+/// Reads a schedule that was recorded: its occurrences as worked out today, or, where they are not
+/// any more, as they were recorded.
+pub(super) fn read_recorded(
+    field: &Field<'_>,
+    time_zone: Option<Tz>,
+    occurrences: &[Occurrence],
+) -> Option<(Schedule, Vec<Occurrence>)> {
+    let faults = Faults::default();
+    let today = read(&field.reporting_to(&faults), time_zone).filter(|_| faults.is_empty());
+    today.or_else(|| Some((said(field)?, occurrences.to_vec())))
+}
+
+/// What a schedule says, whatever it comes to.
+fn said(field: &Field<'_>) -> Option<Schedule> {
+    let mut table = field.table()?;
+    let opens = table.required("opens", local_time);
+    let repeats = table.optional("repeats", |field| Some(field.text()?.to_ascii_uppercase()));
+    let skip = table.or("skip", Vec::new(), |field| Some(numbers(field)?.into_iter().collect()));
+    let closes_after_ms = table.optional("closes_after", |field| field.duration(SPAN_MS));
+    let closes_at = table.optional("closes_at", local_time);
+    let reveal = table.or("reveal", Reveal::AtOpen, reveal);
+    table.done();
+    Some(Schedule {
+        opens: opens?,
+        repeats: repeats?,
+        skip: skip?,
+        closes_after_ms: closes_after_ms?,
+        closes_at: closes_at?,
+        reveal: reveal?,
+    })
 }
 
 /// Reads a local date and time.

@@ -24,6 +24,14 @@ impl<'a> Field<'a> {
         Self { faults, path: String::new(), node }
     }
 
+    /// The same, with faults reported elsewhere.
+    pub(super) fn reporting_to<'b>(&self, faults: &'b Faults) -> Field<'b>
+    where
+        'a: 'b,
+    {
+        Field { faults, path: self.path.clone(), node: self.node }
+    }
+
     /// Whether parts of the file could not be read.
     pub(super) fn is_partial(&self) -> bool {
         self.faults.is_partial()

@@ -66,7 +66,7 @@ fn file(campaign: &Campaign) -> File<'_> {
             id: &campaign.id,
             title: &campaign.title,
             currency: &campaign.currency,
-            time_zone: campaign.time_zone.name(),
+            time_zone: campaign.lost_zone.as_deref().unwrap_or(campaign.time_zone.name()),
         },
         schedule: &campaign.schedule,
         rules: &campaign.rules,

@@ -2,9 +2,9 @@
 //! tests.
 
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::scan::read_at;
@@ -202,6 +202,11 @@ impl Directory {
     }
 }
 
+/// Whoever may read a journal reads names and payments of customers: what is made here is its
+/// owner's only, whatever the process is set to. A directory that exists stays as it is.
+const OWNERS_DIRECTORY: u32 = 0o700;
+const OWNERS_FILE: u32 = 0o600;
+
 /// Makes a directory and those above it where missing, and the entry of each that was made durable:
 /// otherwise what is flushed inside could be out of reach after the loss of power.
 fn make_durably(path: &Path) -> io::Result<()> {
@@ -210,7 +215,7 @@ fn make_durably(path: &Path) -> io::Result<()> {
     }
     let parent = path.parent().unwrap_or(Path::new(""));
     make_durably(parent)?;
-    match std::fs::create_dir(path) {
+    match DirBuilder::new().mode(OWNERS_DIRECTORY).create(path) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
@@ -220,7 +225,8 @@ fn make_durably(path: &Path) -> io::Result<()> {
 
 /// The file of that name, made where missing, and locked; `None` if another has it.
 fn locked(path: &Path) -> io::Result<Option<File>> {
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+    let mut options = OpenOptions::new();
+    let lock = options.create(true).truncate(false).write(true).mode(OWNERS_FILE).open(path)?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -239,9 +245,9 @@ impl Storage for Directory {
     }
 
     fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
-        let file =
-            OpenOptions::new().read(true).write(true).create_new(true).open(self.file(name))?;
-        Ok(Box::new(file))
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true).mode(OWNERS_FILE);
+        Ok(Box::new(options.open(self.file(name))?))
     }
 
     fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {

@@ -16,14 +16,30 @@ const OTHER: u64 = 0x0000_0203_0000_0000;
 struct Stall {
     cell: Cell,
     known: Known,
-    /// The customer's shard: whether the customer was granted something.
-    shard: Mutex<bool>,
+    shard: Mutex<Shard>,
+}
+
+/// The customer's.
+struct Shard {
+    granted: bool,
+    in_filter: bool,
 }
 
 impl Stall {
     fn of(units: u32) -> Arc<Self> {
-        let known = Known::nobody(1);
-        Arc::new(Self { cell: Cell::of_units(units), known, shard: Mutex::new(false) })
+        let shard = Mutex::new(Shard { granted: false, in_filter: false });
+        Arc::new(Self { cell: Cell::of_units(units), known: Known::unfilled(1), shard })
+    }
+
+    /// Fills the filter: with the shard's one customer, if that is one.
+    fn fill(&self, hash: u64) {
+        let mut shard = self.shard.lock();
+        if shard.granted {
+            self.known.remember(hash);
+        }
+        shard.in_filter = true;
+        drop(shard);
+        self.known.complete();
     }
 
     /// What a hold of one unit is answered: granted, now or before, or sold out.
@@ -32,12 +48,14 @@ impl Stall {
         if short && !self.known.may_know(hash) {
             return false;
         }
-        let mut granted = self.shard.lock();
-        if !*granted {
-            self.known.remember(hash);
-            *granted = self.cell.try_take(1) == Take::Taken;
+        let mut shard = self.shard.lock();
+        if !shard.granted {
+            if shard.in_filter {
+                self.known.remember(hash);
+            }
+            shard.granted = self.cell.try_take(1) == Take::Taken;
         }
-        *granted
+        shard.granted
     }
 }
 
@@ -45,6 +63,7 @@ impl Stall {
 fn a_request_sent_twice_is_not_told_that_itself_took_the_last_unit() {
     explore("a_request_sent_twice_is_not_told_that_itself_took_the_last_unit", || {
         let stall = Stall::of(1);
+        stall.fill(ONE);
         let other = Arc::clone(&stall);
         let thread = thread::spawn(move || other.hold(ONE));
         assert!(stall.hold(ONE), "INVARIANT(K1)");
@@ -54,9 +73,22 @@ fn a_request_sent_twice_is_not_told_that_itself_took_the_last_unit() {
 }
 
 #[test]
+fn whoever_is_granted_something_while_the_filter_is_filled_is_known() {
+    explore("whoever_is_granted_something_while_the_filter_is_filled_is_known", || {
+        let stall = Stall::of(1);
+        let other = Arc::clone(&stall);
+        let thread = thread::spawn(move || other.hold(ONE));
+        stall.fill(ONE);
+        assert!(stall.hold(ONE), "INVARIANT(K1)");
+        assert!(thread.join().unwrap(), "INVARIANT(K1)");
+    });
+}
+
+#[test]
 fn whoever_is_remembered_at_once_with_another_stays_known() {
     explore("whoever_is_remembered_at_once_with_another_stays_known", || {
-        let known = Arc::new(Known::nobody(1));
+        let known = Arc::new(Known::unfilled(1));
+        known.complete();
         let other = Arc::clone(&known);
         let thread = thread::spawn(move || other.remember(OTHER));
         known.remember(ONE);

@@ -3,14 +3,18 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use crate::attack::{on, within};
 use crate::common::{OPENS_MS, campaign, clock, hold, item, one_item};
 use jangteo::audit::{
     Audit, DirectoryAudit, DropAudit, HoldAudit, HoldStep, audit_directory, audit_hold,
+    audit_storage,
 };
 use jangteo::{
     Engine, HoldId, HoldRequest, HoldState, ManualClock, Phase, Refusal, Sale, SaleView,
 };
+use jangteo_bench::faulty::FaultyStorage as Disk;
 
 fn open(directory: &Path, clock: &Arc<ManualClock>) -> Engine {
     let options = Engine::options().data(directory).clock(clock.clone());
@@ -297,4 +301,29 @@ fn files_and_starts_add_up_to_the_whole_journal() {
         assert!(found.starts.iter().all(|start| start.written_again == 0));
         assert!(found.starts.is_sorted_by(|a, b| a.sequence < b.sequence));
     }
+}
+
+#[test]
+fn a_long_line_is_audited_in_time_that_grows_with_it_and_not_with_its_square() {
+    const EACH: u32 = 60_000;
+    let (disk, clock) = (Disk::default(), clock());
+    let engine = on(&disk, &clock, 1 << 20).open().unwrap();
+    let goods = [one_item(1), item("b", EACH, "")].concat();
+    engine.put(campaign("", &goods)).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    hold(&sale, "h", "k").unwrap();
+    for n in 0..EACH {
+        let customer = format!("c-{n}");
+        drop(sale.hold_or_wait(&HoldRequest::new(&customer).line("a", 1)).unwrap());
+        drop(sale.hold(&HoldRequest::new(&customer).line("b", 1)).unwrap());
+        if n % 1_000 == 0 {
+            engine.flush().unwrap();
+        }
+    }
+    drop((sale, engine));
+    // A second or so; with a look at everybody in the line for every hold, many minutes.
+    let found = within(Duration::from_secs(60), move || audit_storage(&disk.process()).unwrap());
+    let found = found.expect("an audit that takes too long");
+    assert!(found.ok, "{:?}", found.violations);
+    assert_eq!(found.drops[0].holds.held, u64::from(EACH) + 1);
 }

@@ -1,5 +1,6 @@
 //! Snapshots, backups and restores beside an engine that is being used.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -107,4 +108,40 @@ fn a_restore_of_a_restore_is_the_next_incarnation_and_a_backup_keeps_it() {
     let found = audit_directory(at("copy")).unwrap();
     assert_eq!((found.incarnation, found.ok), (3, true));
     assert_eq!(backup_directory(at("copy"), at("last")).unwrap().incarnation, 3);
+}
+
+/// Everything there is below a directory, and the directory.
+fn all_in(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut found = vec![directory.to_owned()];
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        found.extend(if path.is_dir() { all_in(&path) } else { vec![path] });
+    }
+    found
+}
+
+#[test]
+fn what_is_made_is_its_owners_only_and_what_exists_stays_as_it_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    std::fs::create_dir(at("made-before")).unwrap();
+    std::fs::set_permissions(at("made-before"), PermissionsExt::from_mode(0o750)).unwrap();
+    let data = at("made-before").join("data");
+    let engine = Engine::options().data(&data).snapshot_after(0).open().unwrap();
+    engine.put(campaign("", &one_item(1))).unwrap();
+    drop(engine);
+    assert!(backup_directory(&data, at("copy")).unwrap().ok);
+    assert!(restore_directory(at("copy"), at("restored")).unwrap().ok);
+
+    assert_eq!(mode(&at("made-before")), 0o750);
+    let made: Vec<_> =
+        [data, at("copy"), at("restored")].iter().flat_map(|one| all_in(one)).collect();
+    let named =
+        |end: &str| made.iter().filter(|path| path.to_string_lossy().ends_with(end)).count();
+    assert!(named(".segment") >= 3 && named(".snapshot") >= 3 && named("lock") >= 3, "{made:?}");
+    for path in made {
+        let expected = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), expected, "{}", path.display());
+    }
 }

@@ -77,6 +77,52 @@ fn extensions_never_use_up_the_room_kept_for_confirms() {
 }
 
 #[test]
+fn late_payments_never_use_up_the_room_kept_for_confirms() {
+    let (disk, clock) = (Disk::default(), clock());
+    disk.faults(|faults| faults.capacity = Some(8 << 16));
+    let engine = on(&disk, &clock, 1 << 16).open().unwrap();
+    engine.put(campaign("hold_ttl = \"10m\"", &one_item(100_000))).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    let name = |n: usize| format!("c-{n}");
+    let hold = |n: usize| sale.hold(&HoldRequest::new(&name(n)).line("a", 1));
+    // Few batches for many holds; one for each late payment.
+    let mut expired = Vec::new();
+    for wave in 0..8 {
+        let pending: Vec<_> = (0..100).map(|n| hold(wave * 100 + n).unwrap()).collect();
+        expired.extend(pending.into_iter().map(|pending| pending.wait().unwrap().id));
+        clock.advance(600_000);
+        assert_eq!(engine.tick(), 100);
+    }
+    let mut live = Vec::new();
+    for n in 800.. {
+        let Ok(pending) = hold(n) else { break };
+        live.push(pending.wait().unwrap().id);
+        engine.tick();
+    }
+    assert!(live.len() > 20, "{} holds fit the rest of the disk", live.len());
+    let payer = (sale.clone(), engine.clone());
+    let late = within(Duration::from_secs(20), move || {
+        let (sale, engine) = payer;
+        for id in &expired {
+            match sale.confirm(id, "late") {
+                Ok(pending) => drop(pending.wait()),
+                Err(refusal) => return Some(refusal),
+            }
+            engine.tick();
+        }
+        None
+    });
+    assert!(matches!(late, Some(Some(Refusal::Unavailable))), "{late:?}");
+    let done = within(Duration::from_secs(20), move || {
+        for id in &live {
+            sale.confirm(id, "p").unwrap().wait().unwrap();
+            engine.tick();
+        }
+    });
+    assert!(done.is_some(), "confirms hang");
+}
+
+#[test]
 fn an_engine_starts_again_on_the_disk_that_it_filled() {
     let (disk, clock, engine, holds) = full(6);
     drop(engine);

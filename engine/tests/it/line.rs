@@ -1,7 +1,7 @@
 //! The waiting line: who comes next when units come back.
 
 use crate::common::{campaign, clock, hold, item, one_item, open_sale};
-use jangteo::limits::SHARDS;
+use jangteo::limits::{SHARDS, WAITS_EACH_MAX};
 use jangteo::{
     Durability, Engine, Hold, HoldOrWait, HoldRequest, HoldState, Refund, Refusal, Sale, Wait,
     WaitState, audit,
@@ -335,4 +335,43 @@ fn nobody_in_the_line_is_passed_by_under_contention() {
     drop((engine, sale));
     let report = audit::audit_directory(directory.path()).unwrap();
     assert!(report.ok, "{:?}", &report.violations[..report.violations.len().min(5)]);
+}
+
+#[test]
+fn who_joins_and_leaves_without_end_is_stopped_and_nobody_else_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || {
+        let options = Engine::options().data(directory.path()).durability(Durability::Buffered);
+        let options = options.clock(clock()).segment_bytes(1 << 20).background(false);
+        options.snapshot_after(0).open().unwrap()
+    };
+    let join = |sale: &Sale, customer: &str, key: &str| {
+        sale.hold_or_wait(&HoldRequest::new(customer).line("a", 1).key(key))
+    };
+    let engine = open();
+    engine.put(campaign("", &one_item(1))).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    hold(&sale, "h", "k").unwrap();
+    let mut first = None;
+    for n in 0..WAITS_EACH_MAX {
+        let pending = join(&sale, "restless", &format!("k-{n}")).unwrap();
+        let Ok(HoldOrWait::Wait(wait)) = pending.wait() else { panic!("no wait") };
+        drop(sale.leave(&wait.id).unwrap());
+        first.get_or_insert(wait.id);
+    }
+    let stopped = |sale: &Sale| {
+        assert!(matches!(join(sale, "restless", "more"), Err(Refusal::Overloaded)));
+        // INVARIANT(K1): what was used stays used.
+        let again = join(sale, "restless", "k-0").unwrap().wait().unwrap();
+        let HoldOrWait::Wait(again) = again else { panic!("granted") };
+        assert_eq!((Some(again.id), again.state), (first, WaitState::Left));
+        assert!(matches!(hold(sale, "restless", "k-1"), Err(Refusal::Waiting(_))));
+        let other = join(sale, "patient", "k").unwrap().wait().unwrap();
+        assert!(matches!(other, HoldOrWait::Wait(wait) if wait.place == Some(1)));
+    };
+    stopped(&sale);
+    drop((sale, engine));
+    // From a snapshot.
+    let engine = open();
+    stopped(&engine.sale("t-1").unwrap());
 }

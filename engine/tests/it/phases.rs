@@ -69,6 +69,33 @@ fn a_clock_that_steps_back_undoes_no_opening_and_no_closing() {
 }
 
 #[test]
+fn a_clock_that_steps_back_seals_nothing_that_was_revealed() {
+    for seen in [true, false] {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(OPENS_MS - 600_001)));
+        let options = Engine::options().durability(Durability::Memory).clock(clock.clone());
+        let engine = options.background(false).open().unwrap();
+        let text =
+            CAMPAIGN.replace("closes_after", "reveal = \"10m\"\ncloses_after") + &one_item(9);
+        engine.put(Campaign::parse(&text).unwrap()).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        engine.tick();
+        assert!(sale.view().0.sealed);
+        clock.advance(1);
+        if seen {
+            assert!(!sale.view().0.sealed);
+        } else {
+            engine.tick(); // nobody looked, but everybody could
+        }
+        clock.step(-60_000);
+        engine.tick();
+        assert_eq!(engine.now().as_ms(), OPENS_MS - 660_000);
+        assert!(!sale.is_sealed() && sale.view().0.items.is_some(), "{seen}");
+        let other = Campaign::parse(&text.replace("stock = 9", "stock = 8")).unwrap();
+        assert!(engine.put(other).is_err(), "what was shown is fixed");
+    }
+}
+
+#[test]
 fn a_sealed_drop_shows_nothing_and_says_the_same_of_every_item() {
     let (_engine, sale, _) = sealed_sale();
     let (view, _) = sale.view();

@@ -26,6 +26,7 @@ use crate::access::{Caller, Need};
 use crate::app::App;
 use crate::codes::Code;
 use crate::limits::{CAMPAIGN_BODY_BYTES_MAX, CAMPAIGNS_LISTED, CAMPAIGNS_LISTED_MAX};
+use crate::page::page;
 
 const JSON: &str = "application/json";
 const TOML: &str = "application/toml";
@@ -138,9 +139,9 @@ pub(super) async fn list(
     }
     let limit: usize = limit.unwrap_or(CAMPAIGNS_LISTED);
     let all = app.dispatcher.campaigns();
-    let mut wanted = all.iter().filter(|one| after.is_none_or(|after| *one.id > *after));
-    let campaigns: Vec<&Campaign> = wanted.by_ref().take(limit).map(|one| &**one).collect();
-    let more = wanted.next().is_some();
+    let wanted = all.iter().filter(|one| after.is_none_or(|after| *one.id > *after));
+    let bytes_of = |campaign: &&Campaign| campaign.to_json().len();
+    let (campaigns, more) = page(wanted.map(|one| &**one), limit, bytes_of);
     let next = campaigns.last().filter(|_| more).map(|last| last.id.clone());
     Ok(json(StatusCode::OK, &CampaignPage { campaigns, next }))
 }

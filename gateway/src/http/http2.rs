@@ -7,6 +7,7 @@
 //! | requests that break the rules | [`STREAM_ERRORS_MAX`] of them; then the connection ends |
 //! | CONTINUATION | a head of [`HEAD_BYTES_MAX`]; the frames it may take follow from that |
 //! | PING, SETTINGS | one is answered before the next is read, and a client that takes nothing is cut |
+//! | any frames, faster than they are read | others have their turn after every [`TURN_BYTES`](crate::limits::TURN_BYTES) |
 //! | bodies, and windows that stay shut | the windows below; a stream that does not move for [`STREAM_STALL_MS`] is reset |
 //! | nothing at all | without a stream for [`HEAD_TIMEOUT_MS`] it is told to go |
 
@@ -29,6 +30,7 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::ahead::Ahead;
+use super::turns::Turns;
 use crate::app::App;
 use crate::limits::{
     BODY_BYTES_MAX, CONNECTION_WINDOW_BYTES, HEAD_BYTES_MAX, HEAD_TIMEOUT_MS, STREAM_ERRORS_MAX,
@@ -62,7 +64,7 @@ pub(super) async fn serve<F>(
         .initial_stream_window_size(window(BODY_BYTES_MAX))
         .initial_connection_window_size(window(CONNECTION_WINDOW_BYTES))
         .max_send_buf_size(STREAM_SEND_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Turns::new(stream)), service);
     let mut connection = pin!(connection);
     let mut drain = app.drain.clone();
     tokio::select! {

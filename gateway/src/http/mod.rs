@@ -30,6 +30,7 @@ mod router;
 mod shown;
 mod takeover;
 mod trace;
+mod turns;
 mod waits;
 mod watch;
 

@@ -6,12 +6,13 @@
 //! longer executed, then no longer read, then cut.
 
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 
 use super::frame::Parser;
 use super::info::ServerFacts;
@@ -111,8 +112,10 @@ impl Connection {
         }
     }
 
-    /// Goes on until there is nothing to do but wait; ready when everything is answered.
+    /// Goes on until there is nothing to do but wait, or others are to have their turn; ready when
+    /// everything is answered.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut has_read = false;
         loop {
             self.settle();
             let flushed = self.write(context)?;
@@ -124,6 +127,11 @@ impl Connection {
                 return Poll::Ready(Ok(()));
             }
             if self.read(context)? {
+                // Who sends without end must not keep the worker for itself.
+                if std::mem::replace(&mut has_read, true) {
+                    let _pending = pin!(yield_now()).poll(context);
+                    return Poll::Pending;
+                }
                 continue;
             }
             let app = &self.app;

@@ -105,7 +105,7 @@ fn typed(command: SaleCommand<'_>) -> Result<Command<'_>, Refused> {
             let limit = limit.ok_or(Refusal::Malformed("limit"))?;
             let phase = phase.map(str::parse::<Phase>).transpose();
             let phases = phase.map_err(|()| Refusal::Malformed("phase"))?.into_iter().collect();
-            Command::Drops(Filter { campaign: None, phases, limit, after })
+            Command::Drops(Filter { campaign: None, phases, limit, after, bare: true })
         }
     })
 }

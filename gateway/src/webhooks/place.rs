@@ -1,8 +1,9 @@
 //! How far an endpoint has got, kept in a file of its own.
 
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jangteo::EventId;
@@ -62,7 +63,7 @@ impl Places {
     /// Makes sure that there is a folder for them, durably.
     fn make(&self) -> io::Result<PathBuf> {
         if !self.exist()? {
-            fs::create_dir(self.folder())?;
+            DirBuilder::new().mode(0o700).create(self.folder())?;
             File::open(&self.data)?.sync_all()?;
         }
         Ok(self.folder())
@@ -150,7 +151,8 @@ impl Place {
 /// disk.
 pub(super) fn store(path: &Path, after: EventId) -> io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     writeln!(file, "{after}")?;
     file.sync_all()?;
     drop(file);
@@ -160,6 +162,8 @@ pub(super) fn store(path: &Path, after: EventId) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -192,6 +196,10 @@ mod tests {
         assert_eq!(Places::of(copy.path()).open(&address).unwrap().after(), Some(next));
         assert_eq!(fs::read_dir(copy.path().join(FOLDER)).unwrap().count(), 1);
 
+        for made in [path.as_path(), &places.folder()] {
+            let mode = fs::metadata(made).unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0, "{} is its owner's only", made.display());
+        }
         for text in ["", "2", "2-09", "\u{fe}"] {
             fs::write(&path, text).unwrap();
             assert_eq!(places.open(&address).unwrap().after(), None, "{text}");

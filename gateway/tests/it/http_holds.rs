@@ -1,8 +1,9 @@
 //! The life of a hold over HTTP: statuses, headers, bodies.
 
+use jangteo::{Durability, Engine};
 use serde_json::{Value, json};
 
-use crate::clients::{Answer, http};
+use crate::clients::{Answer, Resp, http};
 use crate::shop::{OPENS_MS, Shop, items};
 
 const HOLDS: &str = "POST /v1/drops/t-1/holds";
@@ -193,6 +194,38 @@ fn drops_are_listed_filtered_paged_and_tagged() {
     let changed = drop(&[&format!("If-None-Match: {tag}")]);
     assert_eq!(changed.status, 200);
     assert_eq!(changed.json()["items"][0]["held"], 1);
+}
+
+#[test]
+fn a_page_of_drops_has_a_size_that_no_file_can_pass() {
+    // As large as a campaign file can make them: 1,000 items with four bytes to a character.
+    let title = "\u{1f345}".repeat(200);
+    let item = |place: usize| {
+        format!("[[items]]\nsku = \"s{place}\"\ntitle = \"{title}\"\nprice = 1\nstock = 1\n")
+    };
+    let items: String = (0..1_000).map(item).collect();
+    let file = crate::shop::campaign_file("", &items);
+    let file =
+        file.replace("COUNT=2", "COUNT=8").replace("[rules]", "reveal = \"always\"\n[rules]");
+    let shop = Shop::with(Engine::options().durability(Durability::Memory), OPENS_MS, &file);
+    let (mut ids, mut pages, mut query) = (Vec::new(), 0, String::new());
+    loop {
+        let head = format!("GET /v1/drops?limit=1000{query}");
+        let page = http(shop.service.http(), &head, &[], "");
+        assert!(page.body.len() < 4 << 20, "{} bytes", page.body.len());
+        let json = page.json();
+        let drops = json["drops"].as_array().unwrap().iter();
+        ids.extend(drops.map(|drop| drop["id"].as_str().unwrap().to_owned()));
+        pages += 1;
+        let Some(next) = json["next"].as_str() else { break };
+        query = format!("&after={next}");
+    }
+    let all: Vec<String> = (1..=8).map(|number| format!("t-{number}")).collect();
+    assert_eq!(ids, all);
+    assert!(pages > 2, "{pages}");
+    // Over RESP there is no next, and nothing that grows with the goods.
+    let mut client = Resp::connect(shop.service.resp());
+    assert!(client.one("DROP.LIST LIMIT 1000").starts_with("*8 "));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod faults;
 mod format;
 mod properties;
+mod recorded;
 mod schedules;
 mod valid;
 

@@ -1,4 +1,4 @@
-//! What clients that never read can make the service keep.
+//! What clients that send without end can do to the service, and to others.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -83,4 +83,38 @@ async fn clients_that_never_read_share_a_bound_and_who_reads_is_answered_beside_
         }
     };
     timeout(PATIENCE, gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_sends_without_end_leaves_others_their_turn() {
+    const PING: &[u8] = b"*1\r\n$4\r\nPING\r\n";
+    const PONG: usize = b"+PONG\r\n".len();
+    let (_stopper, drain) = drain::pair();
+    let app = App::new(Engine::in_memory(), Access::loopback(), Flushing::OnPark, drain);
+    let app = Arc::new(app);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    // As much as the system takes, before anybody reads.
+    let mut sent = 0;
+    let many = PING.repeat(1_000);
+    while let Ok(count) = client.try_write(many.get(sent % many.len()..).unwrap()) {
+        sent += count;
+    }
+    let stream = Stream::Plain(Guarded::new(stream, Arc::clone(&app.metrics)));
+    tokio::spawn(Connection::new(Arc::clone(&app), stream).run());
+
+    let (expected, mut answered, mut at_once) = (sent / PING.len() * PONG, 0, 0);
+    let mut replies = vec![0; expected];
+    let others = async {
+        while answered < expected {
+            yield_now().await;
+            let count = client.try_read(&mut replies).unwrap_or(0);
+            (answered, at_once) = (answered + count, at_once.max(count));
+        }
+    };
+    timeout(PATIENCE, others).await.unwrap();
+    let turn = 2 * RESP_BUFFER_BYTES_FIRST / PING.len() * PONG;
+    assert!(turn * 4 < expected, "{expected}: too few to show anything");
+    assert!(at_once <= 2 * turn, "{at_once} bytes of {expected} in one turn");
 }

@@ -33,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const DEAF_S: u64 = 45;
 /// Connections of HTTP/2 that ask without end: they take the processor until they are full.
 const ASKERS: usize = 8;
+/// How often descriptors are counted in that time.
+const LOOKS: u32 = 5;
 /// Items of the drop: an update is long, so that who does not read it is full before long.
 const ITEMS: u32 = 200;
 
@@ -96,7 +98,7 @@ fn a_good_client_buys_beside_hostile_ones_and_nothing_of_them_is_left() {
     let (quiet, hostile, (cut, left), base, most) = runtime.block_on(async {
         let (quiet, _) = beside(&served, &plan, Frames::Ping, "q").await;
         let base = Watched::settled(&served, PATIENCE).await;
-        let watching = base.most(&served);
+        let watching = base.most(&served, plan.time / LOOKS);
         let crowd = async {
             let still = idle(&served, plan.idle).await;
             let watching = deaf(&served, plan.deaf).await;

@@ -15,18 +15,17 @@ pub(super) struct Watched {
 pub(super) struct Most<'s> {
     served: &'s Served,
     most: Watched,
+    /// How often descriptors are counted.
+    every: Duration,
 }
 
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Watched {
     fn look(served: &Served) -> Self {
-        let process = format!("/proc/{}", served.child.id());
-        let pages = std::fs::read_to_string(format!("{process}/statm")).unwrap();
-        let pages: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
-        let page_bytes = u64::try_from(rustix::param::page_size()).unwrap();
-        let descriptors = std::fs::read_dir(format!("{process}/fd")).unwrap().count();
-        Self { memory: pages * page_bytes, descriptors: u64::try_from(descriptors).unwrap() }
+        let descriptors = format!("/proc/{}/fd", served.child.id());
+        let descriptors = std::fs::read_dir(descriptors).unwrap().count();
+        Self { memory: memory(served), descriptors: u64::try_from(descriptors).unwrap() }
     }
 
     /// Once no more connections go: the fewest descriptors in a while.
@@ -44,8 +43,10 @@ impl Watched {
         last
     }
 
-    pub(super) fn most<'s>(&self, served: &'s Served) -> Most<'s> {
-        Most { served, most: *self }
+    /// Descriptors are counted only `every` so often: counting thousands stops the process that is
+    /// looked at, and the good client with it.
+    pub(super) fn most<'s>(&self, served: &'s Served, every: Duration) -> Most<'s> {
+        Most { served, most: *self, every }
     }
 
     /// Waits until there are no more descriptors than these.
@@ -65,15 +66,26 @@ impl Most<'_> {
     /// What came of `what`, and the most that was seen meanwhile.
     pub(super) async fn during<T>(mut self, what: impl Future<Output = T>) -> (T, Watched) {
         let mut what = std::pin::pin!(what);
+        let mut counted = Instant::now();
         loop {
             tokio::select! {
                 done = &mut what => return (done, self.most),
                 () = tokio::time::sleep(LOOK) => {
-                    let now = Watched::look(self.served);
-                    self.most.memory = self.most.memory.max(now.memory);
-                    self.most.descriptors = self.most.descriptors.max(now.descriptors);
+                    self.most.memory = self.most.memory.max(memory(self.served));
                 }
+            }
+            if self.every < counted.elapsed() {
+                counted = Instant::now();
+                let now = Watched::look(self.served).descriptors;
+                self.most.descriptors = self.most.descriptors.max(now);
             }
         }
     }
+}
+
+/// The resident set, in bytes.
+fn memory(served: &Served) -> u64 {
+    let pages = std::fs::read_to_string(format!("/proc/{}/statm", served.child.id())).unwrap();
+    let pages: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * u64::try_from(rustix::param::page_size()).unwrap()
 }
