@@ -97,8 +97,8 @@ fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
     Ok(audit)
 }
 
-/// Reads all that is kept of the journal, as far as it goes. A batch that nothing vouches for yet may have been
-/// acknowledged a moment ago; in the copy the marker vouches for it.
+/// Reads all that is kept of the journal, as far as it goes. A batch that nothing vouches for yet
+/// may have been acknowledged a moment ago; in the copy the marker vouches for it.
 fn whole(source: &dyn Storage) -> Result<Recovered, Error> {
     let vouched_max = vouched_beside(source, Origin::default())?;
     let extent = Extent {

@@ -225,7 +225,8 @@ impl Engine {
 
     /// Does what is due: opens and closes drops, expires holds, follows a stepped clock, watches
     /// the disk, settles credits, drops what is [not to be kept](Options::retain_settled). Returns
-    /// how many holds expired. The engine's own threads do this every few milliseconds; call it yourself only with [`Options::background`] off.
+    /// how many holds expired. The engine's own threads do this every few milliseconds; call it
+    /// yourself only with [`Options::background`] off.
     pub fn tick(&self) -> u64 {
         let expired = self.0.core.tick();
         self.0.core.settle_due();
