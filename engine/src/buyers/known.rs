@@ -25,8 +25,8 @@
 //!    *after* the word was seen short. So somebody who is told *sold out* because their own request,
 //!    sent twice, took the last unit is found to be known, and waits for that request's answer.
 //! 3. INVARIANT(K1): a shard's customers get their bits, and from then on whoever is granted
-//!    something gets them as rule 2 says, in one step under the shard's lock. The filter is complete
-//!    after the last shard, never before.
+//!    something gets them as rule 2 says, in one step under the shard's lock. The filter is
+//!    complete after the last shard, never before.
 //!
 //! # Orderings
 //!
