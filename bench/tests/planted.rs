@@ -84,6 +84,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 74] = [
     (Fault::LimitOffByOne, Hunt::Model, &["model"]),
     (Fault::KeyForgotten, Hunt::Model, &["model"]),
     (Fault::KnownForgotten, Hunt::Model, &["model"]),
+    (Fault::FilterOfOneShard, Hunt::Model, &["model"]),
     (Fault::KeyNotCompared, Hunt::Model, &["model"]),
     (Fault::EarlyExpiry, Hunt::Model, &["model"]),
     (Fault::FreedTwice, Hunt::Model, &["model"]),

@@ -26,6 +26,8 @@ pub enum Fault {
     KeyForgotten,
     /// Who is granted something stays a stranger.
     KnownForgotten,
+    /// The filter of who may be known is called complete after the first shard.
+    FilterOfOneShard,
     /// A key matches whatever the request under it.
     KeyNotCompared,
     /// Holds expire a second early.

@@ -7,7 +7,7 @@
 //! same.
 //!
 //! While there is enough for everybody nobody asks the filter, and a grant leaves it alone: the
-//! first who hear *sold out* fill it from the shards, one shard each
+//! first who hear *sold out* fill it from the shards, each some thousands
 //! ([`Sharded`](super::Sharded)). Until it is complete everybody may be known.
 //!
 //! After B. H. Bloom, *Space/time trade-offs in hash coding with allowable errors*, 1970; both bits

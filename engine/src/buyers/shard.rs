@@ -254,10 +254,12 @@ impl Shard {
         self.in_filter
     }
 
-    /// All buyers get into the filter, and from now on every other before anything is taken.
-    pub(super) fn get_into(&mut self, known: &Known) {
+    /// All buyers get into the filter, and from now on every other before anything is taken; how
+    /// many they are.
+    pub(super) fn get_into(&mut self, known: &Known) -> usize {
         self.buyers.iter().for_each(|buyer| known.remember(buyer.hash));
         self.in_filter = true;
+        self.buyers.len()
     }
 
     /// All holds, in the order of granting.

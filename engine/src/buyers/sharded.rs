@@ -5,7 +5,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{Known, Shard};
 use crate::fault::{Fault, planted};
-use crate::limits::SHARDS;
+use crate::limits::{FILLED_AT_ONCE, SHARDS};
 
 /// See the module.
 #[derive(Debug)]
@@ -43,25 +43,29 @@ impl Sharded {
         }
     }
 
-    /// Somebody heard *sold out*: another shard's buyers get into the filter, unless somebody else
-    /// is about it.
+    /// Somebody heard *sold out*: more buyers get into the filter, unless somebody else is about it.
     #[inline]
     pub(crate) fn fill_filter(&self) {
         if !self.known.is_complete() {
-            self.fill_one();
+            self.fill_slow();
         }
     }
 
     #[cold]
-    fn fill_one(&self) {
+    fn fill_slow(&self) {
         let Some(mut filled) = self.filled.try_lock() else { return };
-        if let Some(shard) = self.shards.get(usize::from(*filled)) {
-            shard.lock().get_into(&self.known);
+        let mut buyers = 0;
+        for shard in self.shards.get(usize::from(*filled)..).into_iter().flatten() {
+            if FILLED_AT_ONCE <= buyers {
+                return; // the next who is refused goes on
+            }
+            if *filled > 0 && planted(Fault::FilterOfOneShard) {
+                break;
+            }
+            buyers += shard.lock().get_into(&self.known);
             *filled += 1;
         }
-        if usize::from(*filled) == self.shards.len() {
-            self.known.complete();
-        }
+        self.known.complete();
     }
 
     /// A shard, locked.
