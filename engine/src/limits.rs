@@ -83,8 +83,8 @@ pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 pub const KNOWN_BITS_EACH: usize = 8;
 
 /// Buyers that one refused customer puts into that filter, and those of one shard more: some tens
-/// of microseconds of that one's wait. With one shard's each, the first 64 of a small drop's crowd took
-/// locks for nothing.
+/// of microseconds of that one's wait. With one shard's each, the first 64 of a small drop's crowd
+/// took locks for nothing.
 pub const FILLED_AT_ONCE: usize = 4_096;
 
 /// Under a model checker a batch is full after a few records.
