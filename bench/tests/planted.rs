@@ -44,7 +44,7 @@ enum Hunt {
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 74] = [
+const TABLE: [(Fault, Hunt, &[&str]); 75] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
