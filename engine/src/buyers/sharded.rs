@@ -43,7 +43,8 @@ impl Sharded {
         }
     }
 
-    /// Somebody heard *sold out*: more buyers get into the filter, unless somebody else is about it.
+    /// Somebody heard *sold out*: more buyers get into the filter, unless somebody else is about
+    /// it.
     #[inline]
     pub(crate) fn fill_filter(&self) {
         if !self.known.is_complete() {
