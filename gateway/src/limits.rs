@@ -162,8 +162,8 @@ pub const STREAM_ERRORS_MAX: usize = 100;
 /// Bytes of bodies that one HTTP/2 connection may send ahead, all streams together.
 pub const CONNECTION_WINDOW_BYTES: usize = 256 << 10;
 const _: () = assert!(BODY_BYTES_MAX <= CONNECTION_WINDOW_BYTES, "a body fits");
-/// Bytes of one HTTP/2 connection that are read before others have their turn: a thousand PINGs, a
-/// few tenths of a millisecond.
+/// Bytes of one HTTP connection that are read before others have their turn: of HTTP/2 a thousand
+/// PINGs, a few tenths of a millisecond.
 pub const TURN_BYTES: usize = 16 << 10;
 /// Bytes of an answer that one stream of HTTP/2 keeps ready for the connection.
 pub const STREAM_SEND_BYTES_MAX: usize = 64 << 10;

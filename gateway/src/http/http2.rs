@@ -30,7 +30,6 @@ use parking_lot::Mutex;
 use tokio::time::{Instant, sleep};
 
 use super::ahead::Ahead;
-use super::turns::Turns;
 use crate::app::App;
 use crate::limits::{
     BODY_BYTES_MAX, CONNECTION_WINDOW_BYTES, HEAD_BYTES_MAX, HEAD_TIMEOUT_MS, STREAM_ERRORS_MAX,
@@ -64,7 +63,7 @@ pub(super) async fn serve<F>(
         .initial_stream_window_size(window(BODY_BYTES_MAX))
         .initial_connection_window_size(window(CONNECTION_WINDOW_BYTES))
         .max_send_buf_size(STREAM_SEND_BYTES_MAX)
-        .serve_connection(TokioIo::new(Turns::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut drain = app.drain.clone();
     tokio::select! {

@@ -30,7 +30,6 @@ mod router;
 mod shown;
 mod takeover;
 mod trace;
-mod turns;
 mod waits;
 mod watch;
 
