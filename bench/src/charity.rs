@@ -1,10 +1,13 @@
 //! A campaign that gives: baskets of odd amounts are bought, some come back, all is settled; then
-//! the journal is read by the second implementation, which counts every order anew.
+//! the journal is read by the second implementation, which counts every order anew, and by whoever
+//! asks for the report without an engine.
 
 use std::sync::Arc;
 
 use jangteo::audit::audit_storage;
-use jangteo::{Campaign, Engine, HoldRequest, ManualClock, Refund, Report, Sale, Timestamp};
+use jangteo::{
+    Campaign, Engine, HoldRequest, ManualClock, Refund, Report, Sale, Timestamp, report_storage,
+};
 
 use crate::faulty::FaultyStorage;
 use crate::plan::OPENS_MS;
@@ -55,7 +58,8 @@ beneficiary = [{ id = "old", share = "60%" }, { id = "young", share = "40%" }]
 /// Sells two drops to customers drawn from `seed`, settles, and audits.
 ///
 /// # Errors
-/// INVARIANT(L1): the settlement is not what the records come to.
+/// INVARIANT(L1): the settlement is not what the records come to, or a report from them says
+/// otherwise.
 pub fn settle(seed: u64) -> Result<Report, Violation> {
     let wrong = |text: String| Violation::of("L1", text);
     let storage = Arc::new(FaultyStorage::new().process());
@@ -78,10 +82,14 @@ pub fn settle(seed: u64) -> Result<Report, Violation> {
     require(report.total.orders > 0, "L1", || "nothing was bought".to_owned())?;
     drop(engine);
     let found = audit_storage(&*storage).map_err(|error| wrong(error.to_string()))?;
-    match found.violations.first() {
-        Some(violation) => Err(Violation::of("L1", violation.to_string())),
-        None => Ok(report),
+    if let Some(violation) = found.violations.first() {
+        return Err(Violation::of("L1", violation.to_string()));
     }
+    let files = report_storage(&*storage, "charity").map_err(|error| wrong(error.to_string()))?;
+    require(files.as_ref() == Some(&report), "L1", || {
+        format!("the report from the files is another one: {files:?}")
+    })?;
+    Ok(report)
 }
 
 /// Buys baskets of one to three goods.

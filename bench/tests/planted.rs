@@ -44,7 +44,7 @@ enum Hunt {
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 75] = [
+const TABLE: [(Fault, Hunt, &[&str]); 76] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -77,6 +77,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 75] = [
     (Fault::ReserveForgotten, Hunt::FullDisk, &["F1"]),
     (Fault::RoundedByLine, Hunt::Charity, &["L1"]),
     (Fault::RefundKept, Hunt::Charity, &["L1"]),
+    (Fault::OrderForgotten, Hunt::Charity, &["L1"]),
     (Fault::OpenCampaignDropped, Hunt::Retention, &["J3"]),
     (Fault::OneSnapshotIsEnough, Hunt::Retention, &["J3"]),
     (Fault::DropNotSynced, Hunt::Retention, &["J3"]),

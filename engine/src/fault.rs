@@ -104,6 +104,8 @@ pub enum Fault {
     RoundedByLine,
     /// A refund does not take back what its order gave to the ledger.
     RefundKept,
+    /// A report from files leaves out orders of which something came back later.
+    OrderForgotten,
     /// Who joined the line last is served first.
     LastServedFirst,
     /// Nobody is served behind somebody whom the units do not fit.

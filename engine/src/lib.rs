@@ -75,6 +75,7 @@ mod put;
 mod refund;
 mod refusal;
 mod replay;
+mod replay_book;
 mod request;
 mod restock;
 mod retention;
@@ -107,7 +108,7 @@ pub use ids::{BadHoldId, HoldId, Slot};
 pub use journal::{
     BATCH_BOUNDS, Directory, Durability, FLUSH_BOUNDS_US, FileName, Flushes, Storage, StorageFile,
 };
-pub use ledger::{DropReport, LedgerFigures, LedgerRow, Report, report_directory};
+pub use ledger::{DropReport, LedgerFigures, LedgerRow, Report, report_directory, report_storage};
 pub use options::Options;
 pub use orders::Orders;
 pub use pending::{Pending, Ticket};

@@ -16,7 +16,7 @@ use crate::goods::Goods;
 use crate::hold::HoldState;
 use crate::ids::Slot;
 use crate::journal::Stamp;
-use crate::journal::record::{Grant, Join, Line, Record, Refund};
+use crate::journal::record::{Grant, Join, Record, Refund};
 use crate::journal::settlement::Settlement;
 use crate::limits::{GRACE_AFTER_RESTART_MS, SHARDS};
 use crate::phase::Phase;
@@ -53,7 +53,10 @@ pub(crate) struct Replay {
 /// Why a record cannot be: the journal is not one this engine wrote.
 pub(crate) type Impossible = &'static str;
 
-const NO_SHARD: Impossible = "a shard that does not exist";
+pub(crate) const NO_SHARD: Impossible = "a shard that does not exist";
+pub(crate) const NO_HOLD: Impossible = "a hold that does not exist";
+pub(crate) const OTHER_ROW: Impossible = "a hold out of its row";
+pub(crate) const OTHER_STATE: Impossible = "a change that the hold's state does not allow";
 
 impl Replayed {
     /// The drops that a campaign makes, the first of them at index `first`.
@@ -108,10 +111,10 @@ impl Replayed {
     fn hold(&mut self, slot: Slot, state: HoldState) -> Result<&mut Shard, Impossible> {
         let shard = self.shard(slot)?;
         if slot.row as usize >= shard.rows() {
-            return Err("a hold that does not exist");
+            return Err(NO_HOLD);
         }
         if shard.row(slot.row).state() != state {
-            return Err("a change that the hold's state does not allow");
+            return Err(OTHER_STATE);
         }
         Ok(shard)
     }
@@ -130,15 +133,6 @@ impl Replayed {
         } else {
             Err("a change of a wait that is over")
         }
-    }
-
-    /// Whether lines that got a gift give one.
-    fn give(&self, lines: &[Line], gifts: u32) -> Result<(), Impossible> {
-        let gives = |place: usize| lines.get(place).and_then(|l| self.goods.get(l.item).gift);
-        if (0..32).any(|place| gifts & (1 << place) != 0 && gives(place).is_none()) {
-            return Err("a gift that does not exist");
-        }
-        Ok(())
     }
 }
 
@@ -210,7 +204,7 @@ impl Replay {
         }
     }
 
-    fn sale(&mut self, index: u32) -> Result<&mut Replayed, Impossible> {
+    pub(crate) fn sale(&mut self, index: u32) -> Result<&mut Replayed, Impossible> {
         self.sales.get_mut(index as usize).ok_or("a drop that does not exist")
     }
 
@@ -309,12 +303,8 @@ impl Replay {
     }
 
     fn granted(&mut self, index: u32, grant: &Grant<'_>, stamp: Stamp) -> Result<(), Impossible> {
+        self.book_grant(index, grant)?;
         let sale = self.sale(index)?;
-        if !sale.goods.has_items(&grant.lines) {
-            return Err("a line that names no item");
-        }
-        sale.give(&grant.lines, grant.gifts)?;
-        let moves = sale.goods.moves(&grant.lines, grant.gifts);
         let created_at = grant.expires_at.minus_ms(sale.campaign.rules.hold_ttl_ms);
         let (names, hash) = (sale.names, sale.names.hash(grant.customer.as_bytes()));
         if sale.shards.is_empty() {
@@ -323,7 +313,7 @@ impl Replay {
         let (shards, limited) = (&mut sale.shards, &sale.limited);
         let shard = shards.get_mut(usize::from(grant.slot.shard)).ok_or(NO_SHARD)?;
         if shard.next_row() != Some(grant.slot.row) {
-            return Err("a hold out of its row");
+            return Err(OTHER_ROW);
         }
         let buyer = shard.buyer(grant.customer, hash);
         let waits = |row| shard.wait(row).filter(|wait| wait.state == WaitRowState::Waiting);
@@ -333,13 +323,6 @@ impl Replay {
         }
         let limited = |item: u16| limited.get(usize::from(item)) == Some(&true);
         shard.granted(&buyer, grant, created_at, stamp.sequence, &names, limited);
-        let turn = if grant.confirmed { Turn::Bought } else { Turn::Held };
-        self.turn_if_possible(index, &moves, turn)?;
-        let page = self.book.page_mut(index);
-        if page.last_number.checked_add(1) != Some(grant.number) {
-            return Err("a number out of order");
-        }
-        page.last_number = grant.number;
         Ok(())
     }
 
@@ -365,18 +348,10 @@ impl Replay {
     ) -> Result<(), Impossible> {
         let sale = self.sale(index)?;
         let limited = sale.limits();
-        let (slot, lines) = (refund.slot, &refund.lines);
+        let slot = refund.slot;
         let shard = sale.hold(slot, HoldState::Confirmed)?;
         let (kept, gifts) = (shard.kept(slot.row), shard.row(slot.row).gifts);
-        let left = |back: &Line| kept.iter().find(|line| line.item == back.item);
-        let has = |back: &Line| left(back).is_some_and(|line| line.quantity >= back.quantity);
-        let once = lines.is_sorted_by(|a, b| a.item < b.item);
-        if !once || !lines.iter().all(|back| back.quantity > 0 && has(back)) {
-            return Err("a refund of what was not bought");
-        }
-        let moves = sale.goods.moves_back(&kept, gifts, lines);
-        let turn = if refund.restock { Turn::Restocked } else { Turn::Withdrawn };
-        self.book.turn(index, &moves, turn);
+        self.book_refund(index, refund, &kept, gifts)?;
         self.sale(index)?.shard(slot)?.refunded(refund, stamp, limited);
         Ok(())
     }
@@ -409,9 +384,7 @@ impl Replay {
         let limited = sale.limits();
         let shard = sale.hold(slot, HoldState::Expired)?;
         let lines = shard.lines(shard.row(slot.row));
-        sale.give(&lines, gifts)?;
-        let moves = sale.goods.moves(&lines, gifts);
-        self.turn_if_possible(index, &moves, Turn::Bought)?;
+        self.book_taken(index, &lines, gifts, Turn::Bought)?;
         self.sale(index)?.shard(slot)?.paid_late(slot.row, gifts, payment, stamp, limited);
         Ok(())
     }
@@ -444,32 +417,7 @@ impl Replay {
         let shard = sale.held(slot)?;
         let row = *shard.row(slot.row);
         let lines = shard.lines(&row);
-        let moves = sale.goods.moves(&lines, row.gifts);
-        self.turn_if_possible(index, &moves, turn)
-    }
-
-    /// A journal that oversells is damaged; the engine says so instead of panicking.
-    fn turn_if_possible(
-        &mut self,
-        sale: u32,
-        moves: &crate::book::Moves,
-        turn: Turn,
-    ) -> Result<(), Impossible> {
-        if matches!(turn, Turn::Held | Turn::Bought) {
-            let page = self.book.page(sale);
-            for (place, &(good, _)) in moves.iter().enumerate() {
-                // A gift may come with several lines.
-                let same = moves.iter().take(place + 1).filter(|(other, _)| *other == good);
-                let units: u64 = same.map(|(_, units)| u64::from(*units)).sum();
-                let count =
-                    page.goods.get(usize::from(good)).ok_or("a good that does not exist")?;
-                if count.available().is_some_and(|left| u64::from(left) < units) {
-                    return Err("more units than there are");
-                }
-            }
-        }
-        self.book.turn(sale, moves, turn);
-        Ok(())
+        self.book_ended(index, &lines, row.gifts, turn)
     }
 
     /// The engine was started as the clock showed `now`: every live hold gets a fair rest of its

@@ -24,6 +24,9 @@ struct Arguments {
     /// Where to make the data directory; a temporary one unless given.
     #[arg(long)]
     directory: Option<PathBuf>,
+    /// Leave the data directory where it is, and say where, for `jangteo report DIR t`.
+    #[arg(long)]
+    keep: bool,
     /// One JSON object instead of text.
     #[arg(long)]
     json: bool,
@@ -83,7 +86,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<Figures, Box<dyn Error>> {
-    let temporary = match &arguments.directory {
+    let mut temporary = match &arguments.directory {
         Some(directory) => tempfile::tempdir_in(directory)?,
         None => tempfile::tempdir()?,
     };
@@ -101,6 +104,10 @@ fn measure(arguments: &Arguments) -> Result<Figures, Box<dyn Error>> {
         if report.as_ref() != Some(&expected) {
             return Err("the report that was rebuilt is another one".into());
         }
+    }
+    if arguments.keep {
+        temporary.disable_cleanup(true);
+        eprintln!("kept: {}", data.display());
     }
     Ok(Figures { rebuilt, asked })
 }

@@ -25,7 +25,7 @@ mod sharded;
 mod stored;
 mod waits;
 
-pub(crate) use afterwards::{Afterwards, Late};
+pub(crate) use afterwards::{Afterwards, Late, take_off};
 pub(crate) use known::Known;
 pub use row::HoldState;
 pub(crate) use row::{Buyer, HoldRow};

@@ -278,6 +278,26 @@ pub(crate) fn vouched_beside(storage: &dyn Storage, from: Origin) -> Result<u64,
     Ok(vouched)
 }
 
+/// As [`recover`], of what follows `from`, up to the last record vouched for at a moment that is
+/// past: `vouched_max`, which must be found (rule 8).
+///
+/// # Errors
+/// As [`read_beside`].
+pub(crate) fn read_beside_from(
+    storage: &dyn Storage,
+    from: Origin,
+    vouched_max: u64,
+    apply: &mut Apply<'_>,
+) -> Result<Recovered, Error> {
+    let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
+        // A later one may yet become a torn tail.
+        if sequence > vouched_max { Ok(()) } else { apply(sequence, at, record) }
+    };
+    let vouched_min = vouched_max;
+    let extent = Extent { from, kept_only: false, vouched_min, vouched_max, ahead: false };
+    recover(storage, extent, &mut apply)
+}
+
 /// As [`recover`], of all that is kept of a journal that an engine may be writing to (rule 8).
 ///
 /// # Errors

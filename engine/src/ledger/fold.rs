@@ -5,7 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::amount::{Amounts, amounts};
-use crate::buyers::{HoldRow, HoldState, Shard};
+use crate::buyers::{HoldState, Shard};
 use crate::campaign::{Campaign, LedgerRule};
 use crate::fault::{Fault, planted};
 use crate::journal::record::Line;
@@ -14,13 +14,15 @@ use crate::limits::{REPORT_ROWS, SHARDS};
 use crate::sale::Sale;
 
 /// What an order of a drop is held against: the prices of its items, and the rules they count for.
-pub(super) struct Counting<'c> {
+#[derive(Debug)]
+pub(super) struct Counting {
     prices: Vec<u64>,
-    rules: Vec<RuleHere<'c>>,
+    rules: Vec<RuleHere>,
 }
 
-struct RuleHere<'c> {
-    rule: &'c LedgerRule,
+#[derive(Debug)]
+struct RuleHere {
+    rule: LedgerRule,
     /// For each item of the drop, whether it counts.
     counts: Vec<bool>,
 }
@@ -38,23 +40,19 @@ struct OrderLine {
 /// The lines of one order.
 type OrderLines = SmallVec<[OrderLine; 2]>;
 
-impl<'c> Counting<'c> {
+impl Counting {
     /// Of drop `number` of `campaign`, under the rules of `ledger`.
-    pub(super) fn of(ledger: &'c [LedgerRule], campaign: &Campaign, number: u32) -> Self {
+    pub(super) fn of(ledger: &[LedgerRule], campaign: &Campaign, number: u32) -> Self {
         let counts = |rule: &LedgerRule| {
             let tagged =
                 |tags: &[String]| rule.eligible.as_ref().is_none_or(|tag| tags.contains(tag));
             campaign.items_in(number).map(|item| tagged(&item.eligible)).collect()
         };
+        let here = |rule: &LedgerRule| RuleHere { rule: rule.clone(), counts: counts(rule) };
         Self {
             prices: campaign.items_in(number).map(|item| item.price).collect(),
-            rules: ledger.iter().map(|rule| RuleHere { rule, counts: counts(rule) }).collect(),
+            rules: ledger.iter().map(here).collect(),
         }
-    }
-
-    /// How many items the drop has.
-    pub(super) fn items(&self) -> usize {
-        self.prices.len()
     }
 
     /// No orders yet.
@@ -66,8 +64,8 @@ impl<'c> Counting<'c> {
     /// Adds the orders among some rows of a shard.
     pub(super) fn add(&self, sums: &mut Sums, shard: &Shard, rows: Range<usize>) {
         let rows = shard.all().zip(0..).skip(rows.start).take(rows.len());
-        for (hold, row) in rows.filter(|(hold, _)| is_order(hold)) {
-            self.add_order(sums, &self.lines(shard, row, hold));
+        for (hold, row) in rows.filter(|(hold, _)| is_order(hold.state())) {
+            self.add_order(sums, &shard.lines(hold), &shard.kept(row));
         }
     }
 
@@ -75,22 +73,24 @@ impl<'c> Counting<'c> {
     /// is an order.
     pub(super) fn of_order(&self, shard: &Shard, row: u32) -> Option<Vec<u64>> {
         let hold = shard.row(row);
-        let lines = is_order(hold).then(|| self.lines(shard, row, hold))?;
+        let order = is_order(hold.state());
+        let lines = order.then(|| self.lines(&shard.lines(hold), &shard.kept(row)))?;
         Some(self.rules.iter().map(|here| here.amounts(&lines).iter().sum()).collect())
     }
 
-    fn lines(&self, shard: &Shard, row: u32, hold: &HoldRow) -> OrderLines {
-        let (bought, kept) = (shard.lines(hold), shard.kept(row));
+    fn lines(&self, bought: &[Line], kept: &[Line]) -> OrderLines {
         let line = |(bought, kept): (&Line, &Line)| {
             let item = usize::from(bought.item);
             let price = self.prices.get(item).copied().expect("a line names an item of its drop");
             let units = u64::from(bought.quantity);
             OrderLine { item, price, units, refunded: units - u64::from(kept.quantity) }
         };
-        bought.iter().zip(&kept).map(line).collect()
+        bought.iter().zip(kept).map(line).collect()
     }
 
-    fn add_order(&self, sums: &mut Sums, lines: &OrderLines) {
+    /// Adds one order: what was bought, and what of it its customer still has, line by line.
+    pub(super) fn add_order(&self, sums: &mut Sums, bought: &[Line], kept: &[Line]) {
+        let lines = &self.lines(bought, kept);
         sums.orders += 1;
         for line in lines {
             sums.units += line.units;
@@ -108,7 +108,7 @@ impl<'c> Counting<'c> {
     }
 }
 
-impl RuleHere<'_> {
+impl RuleHere {
     fn amounts(&self, lines: &OrderLines) -> Amounts {
         let counted = lines.iter().filter(|line| self.counts.get(line.item) == Some(&true));
         let spent = |line: &OrderLine| {
@@ -116,26 +116,26 @@ impl RuleHere<'_> {
             line.price * (line.units - back)
         };
         if planted(Fault::RoundedByLine) {
-            let mut all = amounts(self.rule, 0);
+            let mut all = amounts(&self.rule, 0);
             for line in counted {
-                let of_line = amounts(self.rule, spent(line));
+                let of_line = amounts(&self.rule, spent(line));
                 all.iter_mut().zip(of_line).for_each(|(sum, amount)| *sum += amount);
             }
             return all;
         }
-        amounts(self.rule, counted.map(spent).sum())
+        amounts(&self.rule, counted.map(spent).sum())
     }
 }
 
-/// Whether a hold was ever confirmed.
-fn is_order(hold: &HoldRow) -> bool {
-    matches!(hold.state(), HoldState::Confirmed | HoldState::Refunded)
+/// Whether a hold in that state was ever confirmed.
+pub(super) const fn is_order(state: HoldState) -> bool {
+    matches!(state, HoldState::Confirmed | HoldState::Refunded)
 }
 
 impl Sale {
     /// What the drop's orders come to. Each order is taken as it is when its turn comes, some rows
     /// under one lock.
-    pub(super) fn sums(&self, counting: &Counting<'_>) -> Sums {
+    pub(super) fn sums(&self, counting: &Counting) -> Sums {
         let mut sums = counting.nothing();
         for index in 0..SHARDS {
             let index = u8::try_from(index).expect("a slot names a shard in a byte");

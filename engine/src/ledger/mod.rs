@@ -9,15 +9,16 @@
 //! meanwhile waits for no more than that.
 //!
 //! `amount` (one order, one rule) `-> fold` (one drop) `-> report -> settle`; `points`: one
-//! customer; `offline`: from a directory.
+//! customer; `offline`: from a directory, whose orders are summed up one by one (`orders`).
 
 mod amount;
 mod fold;
 mod offline;
+mod orders;
 mod points;
 mod report;
 mod settle;
 
-pub use offline::report_directory;
+pub use offline::{report_directory, report_storage};
 pub(crate) use report::DropSums;
 pub use report::{DropReport, LedgerFigures, LedgerRow, Report};

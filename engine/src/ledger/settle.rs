@@ -9,7 +9,6 @@
 //! left. Rules that were settled before are settled again along with others: that nets what was
 //! refunded meanwhile. A drop is settled when all rules are.
 
-use super::fold::Counting;
 use super::report::{DropSums, Report};
 use crate::Timestamp;
 use crate::book::Book;
@@ -127,7 +126,7 @@ impl EngineCore {
         let settlement = Settlement { rules, drops: sums };
         let now = self.shared.clock.now();
         let stamp = self.shared.journal.append(now, Room::Own, |book, _: Stamp| {
-            if !is_still(book, campaign, sales, &settlement) {
+            if !is_still(book, sales, &settlement) {
                 return Err(Changed);
             }
             book.settle(&settlement, whole);
@@ -180,11 +179,11 @@ fn to_settle(book: &Book, sales: &[Sale], which: Which) -> Result<Option<Vec<u16
 }
 
 /// Whether the drops are still over, and as many units are sold as were counted.
-fn is_still(book: &Book, campaign: &Campaign, sales: &[Sale], counted: &Settlement) -> bool {
+fn is_still(book: &Book, sales: &[Sale], counted: &Settlement) -> bool {
     sales.iter().zip(&counted.drops).all(|(sale, (_, sums))| {
-        let counting = Counting::of(&campaign.ledger, &sale.campaign(), sale.0.number());
+        let items = sale.campaign().items_in(sale.0.number()).count();
         let page = book.page(sale.0.index);
-        page.is_over() && page.sold(counting.items()) == sums.units - sums.refunded_units
+        page.is_over() && page.sold(items) == sums.units - sums.refunded_units
     })
 }
 

@@ -17,7 +17,7 @@ use crate::journal::recover::Origin;
 use crate::journal::{FileName, Storage, snapshots};
 use crate::limits::SHARDS;
 use crate::phase::Phase;
-use crate::replay::Replay;
+use crate::replay::{Replay, Replayed};
 
 /// What the newest readable snapshot held.
 #[derive(Debug, Default)]
@@ -29,18 +29,48 @@ pub(crate) struct Loaded {
     pub(crate) passed_over: Vec<String>,
 }
 
+/// Is handed the shards of a snapshot, each once it was read whole, in the order of drops and
+/// places.
+pub(crate) trait EachRead {
+    /// What follows is of the snapshot that stands at `origin`, or there is none: whatever was read
+    /// before counts for nothing.
+    fn begin(&mut self, origin: Origin);
+
+    /// The shard at `place` of a drop was read. It may be taken out.
+    fn read(&mut self, sale: &mut Replayed, place: usize) -> Result<(), &'static str>;
+}
+
+/// Lets them lie where they are.
+impl EachRead for () {
+    fn begin(&mut self, _: Origin) {}
+
+    fn read(&mut self, _: &mut Replayed, _: usize) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
 /// Reads the newest snapshot that can be read.
 ///
 /// # Errors
 /// [`Error::Io`] if the files cannot be listed.
 pub(crate) fn newest(storage: &dyn Storage) -> Result<Loaded, Error> {
+    newest_each(storage, &mut ())
+}
+
+/// Likewise, and hands `each` its shards: those of the snapshot for which it was told last to
+/// begin.
+///
+/// # Errors
+/// As [`newest`].
+pub(crate) fn newest_each(storage: &dyn Storage, each: &mut dyn EachRead) -> Result<Loaded, Error> {
     let mut passed_over = Vec::new();
     for sequence in snapshots(storage)?.into_iter().rev() {
-        match load(storage, sequence) {
+        match load_each(storage, sequence, each) {
             Ok((origin, replay)) => return Ok(Loaded { replay, origin, passed_over }),
             Err(why) => passed_over.push(why),
         }
     }
+    each.begin(Origin::default());
     Ok(Loaded { passed_over, ..Loaded::default() })
 }
 
@@ -99,8 +129,16 @@ fn ended(from: &Reader<'_>, sections: u64) -> Result<(), Unreadable> {
 
 /// Reads the snapshot of that sequence, or says in words for people why it cannot be.
 pub(crate) fn load(storage: &dyn Storage, sequence: u64) -> Result<(Origin, Replay), String> {
+    load_each(storage, sequence, &mut ())
+}
+
+fn load_each(
+    storage: &dyn Storage,
+    sequence: u64,
+    each: &mut dyn EachRead,
+) -> Result<(Origin, Replay), String> {
     let name = FileName::Snapshot(sequence);
-    read(storage, name, sequence).map_err(|why| match why {
+    read(storage, name, sequence, each).map_err(|why| match why {
         Unreadable::At(offset, why) => {
             format!("{}: byte {offset}: {why}", storage.describe(name))
         }
@@ -112,10 +150,12 @@ fn read(
     storage: &dyn Storage,
     name: FileName,
     sequence: u64,
+    each: &mut dyn EachRead,
 ) -> Result<(Origin, Replay), Unreadable> {
     let file = storage.open(name).map_err(Unreadable::Io)?;
     let mut from = Reader::new(&*file, sequence)?;
     let head = first(&mut from, sequence)?;
+    each.begin(head.origin);
     let mut replay = Replay::default();
     let mut pages = 0;
     let mut last_shard = None;
@@ -132,15 +172,21 @@ fn read(
             Kind::Steps => steps(&mut replay, sequence, bytes).map_err(wrong)?,
             Kind::Settled => settled(&mut replay, bytes).map_err(wrong)?,
             Kind::Shard => {
+                hand_on(&mut replay, last_shard, each).map_err(wrong)?;
                 let counts = Counts::decode(bytes).ok_or_else(|| wrong("no counts"))?;
+                let this = Some((counts.drop, counts.place));
+                if this <= last_shard {
+                    return Err(wrong("a shard in the wrong place"));
+                }
                 let parts = counts.parts(&mut from)?;
                 shard(&mut replay, &counts, parts).map_err(wrong)?;
-                last_shard = Some((counts.drop, counts.place));
+                last_shard = this;
             }
             Kind::Pauses => pauses(&mut replay, bytes).map_err(wrong)?,
             Kind::Waits => waits(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::Afterwards => afterwards(&mut replay, last_shard, bytes).map_err(wrong)?,
             Kind::End => {
+                hand_on(&mut replay, last_shard, each).map_err(wrong)?;
                 let count = count(bytes);
                 ended(&from, count)?;
                 break;
@@ -152,6 +198,17 @@ fn read(
         return from.wrong("a number of drops that it does not have");
     }
     Ok((head.origin, replay))
+}
+
+/// The shard that was read last is whole.
+fn hand_on(
+    replay: &mut Replay,
+    shard: Option<(u32, u32)>,
+    each: &mut dyn EachRead,
+) -> Result<(), Wrong> {
+    let Some((drop, place)) = shard else { return Ok(()) };
+    let sale = replay.sales.get_mut(drop as usize).ok_or("a drop that does not exist")?;
+    each.read(sale, place as usize)
 }
 
 type Wrong = &'static str;
@@ -369,8 +426,8 @@ fn shard(replay: &mut Replay, counts: &Counts, parts: Parts) -> Result<(), Wrong
         sale.shards = (0..SHARDS).map(|_| Shard::default()).collect();
     }
     let place = sale.shards.get_mut(counts.place as usize).ok_or("a shard that does not exist")?;
-    if !place.is_empty() || parts.buyers.is_empty() {
-        return Err("a shard that is there already, or is none");
+    if parts.buyers.is_empty() {
+        return Err("a shard without buyers");
     }
     *place = Shard::from_parts(parts, &sale.names, &sale.limited, room)?;
     Ok(())

@@ -13,7 +13,7 @@ use crate::book::Page;
 use crate::catalogue::Catalogue;
 use crate::error::{Corruption, Error};
 use crate::journal::record::Record;
-use crate::journal::recover::{Extent, Origin, patiently, recover, vouched_beside};
+use crate::journal::recover::{Origin, patiently, read_beside_from, vouched_beside};
 use crate::journal::settlement::Settled;
 use crate::journal::{Directory, FileName, Storage, snapshots};
 use crate::limits::SNAPSHOTS_KEPT;
@@ -108,19 +108,13 @@ pub(crate) fn replay_to(
     let Loaded { mut replay, origin: from, passed_over } = loaded;
     let mut interrupted = false;
     let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
-        if sequence > vouched_max {
-            return Ok(()); // may yet become a torn tail
-        }
         if sequence.is_multiple_of(1 << 12) && stopped.is_asked() {
             interrupted = true;
             return Err("not wanted any more");
         }
         replay.apply(sequence, at, record)
     };
-    // What was vouched for a moment ago must be found.
-    let vouched_min = vouched_max;
-    let extent = Extent { from, kept_only: false, vouched_min, vouched_max, ahead: false };
-    let found = recover(storage, extent, &mut apply);
+    let found = read_beside_from(storage, from, vouched_max, &mut apply);
     if interrupted {
         return Err(Error::Io(io::ErrorKind::Interrupted.into()));
     }

@@ -47,4 +47,6 @@ mod recovery;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod retention;
