@@ -61,7 +61,28 @@ fn examples() -> Vec<Vec<u8>> {
         record.encode(at, &mut bytes);
         bytes
     };
-    records.iter().map(encoded).collect()
+    let mut all: Vec<_> = records.iter().map(encoded).collect();
+    let nothing = |phase, goods: &[u8]| {
+        let mut bytes = encoded(&Record::Released { sale, slot });
+        bytes.truncate(16);
+        bytes.extend_from_slice(goods);
+        bytes[0] = u8::try_from(bytes.len()).expect("a few bytes");
+        bytes[3] = phase;
+        bytes
+    };
+    // Openings and closings of a drop without goods, in both forms.
+    all.extend([nothing(3, &[]), nothing(3, &[1])]);
+    all.extend([nothing(4, &[]), nothing(4, &[0, 0, 0, 0, 0, 0, 0, 0, 3])]);
+    all
+}
+
+/// Whether the record has a second form: nothing may follow if the drop has no goods.
+fn has_short_form(record: &Record<'_>) -> bool {
+    match record {
+        Record::Opened { shown, .. } => *shown == Shown::unknown(Phase::Open),
+        Record::Closed { pause_ms: 0, shown, .. } => *shown == Shown::unknown(Phase::Closed),
+        _ => false,
+    }
 }
 
 #[test]
@@ -81,7 +102,8 @@ fn journal_records() {
             let mut again = Vec::new();
             record.encode(at, &mut again);
             class.push_str(&format!("{:x} ", rest[3]));
-            assert_eq!(Record::decode(&again), Ok((at, record, length)));
+            assert!(again.len() == length || has_short_form(&record), "{} bytes", again.len());
+            assert_eq!(Record::decode(&again), Ok((at, record, again.len())));
             rest = &rest[length..];
         }
         format!("{class}{}", rest.len().min(20))
