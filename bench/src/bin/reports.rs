@@ -10,7 +10,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use jangteo::{Campaign, Durability, Engine, HoldRequest, Options, Report, report_directory};
+use jangteo::{
+    Campaign, Durability, Engine, HoldRequest, Options, Refund, Report, report_directory,
+};
 
 /// Measures how long a report takes; ends with status 1 if it takes longer than it may.
 #[derive(Debug, Parser)]
@@ -18,6 +20,9 @@ struct Arguments {
     /// Events in the journal.
     #[arg(long, default_value_t = 10_000_000)]
     events: u32,
+    /// Of so many orders one comes back once all are sold, in events besides; none unless given.
+    #[arg(long)]
+    refund_each: Option<u32>,
     /// Reports of each kind.
     #[arg(long, default_value_t = 3)]
     runs: u32,
@@ -92,7 +97,7 @@ fn measure(arguments: &Arguments) -> Result<Figures, Box<dyn Error>> {
     };
     let data = temporary.path().join("data");
     let orders = arguments.events / 2;
-    let (expected, asked) = sell(&data, orders, arguments.runs)?;
+    let (expected, asked) = sell(&data, orders, arguments)?;
     if expected.total.orders != u64::from(orders) {
         return Err(format!("{} orders are in the report", expected.total.orders).into());
     }
@@ -117,19 +122,34 @@ fn options(data: &Path) -> Options {
 }
 
 /// Sells so many orders; the report, and the seconds that asking for it took each time.
-fn sell(data: &Path, orders: u32, runs: u32) -> Result<(Report, Vec<f64>), Box<dyn Error>> {
+fn sell(
+    data: &Path,
+    orders: u32,
+    arguments: &Arguments,
+) -> Result<(Report, Vec<f64>), Box<dyn Error>> {
     let engine = options(data).open()?;
     engine.put(Campaign::parse(CAMPAIGN)?)?;
     let sale = engine.sale("t-1").ok_or("the drop is missing")?;
+    let mut back = Vec::new();
     for order in 0..orders {
         let customer = format!("c-{order:010}");
         let request = HoldRequest::new(&customer).line("a", 1 + order % 7).line("b", 1);
         let refused = |refusal: jangteo::Refusal| format!("order {order}: {}", refusal.code());
         let hold = sale.hold(&request).map_err(refused)?.into_parts().0;
         let _durable_with_its_batch = sale.confirm(&hold.id, "p").map_err(refused)?;
+        if arguments.refund_each.is_some_and(|each| order.is_multiple_of(each)) {
+            back.push(hold.id);
+        }
         if order % BATCH == BATCH - 1 {
             engine.flush()?;
         }
+    }
+    for ids in back.chunks(BATCH as usize) {
+        for id in ids {
+            let refused = |refusal: jangteo::Refusal| format!("a refund: {}", refusal.code());
+            let _durable_with_its_batch = sale.refund(id, &Refund::all()).map_err(refused)?;
+        }
+        engine.flush()?;
     }
     engine.flush()?;
     let mut asked = Vec::new();
@@ -137,7 +157,7 @@ fn sell(data: &Path, orders: u32, runs: u32) -> Result<(Report, Vec<f64>), Box<d
         let started = Instant::now();
         let report = engine.report("t").ok_or("the campaign is missing")?.wait()?;
         asked.push(started.elapsed().as_secs_f64());
-        if asked.len() >= runs as usize {
+        if asked.len() >= arguments.runs as usize {
             return Ok((report, asked));
         }
     }
