@@ -118,6 +118,8 @@ impl Holding<'_> {
             // What was asked before the closing is told after it.
             Reply::Wait(place) if unheard => self.joined(place),
             Reply::Hold(answer) if unheard && answer.replayed => self.granted(answer),
+            // A grant from the line that the storage did not live to keep.
+            Reply::Unknown if unheard => self.left_open(),
             Reply::No(No::NotOpen) if sent_at < OPENS_MS => Ok(()),
             Reply::No(No::Closed) if answered_at >= closes_ms => Ok(()),
             // INVARIANT(T1): whole requests before the opening or after the closing.
@@ -126,19 +128,21 @@ impl Holding<'_> {
             Reply::No(No::KeyReused) if self.customer.is_shared() || unheard => Ok(()),
             Reply::No(No::Limit(holds)) if may_be_over => self.limited(holds),
             // A limit reached by a hold that is not durable is not told.
-            Reply::Unknown if over && !unheard => Ok(()),
+            Reply::Unknown if over => Ok(()),
             // INVARIANT(C1): what this customer has is known.
             _ if over && !unheard => Err(self.wrong("C1", "limit_reached")),
             Reply::Hold(answer) => self.granted(answer),
             Reply::Wait(place) if joins && !place.replayed => self.joined(place),
             Reply::No(No::SoldOut { available }) if !joins => self.sold_out(*available),
-            Reply::Unknown => {
-                self.shadow.leave_open(self.customer, self.key, self.lines.clone());
-                Ok(())
-            }
+            Reply::Unknown => self.left_open(),
             Reply::No(No::Limit(_)) => Err(self.wrong("C1", "a hold within the limit")),
             _ => Err(self.wrong("answer", "a hold or sold_out")),
         }
+    }
+
+    fn left_open(self) -> Judged {
+        self.shadow.leave_open(self.customer, self.key, self.lines.clone());
+        Ok(())
     }
 
     fn joined(self, place: &Place) -> Judged {

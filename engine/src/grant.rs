@@ -49,6 +49,13 @@ impl From<Refusal> for No {
     }
 }
 
+/// What a grant has of its own, whoever it is for: made while the customer's memory is fetched.
+pub(crate) struct Draft {
+    slot: Slot,
+    now: Timestamp,
+    random: u64,
+}
+
 /// How an attempt ended.
 pub(crate) enum Attempt {
     Granted(Pending<Hold>),
@@ -115,6 +122,8 @@ impl Sale {
                 Err(refusal) => return Attempt::Refused(refusal),
             },
         };
+        shard.expect(ask.hash);
+        let draft = shard.next_row().map(|row| sale.draft(Slot { shard: shard_index, row }));
         let buyer = shard.buyer(ask.customer, ask.hash);
         if let Some(replay) = self.replay(ask, &shard, shard_index, buyer.row) {
             return replay;
@@ -124,17 +133,16 @@ impl Sale {
             Err(No::Limit) => return self.limit_reached(&shard, shard_index, &buyer),
             Err(No::Other(refusal)) => return Attempt::Refused(refusal),
         }
-        let Some(row) = shard.next_row() else { return Attempt::Refused(Refusal::Overloaded) };
+        let Some(draft) = draft else { return Attempt::Refused(Refusal::Overloaded) };
         sale.remember(&shard, ask.hash);
         let gifts = match sale.admit(&ask.lines, basket) {
             Admit::Taken { gifts } => gifts,
             Admit::Short { available } => return Attempt::Refused(Refusal::SoldOut { available }),
             Admit::Slow => return Attempt::Slow,
         };
-        let slot = Slot { shard: shard_index, row };
-        let granted = sale.record(ask, &mut shard, &buyer, slot, gifts, basket);
+        let granted = sale.record(ask, &mut shard, &buyer, &draft, gifts, basket);
         let Err((refusal, moves)) = granted else {
-            let pending = self.answer(&shard, row);
+            let pending = self.answer(&shard, draft.slot.row);
             let early = planted(Fault::AcknowledgeBeforeFlush);
             return Attempt::Granted(if early { pending.unwaited() } else { pending });
         };
@@ -207,19 +215,19 @@ impl SaleCore {
         ask: &Ask<'_>,
         shard: &mut Shard,
         buyer: &BuyerRef<'_>,
-        slot: Slot,
+        draft: &Draft,
         gifts: u32,
         basket: bool,
     ) -> Result<Stamp, (Refusal, Moves)> {
         let sale = self;
         let rules = sale.rules();
-        let now = sale.shared.clock.now();
+        let &Draft { slot, now, random } = draft;
         let lines = &ask.lines;
         let moves = sale.goods.moves(lines, gifts);
         let mut grant = Grant {
             slot,
             number: 0,
-            random: sale.random(slot),
+            random,
             expires_at: now.plus_ms(rules.hold_ttl_ms),
             gifts,
             confirmed: rules.auto_confirm && sale.goods.total(lines) == 0,
@@ -249,6 +257,11 @@ impl SaleCore {
         let limited = |item| sale.is_limited(item);
         shard.granted(buyer, &grant, now, stamp.sequence, &sale.names, limited);
         Ok(stamp)
+    }
+
+    /// A grant to be, in that slot.
+    pub(crate) fn draft(&self, slot: Slot) -> Draft {
+        Draft { slot, now: self.shared.clock.now(), random: self.random(slot) }
     }
 
     /// A planted fault: the next number as it seems now.

@@ -89,7 +89,7 @@ impl SaleCore {
         };
         let buyer = BuyerRef { name: &customer, hash: ask.hash, row: Some(wait.buyer) };
         let hold = Slot { row, ..slot };
-        self.record(&ask, &mut shard, &buyer, hold, gifts, true).is_ok()
+        self.record(&ask, &mut shard, &buyer, &self.draft(hold), gifts, true).is_ok()
     }
 }
 

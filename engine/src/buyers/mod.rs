@@ -18,6 +18,7 @@
 
 mod afterwards;
 mod expiry;
+mod index;
 mod known;
 mod row;
 mod shard;

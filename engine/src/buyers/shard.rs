@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use hashbrown::HashTable;
+use prefetch_index::prefetch_index;
 use siphasher::sip::SipHasher13;
 
 use super::afterwards::Afterwards;
 use super::expiry::Expiry;
+use super::index::Index;
 use super::known::Known;
 use super::row::{Buyer, HoldRow, HoldState, NONE};
 use super::waits::{WaitRow, WaitRowState};
@@ -33,9 +34,9 @@ pub(crate) struct BuyerRef<'a> {
 /// See the module above.
 #[derive(Debug, Default)]
 pub(crate) struct Shard {
-    pub(super) by_name: HashTable<u32>,
+    pub(super) by_name: Index,
     /// Holds with a key, but for each buyer's oldest: that one is looked at first anyway.
-    pub(super) by_key: HashTable<u32>,
+    pub(super) by_key: Index,
     pub(super) buyers: Vec<Buyer>,
     pub(super) rows: Vec<HoldRow>,
     /// Names, keys, areas, payments, end to end.
@@ -61,14 +62,7 @@ impl Shard {
         if !self.buyers.is_empty() {
             return; // somebody holds something, or waits for it
         }
-        let end = u32::try_from(rows).expect("limits.rs bounds the rows touched ahead");
-        for index in 0..end {
-            let hash = u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            self.by_name.insert_unique(hash, index, |&other| {
-                u64::from(other).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            });
-        }
-        self.by_name.clear();
+        self.by_name.reserve(rows, |_| unreachable!("nobody is there"));
         let nobody =
             Buyer { hash: 0, name: 0, oldest: NONE, newest: NONE, units: 0, name_length: 0 };
         self.buyers.resize(rows, nobody);
@@ -89,22 +83,31 @@ impl Shard {
     /// Makes room for `rows` holds of as many buyers.
     pub(super) fn reserve(&mut self, rows: usize) {
         let buyers = &self.buyers;
-        self.by_name.reserve(rows.saturating_sub(self.by_name.len()), |&row| {
-            buyers.get(row as usize).expect("a buyer once found stays").hash
-        });
+        self.by_name.reserve(rows, |row| hash_of(buyers, row));
         self.buyers.reserve_exact(rows.saturating_sub(self.buyers.len()));
         self.texts.reserve_exact((rows * TEXTS_EACH).saturating_sub(self.texts.len()));
         self.rows.reserve_exact(rows.saturating_sub(self.rows.len()));
     }
 
+    /// Has the memory fetched where a customer is looked up and a grant is written, while the
+    /// caller does something else: these lines are in no cache, and waiting for one after the other
+    /// is most of what a grant costs.
+    #[inline]
+    pub(crate) fn expect(&self, hash: u64) {
+        self.by_name.expect(hash);
+        prefetch_index(&self.rows, self.rows.len());
+        prefetch_index(&self.buyers, self.buyers.len());
+        prefetch_index(self.texts.as_bytes(), self.texts.len());
+    }
+
     /// Looks the customer up.
     #[inline]
     pub(crate) fn buyer<'a>(&self, name: &'a str, hash: u64) -> BuyerRef<'a> {
-        let same = |&row: &u32| {
+        let same = |row: u32| {
             let buyer = self.buyer_row(row);
             buyer.hash == hash && self.text(buyer.name, buyer.name_length) == name
         };
-        BuyerRef { name, hash, row: self.by_name.find(hash, same).copied() }
+        BuyerRef { name, hash, row: self.by_name.find(hash, same) }
     }
 
     /// The hold that `buyer` was granted under `key`.
@@ -116,11 +119,11 @@ impl Shard {
         if self.key(self.row(oldest)) == key {
             return Some(oldest);
         }
-        let same = |&index: &u32| {
+        let same = |index: u32| {
             let row = self.row(index);
             row.buyer == buyer && self.key(row) == key
         };
-        self.by_key.find(self.key_hash(buyer, key, names), same).copied()
+        self.by_key.find(self.key_hash(buyer, key, names), same)
     }
 
     fn key_hash(&self, buyer: u32, key: &str, names: &SipHasher13) -> u64 {
@@ -369,16 +372,14 @@ impl Shard {
         grow(&mut self.buyers, 1);
         self.buyers.push(Buyer { hash, name, oldest: NONE, newest: NONE, units: 0, name_length });
         let buyers = &self.buyers;
-        self.by_name.insert_unique(hash, index, |&row| {
-            buyers.get(row as usize).expect("a buyer once found stays").hash
-        });
+        self.by_name.insert(hash, index, |row| hash_of(buyers, row));
         index
     }
 
     pub(super) fn index_key(&mut self, index: u32, buyer: u32, key: &str, names: &SipHasher13) {
         let hash = self.key_hash(buyer, key, names);
         let mut by_key = std::mem::take(&mut self.by_key);
-        by_key.insert_unique(hash, index, |&other| {
+        by_key.insert(hash, index, |other| {
             let row = self.row(other);
             self.key_hash(row.buyer, self.key(row), names)
         });
@@ -481,6 +482,10 @@ fn grow<T>(table: &mut Vec<T>, more: usize) {
 #[cold]
 fn growth(length: usize, more: usize) -> usize {
     more.max(if length < DOUBLED_MAX { length } else { length / 8 })
+}
+
+fn hash_of(buyers: &[Buyer], row: u32) -> u64 {
+    buyers.get(row as usize).expect("a buyer once found stays").hash
 }
 
 fn length(length: usize) -> u8 {

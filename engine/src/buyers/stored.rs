@@ -1,10 +1,10 @@
 //! A shard as a snapshot stores it: rows, buyers, texts and lines, field by field. What can be
 //! found from them is not stored: both indexes, units of one item, deadlines.
 
-use hashbrown::HashTable;
 use siphasher::sip::SipHasher13;
 
 use super::afterwards::{Afterwards, Late, Refunded};
+use super::index::Index;
 use super::row::{Buyer, HoldRow, HoldState, NONE};
 use super::shard::Shard;
 use super::waits::{WaitRow, WaitRowState};
@@ -348,9 +348,10 @@ impl Shard {
     ) -> Result<Self, &'static str> {
         parts.check(limited.len())?;
         let Parts { rows, buyers, texts, lines } = parts;
-        let mut by_name = HashTable::with_capacity(buyers.len().max(room));
+        let mut by_name = Index::default();
+        by_name.reserve(buyers.len().max(room), |_| unreachable!("nobody is there"));
         for (buyer, index) in buyers.iter().zip(0..) {
-            by_name.insert_unique(buyer.hash, index, |_| unreachable!("there is room for all"));
+            by_name.insert(buyer.hash, index, |_| unreachable!("there is room for all"));
         }
         let mut shard = Self { by_name, buyers, rows, texts, lines, ..Self::default() };
         shard.reserve(room);

@@ -1,0 +1,188 @@
+//! Hashes to rows, for names that lie in the rows: what a customer or a key is found by.
+//!
+//! A grant to somebody new looks a name up in vain and then puts it there. Memory is what that
+//! costs: here both are in one line of the cache, where a table that keeps its marks apart from its
+//! entries misses twice, and the second time with a write that everything after it has to wait for.
+//!
+//! Open addressing in buckets of one line, with linear probing from line to line, after D. E.
+//! Knuth, *The Art of Computer Programming* 3, section 6.4. Nothing is ever removed, so the first
+//! free place ends a search.
+
+use prefetch_index::prefetch_index;
+
+use super::row::NONE;
+
+/// Entries in a line of the cache.
+const LINE_ENTRIES: usize = 8;
+/// So many of them are used, on the average, before the lines become more.
+const LINE_USED: usize = 6;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Entry {
+    /// The upper half of the hash. The lower one says where a search begins.
+    tag: u32,
+    row: u32,
+}
+
+const FREE: Entry = Entry { tag: 0, row: NONE };
+
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Line([Entry; LINE_ENTRIES]);
+
+const _: () = assert!(size_of::<Line>() == 64);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    lines: Vec<Line>,
+    entries: usize,
+}
+
+impl Index {
+    /// Makes room for so many entries in all, and touches it. `hash_of` tells a row's hash.
+    pub(super) fn reserve(&mut self, entries: usize, hash_of: impl Fn(u32) -> u64) {
+        let lines = entries.div_ceil(LINE_USED);
+        if lines <= self.lines.len() {
+            return;
+        }
+        let old = std::mem::replace(&mut self.lines, vec![Line([FREE; LINE_ENTRIES]); lines]);
+        for entry in old.into_iter().flat_map(|line| line.0).filter(|entry| *entry != FREE) {
+            self.put(hash_of(entry.row), entry.row);
+        }
+    }
+
+    /// Has the line where a search for `hash` begins fetched, while something else is done.
+    #[inline]
+    pub(super) fn expect(&self, hash: u64) {
+        prefetch_index(&self.lines, self.first(hash));
+    }
+
+    /// The row under `hash` that is the `same`.
+    #[inline]
+    pub(super) fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> Option<u32> {
+        let (before, from) = self.lines.split_at(self.first(hash));
+        for entry in from.iter().chain(before).flat_map(|line| &line.0) {
+            if *entry == FREE {
+                return None;
+            }
+            if entry.tag == tag(hash) && same(entry.row) {
+                return Some(entry.row);
+            }
+        }
+        None
+    }
+
+    /// Adds a row that is not there.
+    #[inline]
+    pub(super) fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
+        if self.lines.len() * LINE_USED <= self.entries {
+            self.reserve(self.entries + (self.entries / 2).max(LINE_USED), hash_of);
+        }
+        self.put(hash, row);
+        self.entries += 1;
+    }
+
+    #[inline]
+    fn put(&mut self, hash: u64, row: u32) {
+        let first = self.first(hash);
+        let (before, from) = self.lines.split_at_mut(first);
+        let mut places = from.iter_mut().chain(before).flat_map(|line| &mut line.0);
+        let free = places.find(|place| **place == FREE).expect("there are more than are used");
+        *free = Entry { tag: tag(hash), row };
+    }
+
+    /// The line where a search begins.
+    #[inline]
+    fn first(&self, hash: u64) -> usize {
+        let share = u64::from(lower(hash)) * self.lines.len() as u64;
+        usize::try_from(share >> 32).expect("a share of the lines is one of them")
+    }
+}
+
+#[inline]
+fn tag(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).expect("half of the bits")
+}
+
+/// Bits that are not the same in all of a shard ([`SaleCore::shard_of`](crate::sale::SaleCore)).
+#[inline]
+fn lower(hash: u64) -> u32 {
+    u32::try_from(hash & u64::from(u32::MAX)).expect("half of the bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
+
+    use super::*;
+
+    /// Hashes of which many share their tag, their line, or both.
+    fn hashes(seed: u64, count: usize) -> Vec<u64> {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut hash = || -> u64 {
+            match random.random_range(0..4) {
+                0 => random.random_range(0..8),
+                1 => random.random_range(0..8) << 32,
+                2 => u64::MAX - random.random_range(0..8),
+                _ => random.random(),
+            }
+        };
+        (0..count).map(|_| hash()).collect()
+    }
+
+    #[test]
+    fn every_row_that_was_added_is_found_and_no_other() {
+        for seed in 0..32 {
+            let hashes = hashes(seed, 1 << (seed % 12));
+            let hash_of = |row: u32| hashes[row as usize];
+            let mut index = Index::default();
+            if seed % 2 == 0 {
+                index.reserve(100, hash_of);
+            }
+            for (&hash, row) in hashes.iter().zip(0..) {
+                assert_eq!(index.find(hash, |other| other == row), None, "seed {seed}");
+                index.insert(hash, row, hash_of);
+            }
+            let mut rows: HashMap<u64, Vec<u32>> = HashMap::new();
+            for (&hash, row) in hashes.iter().zip(0..) {
+                assert_eq!(index.find(hash, |other| other == row), Some(row), "seed {seed}");
+                rows.entry(hash).or_default().push(row);
+            }
+            for (hash, rows) in rows {
+                let offered = std::cell::RefCell::new(Vec::new());
+                index.find(hash, |row| {
+                    offered.borrow_mut().push(row);
+                    false
+                });
+                let offered = offered.into_inner();
+                assert!(rows.iter().all(|row| offered.contains(row)), "seed {seed}");
+                assert!(offered.iter().all(|row| tag(hash_of(*row)) == tag(hash)), "seed {seed}");
+            }
+        }
+    }
+
+    #[test]
+    fn room_that_was_made_is_kept_and_a_line_is_mostly_enough() {
+        let hashes: Vec<u64> = {
+            let mut random = StdRng::seed_from_u64(7);
+            (0..60_000).map(|_| random.random()).collect()
+        };
+        let hash_of = |row: u32| hashes[row as usize];
+        let mut index = Index::default();
+        index.reserve(hashes.len(), hash_of);
+        let lines = index.lines.as_ptr();
+        for (&hash, row) in hashes.iter().zip(0..) {
+            index.insert(hash, row, |_| unreachable!("there is room"));
+        }
+        assert_eq!((index.lines.len(), index.lines.as_ptr()), (10_000, lines));
+        let elsewhere = |&(line, entry): &(usize, Entry)| index.first(hash_of(entry.row)) != line;
+        let entries = index.lines.iter().enumerate();
+        let entries = entries.flat_map(|(at, line)| line.0.map(|entry| (at, entry)));
+        let moved = entries.filter(|(_, entry)| *entry != FREE).filter(elsewhere).count();
+        assert!(moved < 60_000 / 8, "{moved} of 60,000 are not where they belong");
+    }
+}
