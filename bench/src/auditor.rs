@@ -118,8 +118,7 @@ impl Holding<'_> {
             // What was asked before the closing is told after it.
             Reply::Wait(place) if unheard => self.joined(place),
             Reply::Hold(answer) if unheard && answer.replayed => self.granted(answer),
-            // A grant from the line that the storage did not live to keep.
-            Reply::Unknown if unheard => self.left_open(),
+            Reply::Unknown if unheard && answered_at >= closes_ms => self.left_open(),
             Reply::No(No::NotOpen) if sent_at < OPENS_MS => Ok(()),
             Reply::No(No::Closed) if answered_at >= closes_ms => Ok(()),
             // INVARIANT(T1): whole requests before the opening or after the closing.
@@ -128,7 +127,7 @@ impl Holding<'_> {
             Reply::No(No::KeyReused) if self.customer.is_shared() || unheard => Ok(()),
             Reply::No(No::Limit(holds)) if may_be_over => self.limited(holds),
             // A limit reached by a hold that is not durable is not told.
-            Reply::Unknown if over => Ok(()),
+            Reply::Unknown if over && !unheard => Ok(()),
             // INVARIANT(C1): what this customer has is known.
             _ if over && !unheard => Err(self.wrong("C1", "limit_reached")),
             Reply::Hold(answer) => self.granted(answer),

@@ -52,7 +52,8 @@ impl From<Refusal> for No {
 /// What a grant has of its own, whoever it is for: made while the customer's memory is fetched.
 pub(crate) struct Draft {
     slot: Slot,
-    now: Timestamp,
+    /// None if the drop was not open yet.
+    now: Option<Timestamp>,
     random: u64,
 }
 
@@ -122,7 +123,7 @@ impl Sale {
                 Err(refusal) => return Attempt::Refused(refusal),
             },
         };
-        shard.expect(ask.hash);
+        shard.prefetch(ask.hash);
         let draft = shard.next_row().map(|row| sale.draft(Slot { shard: shard_index, row }));
         let buyer = shard.buyer(ask.customer, ask.hash);
         if let Some(replay) = self.replay(ask, &shard, shard_index, buyer.row) {
@@ -222,6 +223,7 @@ impl SaleCore {
         let sale = self;
         let rules = sale.rules();
         let &Draft { slot, now, random } = draft;
+        let now = now.unwrap_or_else(|| sale.shared.clock.now());
         let lines = &ask.lines;
         let moves = sale.goods.moves(lines, gifts);
         let mut grant = Grant {
@@ -260,8 +262,12 @@ impl SaleCore {
     }
 
     /// A grant to be, in that slot.
+    ///
+    /// INVARIANT(T1): the clock is read once the drop was seen open, so it shows no time before the
+    /// opening.
     pub(crate) fn draft(&self, slot: Slot) -> Draft {
-        Draft { slot, now: self.shared.clock.now(), random: self.random(slot) }
+        let now = (self.phase.get() == Phase::Open).then(|| self.shared.clock.now());
+        Draft { slot, now, random: self.random(slot) }
     }
 
     /// A planted fault: the next number as it seems now.

@@ -7,7 +7,9 @@
 //! an append that turns the drop's own phase, so its order of changes is the journal's; or under
 //! the append lock, once a drop that was put anew is not listed any more. Until then, and for good
 //! where another of its name took its place, the drop shows itself as it was.
-//! **Orderings**: relaxed; who reads a phase that is a moment old is put right by the append.
+//! **Orderings**: release and acquire, so that who sees a drop open and then reads the clock reads
+//! no time before the one that opened it; who reads a phase that is a moment old is put right by
+//! the append.
 
 use serde::Serialize;
 
@@ -71,7 +73,8 @@ impl PhaseMirror {
 
     #[inline]
     pub(crate) fn get(&self) -> Phase {
-        let number = self.0.load(Ordering::Relaxed) & !EARLY;
+        // Acquire: pairs with the store in `set`.
+        let number = self.0.load(Ordering::Acquire) & !EARLY;
         Phase::ALL.get(usize::from(number)).copied().expect("only phases are stored")
     }
 
@@ -83,7 +86,8 @@ impl PhaseMirror {
 
     /// IMPORTANT: only under the append lock.
     pub(crate) fn set(&self, page: &Page) {
-        self.0.store(bits(page), Ordering::Relaxed);
+        // Release: pairs with the load in `get`.
+        self.0.store(bits(page), Ordering::Release);
     }
 }
 

@@ -265,7 +265,7 @@ impl Replay {
         self.forget(&indices)
     }
 
-    /// Nobody ever held anything of these drops.
+    /// Their holds are let go of.
     pub(crate) fn forget(&mut self, indices: &BTreeSet<u32>) -> Result<(), Impossible> {
         for &index in indices {
             let sale = self.sale(index)?;
@@ -303,15 +303,9 @@ impl Replay {
     }
 
     fn granted(&mut self, index: u32, grant: &Grant<'_>, stamp: Stamp) -> Result<(), Impossible> {
-        self.book_grant(index, grant)?;
         let sale = self.sale(index)?;
-        let created_at = grant.expires_at.minus_ms(sale.campaign.rules.hold_ttl_ms);
-        let (names, hash) = (sale.names, sale.names.hash(grant.customer.as_bytes()));
-        if sale.shards.is_empty() {
-            sale.make_shards();
-        }
-        let (shards, limited) = (&mut sale.shards, &sale.limited);
-        let shard = shards.get_mut(usize::from(grant.slot.shard)).ok_or(NO_SHARD)?;
+        let hash = sale.names.hash(grant.customer.as_bytes());
+        let shard = sale.shard(grant.slot)?;
         if shard.next_row() != Some(grant.slot.row) {
             return Err(OTHER_ROW);
         }
@@ -321,6 +315,11 @@ impl Replay {
         if grant.wait.is_some_and(|row| !its(row)) {
             return Err("a grant to somebody who does not wait");
         }
+        self.book_grant(index, grant)?;
+        let sale = self.sale(index)?;
+        let created_at = grant.expires_at.minus_ms(sale.campaign.rules.hold_ttl_ms);
+        let (names, limited) = (sale.names, &sale.limited);
+        let shard = sale.shards.get_mut(usize::from(grant.slot.shard)).ok_or(NO_SHARD)?;
         let limited = |item: u16| limited.get(usize::from(item)) == Some(&true);
         shard.granted(&buyer, grant, created_at, stamp.sequence, &names, limited);
         Ok(())

@@ -80,12 +80,15 @@ impl Sale {
             terms,
             names,
             mut goods,
-            shards,
+            mut shards,
             page,
             ..
         } = replayed;
         goods.restock(&page.goods);
         let over = page.phase >= Phase::Closed;
+        if !over {
+            shards.iter_mut().for_each(|shard| shard.reserve(goods.rows_expected()));
+        }
         let line = if over { Line::default() } else { Line::of(&shards, &goods) };
         let made = (!shards.is_empty()).then(|| Sharded::of(shards, goods.holds_expected()));
         Self(Arc::new(SaleCore {

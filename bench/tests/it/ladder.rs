@@ -17,13 +17,6 @@ fn no_seed_finds_a_violation_and_each_sees_enough() {
     }
 }
 
-/// A place in the line that became a hold just before the storage died, asked for again once the
-/// drop was closed.
-#[test]
-fn a_repeated_request_may_stay_unknown_after_the_closing() {
-    run(1_612).unwrap_or_else(|found| panic!("{}", found.violation));
-}
-
 #[test]
 fn a_seed_is_played_twice_in_exactly_the_same_way() {
     let digests = |seed| [run(seed), run(seed)].map(|played| played.unwrap().digest);

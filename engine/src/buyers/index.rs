@@ -12,10 +12,10 @@ use prefetch_index::prefetch_index;
 
 use super::row::NONE;
 
-/// Entries in a line of the cache.
-const LINE_ENTRIES: usize = 8;
-/// So many of them are used, on the average, before the lines become more.
-const LINE_USED: usize = 6;
+/// Entries in a bucket, which is a line of the cache.
+const BUCKET_ENTRIES: usize = 8;
+/// So many of them are used, on the average, before there are more buckets.
+const BUCKET_USED: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
@@ -28,41 +28,48 @@ const FREE: Entry = Entry { tag: 0, row: NONE };
 
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
-struct Line([Entry; LINE_ENTRIES]);
+struct Bucket([Entry; BUCKET_ENTRIES]);
 
-const _: () = assert!(size_of::<Line>() == 64);
+const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    lines: Vec<Line>,
+    buckets: Vec<Bucket>,
     entries: usize,
 }
 
 impl Index {
+    /// Nothing, with room for so many entries, which is touched.
+    pub(super) fn with_room(entries: usize) -> Self {
+        let bucket = Bucket([FREE; BUCKET_ENTRIES]);
+        Self { buckets: vec![bucket; entries.div_ceil(BUCKET_USED)], entries: 0 }
+    }
+
     /// Makes room for so many entries in all, and touches it. `hash_of` tells a row's hash.
     pub(super) fn reserve(&mut self, entries: usize, hash_of: impl Fn(u32) -> u64) {
-        let lines = entries.div_ceil(LINE_USED);
-        if lines <= self.lines.len() {
+        if entries.div_ceil(BUCKET_USED) <= self.buckets.len() {
             return;
         }
-        let old = std::mem::replace(&mut self.lines, vec![Line([FREE; LINE_ENTRIES]); lines]);
-        for entry in old.into_iter().flat_map(|line| line.0).filter(|entry| *entry != FREE) {
-            self.put(hash_of(entry.row), entry.row);
+        let old = std::mem::replace(self, Self::with_room(entries));
+        self.entries = old.entries;
+        let old = old.buckets.into_iter().flat_map(|bucket| bucket.0);
+        for Entry { row, .. } in old.filter(|entry| *entry != FREE) {
+            self.put(hash_of(row), row);
         }
     }
 
-    /// Has the line where a search for `hash` begins fetched, while something else is done.
+    /// Has the bucket where a search for `hash` begins fetched, while something else is done.
     #[inline]
-    pub(super) fn expect(&self, hash: u64) {
-        prefetch_index(&self.lines, self.first(hash));
+    pub(super) fn prefetch(&self, hash: u64) {
+        prefetch_index(&self.buckets, self.first(hash));
     }
 
     /// The row under `hash` that is the `same`.
     #[inline]
     pub(super) fn find(&self, hash: u64, same: impl Fn(u32) -> bool) -> Option<u32> {
-        let (before, from) = self.lines.split_at(self.first(hash));
-        for entry in from.iter().chain(before).flat_map(|line| &line.0) {
+        let (before, from) = self.buckets.split_at(self.first(hash));
+        for entry in from.iter().chain(before).flat_map(|bucket| &bucket.0) {
             if *entry == FREE {
                 return None;
             }
@@ -73,11 +80,12 @@ impl Index {
         None
     }
 
-    /// Adds a row that is not there.
+    /// Adds a row that is not there. What is outgrown grows by half: to put all entries in their
+    /// places again costs more than to copy them.
     #[inline]
     pub(super) fn insert(&mut self, hash: u64, row: u32, hash_of: impl Fn(u32) -> u64) {
-        if self.lines.len() * LINE_USED <= self.entries {
-            self.reserve(self.entries + (self.entries / 2).max(LINE_USED), hash_of);
+        if self.buckets.len() * BUCKET_USED <= self.entries {
+            self.reserve(self.entries + (self.entries / 2).max(BUCKET_USED), hash_of);
         }
         self.put(hash, row);
         self.entries += 1;
@@ -86,17 +94,17 @@ impl Index {
     #[inline]
     fn put(&mut self, hash: u64, row: u32) {
         let first = self.first(hash);
-        let (before, from) = self.lines.split_at_mut(first);
-        let mut places = from.iter_mut().chain(before).flat_map(|line| &mut line.0);
+        let (before, from) = self.buckets.split_at_mut(first);
+        let mut places = from.iter_mut().chain(before).flat_map(|bucket| &mut bucket.0);
         let free = places.find(|place| **place == FREE).expect("there are more than are used");
         *free = Entry { tag: tag(hash), row };
     }
 
-    /// The line where a search begins.
+    /// The bucket where a search begins.
     #[inline]
     fn first(&self, hash: u64) -> usize {
-        let share = u64::from(lower(hash)) * self.lines.len() as u64;
-        usize::try_from(share >> 32).expect("a share of the lines is one of them")
+        let share = u64::from(lower(hash)) * self.buckets.len() as u64;
+        usize::try_from(share >> 32).expect("a share of the buckets is one of them")
     }
 }
 
@@ -172,16 +180,15 @@ mod tests {
             (0..60_000).map(|_| random.random()).collect()
         };
         let hash_of = |row: u32| hashes[row as usize];
-        let mut index = Index::default();
-        index.reserve(hashes.len(), hash_of);
-        let lines = index.lines.as_ptr();
+        let mut index = Index::with_room(hashes.len());
+        let lines = index.buckets.as_ptr();
         for (&hash, row) in hashes.iter().zip(0..) {
             index.insert(hash, row, |_| unreachable!("there is room"));
         }
-        assert_eq!((index.lines.len(), index.lines.as_ptr()), (10_000, lines));
+        assert_eq!((index.buckets.len(), index.buckets.as_ptr()), (10_000, lines));
         let elsewhere = |&(line, entry): &(usize, Entry)| index.first(hash_of(entry.row)) != line;
-        let entries = index.lines.iter().enumerate();
-        let entries = entries.flat_map(|(at, line)| line.0.map(|entry| (at, entry)));
+        let entries = index.buckets.iter().enumerate();
+        let entries = entries.flat_map(|(at, bucket)| bucket.0.map(|entry| (at, entry)));
         let moved = entries.filter(|(_, entry)| *entry != FREE).filter(elsewhere).count();
         assert!(moved < 60_000 / 8, "{moved} of 60,000 are not where they belong");
     }

@@ -62,7 +62,7 @@ impl Shard {
         if !self.buyers.is_empty() {
             return; // somebody holds something, or waits for it
         }
-        self.by_name.reserve(rows, |_| unreachable!("nobody is there"));
+        self.by_name = Index::with_room(rows);
         let nobody =
             Buyer { hash: 0, name: 0, oldest: NONE, newest: NONE, units: 0, name_length: 0 };
         self.buyers.resize(rows, nobody);
@@ -76,14 +76,18 @@ impl Shard {
     /// An empty shard with room for `rows` holds, not touched yet: for reading back.
     pub(crate) fn with_room(rows: usize) -> Self {
         let mut shard = Self::default();
-        shard.reserve(rows);
+        shard.reserve_rows(rows);
         shard
     }
 
     /// Makes room for `rows` holds of as many buyers.
-    pub(super) fn reserve(&mut self, rows: usize) {
+    pub(crate) fn reserve(&mut self, rows: usize) {
         let buyers = &self.buyers;
         self.by_name.reserve(rows, |row| hash_of(buyers, row));
+        self.reserve_rows(rows);
+    }
+
+    fn reserve_rows(&mut self, rows: usize) {
         self.buyers.reserve_exact(rows.saturating_sub(self.buyers.len()));
         self.texts.reserve_exact((rows * TEXTS_EACH).saturating_sub(self.texts.len()));
         self.rows.reserve_exact(rows.saturating_sub(self.rows.len()));
@@ -93,8 +97,8 @@ impl Shard {
     /// caller does something else: these lines are in no cache, and waiting for one after the other
     /// is most of what a grant costs.
     #[inline]
-    pub(crate) fn expect(&self, hash: u64) {
-        self.by_name.expect(hash);
+    pub(crate) fn prefetch(&self, hash: u64) {
+        self.by_name.prefetch(hash);
         prefetch_index(&self.rows, self.rows.len());
         prefetch_index(&self.buyers, self.buyers.len());
         prefetch_index(self.texts.as_bytes(), self.texts.len());

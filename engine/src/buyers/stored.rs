@@ -132,8 +132,8 @@ fn short(rest: &mut &[u8]) -> u32 {
 
 impl Parts {
     /// Whether everything points to something that is there, so that no later look can miss.
-    /// `items` is how many items the drop has.
-    fn check(&self, items: usize) -> Result<(), &'static str> {
+    /// `items` is how many items the drop has, `names` hashes its customers' names.
+    fn check(&self, items: usize, names: &SipHasher13) -> Result<(), &'static str> {
         let rows = self.rows.len();
         if rows.max(self.buyers.len()) > ROWS_MAX as usize {
             return Err("more rows than a shard has");
@@ -150,6 +150,11 @@ impl Parts {
             let holds = [buyer.oldest, buyer.newest];
             if !named || !(holds.into_iter().all(is_row) || holds == [NONE; 2]) {
                 return Err("a buyer without name or hold");
+            }
+            let from = buyer.name as usize;
+            let name = self.texts.get(from..from + usize::from(buyer.name_length));
+            if name.map(|name| names.hash(name.as_bytes())) != Some(buyer.hash) {
+                return Err("a buyer under another name's hash");
             }
         }
         for (row, index) in self.rows.iter().zip(0..) {
@@ -346,10 +351,9 @@ impl Shard {
         limited: &[bool],
         room: usize,
     ) -> Result<Self, &'static str> {
-        parts.check(limited.len())?;
+        parts.check(limited.len(), names)?;
         let Parts { rows, buyers, texts, lines } = parts;
-        let mut by_name = Index::default();
-        by_name.reserve(buyers.len().max(room), |_| unreachable!("nobody is there"));
+        let mut by_name = Index::with_room(buyers.len().max(room));
         for (buyer, index) in buyers.iter().zip(0..) {
             by_name.insert(buyer.hash, index, |_| unreachable!("there is room for all"));
         }

@@ -42,6 +42,8 @@ pub(super) struct Orders {
     drops: BTreeMap<u32, OfDrop>,
 }
 
+const DROP_SEEN: &str = "who looks at a hold looked at its drop";
+
 /// A hold that something may yet happen to.
 #[derive(Debug)]
 struct Kept {
@@ -116,7 +118,7 @@ impl Orders {
         for (hold, row) in shard.all().zip(0..) {
             let (bought, left) = (shard.lines(hold), shard.kept(row));
             let hold = Kept { state: hold.state(), gifts: hold.gifts, bought, left };
-            self.put_back((sale.index, Slot { shard: place, row }), hold);
+            self.keep_or_add((sale.index, Slot { shard: place, row }), hold);
         }
         Ok(())
     }
@@ -145,8 +147,8 @@ impl Orders {
             }
             Record::Extended { sale, slot, .. } => {
                 let which = (*sale, *slot);
-                let hold = self.take_out(replay, which, HoldState::Held)?;
-                self.put_back(which, hold);
+                let held = self.take_out(replay, which, HoldState::Held)?;
+                self.kept.insert(which, held);
                 Ok(())
             }
             Record::Waited { .. } | Record::Left { .. } => Ok(()),
@@ -173,9 +175,7 @@ impl Orders {
             if planted(Fault::OrderForgotten) {
                 continue;
             }
-            if let Some(of_drop) = self.drops.get_mut(sale) {
-                of_drop.add(order);
-            }
+            self.drops.get_mut(sale).expect(DROP_SEEN).add(order);
         }
         self.drops.into_iter().map(|(sale, of_drop)| (sale, of_drop.sums)).collect()
     }
@@ -201,7 +201,7 @@ impl Orders {
     }
 
     /// Keeps a hold as it is now if something may yet happen to it; else adds it if it is an order.
-    fn put_back(&mut self, which: Which, hold: Kept) {
+    fn keep_or_add(&mut self, which: Which, hold: Kept) {
         let may_yet = match hold.state {
             HoldState::Held => true,
             HoldState::Confirmed | HoldState::Expired => self.later.names(which),
@@ -209,10 +209,8 @@ impl Orders {
         };
         if may_yet {
             self.kept.insert(which, hold);
-        } else if is_order(hold.state)
-            && let Some(of_drop) = self.drops.get_mut(&which.0)
-        {
-            of_drop.add(&hold);
+        } else if is_order(hold.state) {
+            self.drops.get_mut(&which.0).expect(DROP_SEEN).add(&hold);
         }
     }
 
@@ -230,7 +228,7 @@ impl Orders {
         replay.book_grant(sale, grant)?;
         let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
         let (gifts, bought, left) = (grant.gifts, grant.lines.clone(), grant.lines.clone());
-        self.put_back((sale, grant.slot), Kept { state, gifts, bought, left });
+        self.keep_or_add((sale, grant.slot), Kept { state, gifts, bought, left });
         Ok(())
     }
 
@@ -244,7 +242,7 @@ impl Orders {
         let turn = if is_order(state) { Turn::Confirmed } else { Turn::Freed };
         replay.book_ended(which.0, &hold.bought, hold.gifts, turn)?;
         hold.state = state;
-        self.put_back(which, hold);
+        self.keep_or_add(which, hold);
         Ok(())
     }
 
@@ -261,7 +259,7 @@ impl Orders {
         if hold.left.iter().all(|line| line.quantity == 0) {
             hold.state = HoldState::Refunded;
         }
-        self.put_back(which, hold);
+        self.keep_or_add(which, hold);
         Ok(())
     }
 
@@ -274,11 +272,11 @@ impl Orders {
         let mut hold = self.take_out(replay, which, HoldState::Expired)?;
         replay.book_taken(which.0, &hold.bought, gifts, Turn::Bought)?;
         (hold.state, hold.gifts) = (HoldState::Confirmed, gifts);
-        self.put_back(which, hold);
+        self.keep_or_add(which, hold);
         Ok(())
     }
 
-    /// Nobody ever held anything of the drops that are deleted.
+    /// The holds of the drops that are deleted are let go of.
     fn forget(&mut self, replay: &Replay) {
         let there = |sale: u32| replay.sales.get(sale as usize).is_some_and(|it| !it.forgotten);
         self.drops.retain(|sale, _| there(*sale));

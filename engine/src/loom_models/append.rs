@@ -1,6 +1,7 @@
 //! The append and the words it moves: batch hand-off, gate, phase mirror.
 
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
 use super::explore;
@@ -98,5 +99,22 @@ fn an_opening_is_recorded_once_and_mirrored() {
         let mine = open(&desk, &mirror).is_some();
         assert_ne!(mine, thread.join().unwrap());
         assert_eq!(mirror.get(), Phase::Open);
+    });
+}
+
+#[test]
+fn who_sees_a_drop_open_reads_no_time_before() {
+    explore("who_sees_a_drop_open_reads_no_time_before", || {
+        let clock = Arc::new(AtomicU64::new(0));
+        let mirror = Arc::new(PhaseMirror::new(&page(Phase::Scheduled)));
+        let (other_clock, other) = (Arc::clone(&clock), Arc::clone(&mirror));
+        let thread = thread::spawn(move || {
+            other_clock.store(1, Ordering::Relaxed);
+            other.set(&page(Phase::Open));
+        });
+        if mirror.get() == Phase::Open {
+            assert_eq!(clock.load(Ordering::Relaxed), 1);
+        }
+        thread.join().unwrap();
     });
 }

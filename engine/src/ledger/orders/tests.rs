@@ -207,6 +207,7 @@ fn what_cannot_be_is_refused_in_the_words_of_a_start() {
         (refunded(back, 1), OTHER_STATE),
         (refunded(order, 4), "a refund of what was not bought"),
         (granted(order, 6, (0, 1), 0), OTHER_ROW),
+        (granted(order, 1, (0, 1), 0), OTHER_ROW),
         (granted(next, 7, (0, 1), 0), "a number out of order"),
         (granted(next, 6, (0, 15), 0), "more units than there are"),
         (granted(next, 6, (1, 1), 0), "a line that names no item"),
