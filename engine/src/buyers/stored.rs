@@ -397,7 +397,10 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use super::super::BuyerRef;
     use super::*;
+    use crate::ids::Slot;
+    use crate::journal::record::Grant;
 
     #[test]
     fn rows_buyers_and_lines_come_back_and_every_byte_counts() {
@@ -411,5 +414,35 @@ mod tests {
         let buyer = Buyer::from_bytes(&bytes);
         assert_eq!((buyer.to_bytes(), buyer.name_length), (bytes, 29));
         assert_eq!(Line::from_bytes([1, 2, 3, 4]).to_bytes(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn a_buyer_is_believed_only_under_the_hash_of_its_name() {
+        let names = SipHasher13::new_with_keys(1, 2);
+        let grant = Grant {
+            slot: Slot { shard: 0, row: 0 },
+            number: 1,
+            random: 1,
+            expires_at: Timestamp::from_ms(9),
+            gifts: 0,
+            confirmed: false,
+            wait: None,
+            lines: Lines::from_slice(&[Line { item: 0, quantity: 1 }]),
+            customer: "c-1",
+            key: "",
+            area: "",
+        };
+        let mut shard = Shard::default();
+        let buyer = BuyerRef { name: "c-1", hash: names.hash(b"c-1"), row: None };
+        shard.granted(&buyer, &grant, Timestamp::from_ms(1), 1, &names, |_| false);
+        let again = |names: &SipHasher13| {
+            let (rows, buyers, texts, lines) = shard.parts();
+            let (rows, buyers, lines) = (rows.to_vec(), buyers.to_vec(), lines.to_vec());
+            let parts = Parts { rows, buyers, texts: texts.to_owned(), lines };
+            Shard::from_parts(parts, names, &[false], 0).map(|shard| shard.rows())
+        };
+        assert_eq!(again(&names), Ok(1));
+        let other = SipHasher13::new_with_keys(1, 3);
+        assert_eq!(again(&other), Err("a buyer under another name's hash"));
     }
 }

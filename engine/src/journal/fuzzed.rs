@@ -62,17 +62,16 @@ fn examples() -> Vec<Vec<u8>> {
         bytes
     };
     let mut all: Vec<_> = records.iter().map(encoded).collect();
-    let nothing = |phase, goods: &[u8]| {
-        let mut bytes = encoded(&Record::Released { sale, slot });
-        bytes.truncate(16);
-        bytes.extend_from_slice(goods);
-        bytes[0] = u8::try_from(bytes.len()).expect("a few bytes");
-        bytes[3] = phase;
-        bytes
-    };
     // Openings and closings of a drop without goods, in both forms.
-    all.extend([nothing(3, &[]), nothing(3, &[1])]);
-    all.extend([nothing(4, &[]), nothing(4, &[0, 0, 0, 0, 0, 0, 0, 0, 3])]);
+    for (kind, long) in [(3, &[1][..]), (4, &[0, 0, 0, 0, 0, 0, 0, 0, 3])] {
+        for tail in [&[], long] {
+            let mut bytes = encoded(&Record::Released { sale, slot });
+            bytes.splice(16.., tail.iter().copied());
+            bytes[0] = u8::try_from(bytes.len()).expect("a few bytes");
+            bytes[3] = kind;
+            all.push(bytes);
+        }
+    }
     all
 }
 

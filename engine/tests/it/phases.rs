@@ -1,10 +1,11 @@
 //! When holds are granted, and what is shown before.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::common::{OPENS_MS, hold, one_item};
 use jangteo::{
-    Campaign, Durability, Engine, HoldRequest, ManualClock, Phase, Refusal, Sale, Timestamp,
+    Campaign, Clock, Durability, Engine, HoldRequest, ManualClock, Phase, Refusal, Sale, Timestamp,
 };
 
 const CLOSES_MS: u64 = OPENS_MS + 3_600_000;
@@ -50,6 +51,49 @@ fn nothing_is_granted_before_the_opening_or_after_the_closing() {
     assert_eq!(hold(&sale, "c-1", "k").unwrap().id, first.id, "a key is still answered");
     assert!(matches!(sale.extend(&last.id), Err(Refusal::Closed)));
     assert!(sale.confirm(&last.id, "p").is_ok(), "a live hold may be confirmed");
+}
+
+/// A clock that goes on with every look at it.
+#[derive(Debug)]
+struct Hasty(AtomicU64);
+
+impl Clock for Hasty {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn step_ms(&self) -> i64 {
+        0
+    }
+
+    fn resync(&self) -> i64 {
+        0
+    }
+}
+
+#[test]
+fn whoever_meets_the_opening_is_granted_nothing_before_it() {
+    let (mut granted, mut too_early) = (0, 0);
+    for before_ms in 0..8 {
+        let clock = Arc::new(Hasty(AtomicU64::new(OPENS_MS - 1_000)));
+        let options = Engine::options().durability(Durability::Memory).clock(clock.clone());
+        let engine = options.background(false).open().unwrap();
+        let text = format!("{CAMPAIGN}{}", one_item(9));
+        engine.put(Campaign::parse(&text).unwrap()).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        clock.0.store(OPENS_MS - before_ms, Ordering::Relaxed);
+        match hold(&sale, "c-1", "k") {
+            Ok(hold) => {
+                assert!(hold.created_at >= Timestamp::from_ms(OPENS_MS), "{before_ms}: {hold:?}");
+                granted += 1;
+            }
+            Err(refusal) => {
+                assert!(matches!(refusal, Refusal::NotOpen { .. }), "{refusal}");
+                too_early += 1;
+            }
+        }
+    }
+    assert_eq!((granted, too_early), (1, 7), "the look at the clock that may open it decides");
 }
 
 #[test]
