@@ -372,7 +372,7 @@ impl SaleCore {
 
     /// Whether its instant has not come: until then a pause shows nothing of itself.
     fn opens_later(&self) -> bool {
-        self.phase.awaits_opening() && self.shared.clock.now() < self.opens_at()
+        self.phase.shows_nothing() && self.shared.clock.now() < self.opens_at()
     }
 
     /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the

@@ -3,10 +3,11 @@
 //! The book (under the append lock) has the phase that counts: a grant after `Closed` is refused
 //! there. The mirror lets a request that comes too early or too late be refused with one load.
 //!
-//! **Word**: the phase as a number; bit 7: paused before it opened. **Rule**: written only inside
-//! an append that turns the drop's own phase, so its order of changes is the journal's; or under
-//! the append lock, once a drop that was put anew is not listed any more. Until then, and for good
-//! where another of its name took its place, the drop shows itself as it was.
+//! **Word**: the phase as a number; bit 7: its opening has shown nothing, since it was paused before
+//! it, or is over and nothing was ever granted. **Rule**: written only inside an append that turns
+//! the drop's own phase, so its order of changes is the journal's; or under the append lock, once a
+//! drop that was put anew is not listed any more. Until then, and for good where another of its name
+//! took its place, the drop shows itself as it was.
 //! **Orderings**: release and acquire, so that who sees a drop open and then reads the clock reads
 //! no time before the one that opened it; who reads a phase that is a moment old is put right by
 //! the append.
@@ -63,7 +64,7 @@ impl std::str::FromStr for Phase {
 #[derive(Debug)]
 pub(crate) struct PhaseMirror(AtomicU8);
 
-/// Paused before it opened.
+/// Its opening has shown nothing, though it is not scheduled.
 const EARLY: u8 = 1 << 7;
 
 impl PhaseMirror {
@@ -78,8 +79,9 @@ impl PhaseMirror {
         Phase::ALL.get(usize::from(number)).copied().expect("only phases are stored")
     }
 
-    /// Whether it has not opened yet, paused or not.
-    pub(crate) fn awaits_opening(&self) -> bool {
+    /// Whether its goods may be a secret still: it has not opened yet, paused or not, or is over
+    /// and nothing was ever granted.
+    pub(crate) fn shows_nothing(&self) -> bool {
         let bits = self.0.load(Ordering::Relaxed);
         bits == Phase::Scheduled as u8 || bits & EARLY != 0
     }
@@ -92,6 +94,10 @@ impl PhaseMirror {
 }
 
 fn bits(page: &Page) -> u8 {
-    let early = page.pause.is_some_and(|pause| pause.from == Phase::Scheduled);
+    let early = match page.phase {
+        Phase::Scheduled | Phase::Open => false,
+        Phase::Paused => page.awaits_opening(),
+        Phase::Closed | Phase::Settled => page.last_number == 0,
+    };
     page.phase as u8 | if early { EARLY } else { 0 }
 }

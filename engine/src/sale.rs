@@ -143,16 +143,17 @@ impl Sale {
         self.0.terms.closes_at()
     }
 
-    /// Whether its contents are still secret: before its reveal, and not opened yet. Once they are
-    /// not, they never are again, for as long as the engine runs.
+    /// Whether its contents are still secret: before its reveal, and not opened yet; also if it was
+    /// closed or deleted before that. Once they are not, they never are again, for as long as the
+    /// engine runs.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
-        self.is_sealed_if(self.0.phase.awaits_opening())
+        self.is_sealed_if(self.0.phase.shows_nothing())
     }
 
-    /// Likewise, if the drop has not opened yet.
-    pub(crate) fn is_sealed_if(&self, awaits_opening: bool) -> bool {
-        awaits_opening && !self.0.is_revealed(self.0.shared.clock.now())
+    /// Likewise, if its opening has shown nothing.
+    pub(crate) fn is_sealed_if(&self, shows_nothing: bool) -> bool {
+        shows_nothing && !self.0.is_revealed(self.0.shared.clock.now())
     }
 
     /// Where it stands.

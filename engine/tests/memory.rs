@@ -135,6 +135,53 @@ stock = 100000
         assert!(put.bytes_max < 1 << 20, "{} bytes for what is over", put.bytes_max);
     }
 
+    /// An order of three lines is copied to be counted, and so shows in what is allocated.
+    #[test]
+    fn the_orders_of_a_credit_that_is_settled_are_not_counted_again() {
+        const ORDERS: u64 = 1_000;
+        let item = |sku| {
+            format!("[[items]]\nsku = \"{sku}\"\ntitle = \"t\"\nprice = 1000\nstock = 1000\n")
+        };
+        let text = format!(
+            r#"
+[campaign]
+id = "t"
+title = "t"
+currency = "KRW"
+time_zone = "Asia/Seoul"
+[schedule]
+opens = "2020-04-29T10:00:00"
+closes_after = "1h"
+{}
+[[ledger]]
+kind = "credit"
+beneficiary = "hope"
+rate = "1%"
+settles = "2020-05-31T23:59:59"
+"#,
+            ["a", "b", "c"].map(item).concat()
+        );
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1_588_122_000_000)));
+        let options = Engine::options().durability(Durability::Memory).clock(clock.clone());
+        let engine = options.background(false).open().unwrap();
+        engine.put(Campaign::parse(&text).unwrap()).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        for order in 0..ORDERS {
+            let customer = format!("c-{order}");
+            let request = ["a", "b", "c"]
+                .iter()
+                .fold(HoldRequest::new(&customer), |all, sku| all.line(sku, 1));
+            let hold = sale.hold(&request).unwrap().wait().unwrap();
+            sale.confirm(&hold.id, "p").unwrap();
+        }
+        clock.advance(40 * 86_400_000);
+        let settled = allocation_counter::measure(|| drop(engine.tick()));
+        assert!(settled.count_total >= ORDERS, "{} to count them", settled.count_total);
+        assert_eq!(engine.points("t", "c-1").unwrap().wait().unwrap(), 0, "settled");
+        let again = allocation_counter::measure(|| drop(engine.tick()));
+        assert!(again.count_total < ORDERS, "{} to look again", again.count_total);
+    }
+
     /// Customers of one drop of free titles, and what each may cost.
     const VIEWERS: u32 = 1_000_000;
     const VIEWER_BYTES_MAX: f64 = 200.0;

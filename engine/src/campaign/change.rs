@@ -11,6 +11,17 @@ use serde_json::Value;
 use super::model::{Campaign, Item, Occurrence};
 use crate::Timestamp;
 
+/// What a file that moves closings later means for a drop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It closes later.
+    ToCome,
+    /// Nothing: it is closed, and others of the file close later.
+    Passed,
+    /// It is refused: all drops of the file are closed, so nothing could come of it.
+    Over,
+}
+
 /// Two campaigns of one id, compared once for all drops.
 #[derive(Debug)]
 pub(crate) struct Comparison<'a> {
@@ -45,18 +56,22 @@ impl<'a> Comparison<'a> {
     }
 
     /// When the drop recorded as `recorded` opens and closes from now on if it goes on; or the
-    /// first key that stands against it. `closed`: nothing moves its closing any more.
-    pub(crate) fn kept(&self, recorded: &Occurrence, closed: bool) -> Result<Occurrence, String> {
+    /// first key that stands against it.
+    pub(crate) fn kept(
+        &self,
+        recorded: &Occurrence,
+        closing: Closing,
+    ) -> Result<Occurrence, String> {
         if let Some(key) = &self.everywhere {
             return Err(key.clone());
         }
-        let occurrence = self.occurrence(recorded, closed)?;
+        let occurrence = self.occurrence(recorded, closing)?;
         self.item_key(recorded.number).map_or(Ok(occurrence), Err)
     }
 
     /// What both files say of the occurrence is read with the same table of time zones: a newer one
     /// moves nothing that was announced.
-    fn occurrence(&self, recorded: &Occurrence, closed: bool) -> Result<Occurrence, String> {
+    fn occurrence(&self, recorded: &Occurrence, closing: Closing) -> Result<Occurrence, String> {
         let number = recorded.number;
         let (old, new) = (&self.old.schedule, &self.new.schedule);
         let key = |name: &str| Err(format!("schedule.{name}"));
@@ -78,11 +93,15 @@ impl<'a> Comparison<'a> {
             (Some(than), Some(at)) => than <= at,
             (than, at) => at.is_none() || than.is_some(),
         };
-        if closed || !is_later(before.closes_at) || !is_later(recorded.closes_at) {
+        let later = is_later(before.closes_at) && is_later(recorded.closes_at);
+        if !later || closing == Closing::Over {
             let by_instant = old.closes_at != new.closes_at;
             return key(if by_instant { "closes_at" } else { "closes_after" });
         }
-        Ok(Occurrence { closes_at: after.closes_at, ..*recorded })
+        Ok(match closing {
+            Closing::ToCome => Occurrence { closes_at: after.closes_at, ..*recorded },
+            Closing::Passed | Closing::Over => *recorded,
+        })
     }
 
     /// The key by which an opening moved, or went.

@@ -31,7 +31,7 @@ mod zone;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use change::Comparison;
+pub(crate) use change::{Closing, Comparison};
 pub use duration::parse as duration_ms;
 pub use fault::{Fault, InvalidCampaign};
 pub use model::{

@@ -217,6 +217,10 @@ fn check(parts: &BTreeMap<&str, &str>, wrong: &mut Vec<String>) {
     if parts.contains_key("BYSETPOS") && !parts.keys().any(selects) {
         wrong.push("has BYSETPOS without another BY part to pick from".to_owned());
     }
+    if parts.contains_key("BYSETPOS") && frequency == Some("WEEKLY") {
+        // The crate picks from what is left of the first week, the RFC from all of it.
+        wrong.push("has BYSETPOS with FREQ=WEEKLY, which is unsupported: name the days".to_owned());
+    }
     let counts_days =
         matches!(frequency, Some("MONTHLY" | "YEARLY")) && !parts.contains_key("BYWEEKNO");
     for day in parts.get("BYDAY").into_iter().flat_map(|days| days.split(',')) {

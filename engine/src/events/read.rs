@@ -255,8 +255,7 @@ impl Page<'_> {
         shown: &Shown,
     ) -> Result<EventData, Impossible> {
         let sale = self.sale(sale)?;
-        let before = matches!(shown.phase, Phase::Scheduled | Phase::Paused);
-        let sealed = before && located.at < sale.0.reveals_at();
+        let sealed = shown.phase != Phase::Open && located.at < sale.0.reveals_at();
         let known = shown.goods.len() == sale.goods().counts().len();
         let now = if known { None } else { Some(sale.page().0.goods) };
         let terms = sale.0.terms.at(located.sequence);

@@ -67,8 +67,9 @@ pub struct LedgerRow {
     pub accrued: u64,
     /// What was settled; 0 before the settlement.
     pub settled: u64,
-    /// What has to be added to `settled`, since something was refunded after the settlement: 0 or
-    /// below.
+    /// What has to be added to `settled`, since something was refunded after the settlement. For
+    /// all beneficiaries of a rule together 0 or below; of three or more one may get more, since
+    /// what is left of an order is shared anew.
     pub adjustment: i64,
 }
 

@@ -2,7 +2,7 @@
 //! on it.
 //!
 //! A rule can be settled once every drop of the campaign is over: closed, and no hold live. From
-//! then on nothing accrues any more, and refunds only take away. So orders can be counted while
+//! then on nothing accrues any more, and refunds only take away from what all get together. So orders can be counted while
 //! refunds go on: if no unit is missing as the record is appended, nothing has changed.
 //!
 //! A credit with a date settles by itself, apart from the other rules; `settle` settles whatever is
@@ -61,8 +61,17 @@ impl EngineCore {
         due.retain(|sale| sale.campaign().ledger.iter().any(|rule| is_due(rule.settles, now)));
         due.dedup_by(|a, b| a.campaign_id() == b.campaign_id());
         for sale in due {
-            // What cannot be settled yet is looked at again a moment later.
-            let _ = self.settle(sale.campaign_id(), Which::Due(now), &[]);
+            let (id, which) = (sale.campaign_id(), Which::Due(now));
+            // NOTE: looked at first, since the answer to what is settled counts all orders. What
+            // cannot be settled yet is looked at again a moment later.
+            let sales = self.sales_of(id);
+            if self
+                .shared
+                .journal
+                .read(|book, _| matches!(to_settle(book, &sales, which), Ok(Some(_))))
+            {
+                let _ = self.settle(id, which, &[]);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Change, ChangeKind};
 use crate::Timestamp;
 use crate::book::Book;
-use crate::campaign::{Campaign, Comparison, Occurrence};
+use crate::campaign::{Campaign, Closing, Comparison, Occurrence};
 use crate::catalogue::{CampaignRecord, Catalogue, Put};
 use crate::engine::EngineCore;
 use crate::error::Error;
@@ -22,7 +22,7 @@ enum Standing {
     /// It may make way for another.
     Sealed,
     Fixed,
-    /// Fixed, and its closing too.
+    /// Fixed, and nothing moves its closing any more.
     Closed,
 }
 
@@ -72,8 +72,17 @@ impl EngineCore {
         let mut hash_key = None;
         if let Some(old) = old {
             let comparison = Comparison::of(&old.record.campaign, campaign);
+            let is_closed = |one: &There| one.standing == Standing::Closed;
+            let closed: BTreeSet<u32> =
+                there.iter().filter(|one| is_closed(one)).map(There::number).collect();
+            let all_closed = occurrences.iter().all(|one| closed.contains(&one.number));
             for one in &there {
-                match comparison.kept(&one.occurrence, one.standing == Standing::Closed) {
+                let closing = match (is_closed(one), all_closed) {
+                    (false, _) => Closing::ToCome,
+                    (true, false) => Closing::Passed,
+                    (true, true) => Closing::Over,
+                };
+                match comparison.kept(&one.occurrence, closing) {
                     Ok(occurrence) => kept.push(one.kept(campaign, occurrence, &mut occurrences)),
                     Err(_) if one.standing == Standing::Sealed => over.push(one.sale.clone()),
                     Err(key) => {
@@ -134,6 +143,10 @@ impl Standing {
 }
 
 impl There {
+    const fn number(&self) -> u32 {
+        self.occurrence.number
+    }
+
     /// It goes on under `campaign` as `occurrence`, which takes its place among all.
     fn kept(
         &self,

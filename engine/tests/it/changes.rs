@@ -81,7 +81,6 @@ impl At {
 enum Until {
     Never,
     Revealed,
-    Closed,
 }
 
 fn parsed(file: &str) -> Campaign {
@@ -115,7 +114,7 @@ const H: &str = "[[gifts]]\nsku = \"h\"\ntitle = \"h\"\nstock = 1\n";
 
 /// What is changed, until when the first drop lets it be, and which key it then stands by.
 fn table() -> Vec<(&'static str, String, Until, &'static str)> {
-    use Until::{Closed, Never, Revealed};
+    use Until::{Never, Revealed};
     let rows = [
         ("title = \"market\"", "title = \"fair\"", Never, ""),
         ("title = \"onions\"", "title = \"leeks\"", Never, ""),
@@ -123,8 +122,8 @@ fn table() -> Vec<(&'static str, String, Until, &'static str)> {
         ("areas = [\"seoul\", \"busan\"]", "areas = [\"jeju\", \"busan\", \"seoul\"]", Never, ""),
         ("areas = [\"seoul\", \"busan\"]", "", Never, ""),
         ("areas = [\"seoul\", \"busan\"]", "areas = [\"seoul\"]", Revealed, "rules.areas"),
-        ("closes_after = \"6days\"", "closes_after = \"7days\"", Closed, "schedule.closes_after"),
-        ("closes_after = \"6days\"", "", Closed, "schedule.closes_after"),
+        ("closes_after = \"6days\"", "closes_after = \"7days\"", Never, ""),
+        ("closes_after = \"6days\"", "", Never, ""),
         ("closes_after = \"6days\"", "closes_after = \"5days\"", Revealed, "schedule.closes_after"),
         ("currency = \"KRW\"", "currency = \"JPY\"", Revealed, "campaign.currency"),
         ("Asia/Seoul", "Asia/Tokyo", Revealed, "campaign.time_zone"),
@@ -176,7 +175,6 @@ fn a_fixed_drop_lets_only_titles_areas_and_a_later_closing_change() {
             let refused = match until {
                 Until::Never => false,
                 Until::Revealed => at != At::Sealed,
-                Until::Closed => at == At::Closed,
             };
             let said = engine.would_put(after.clone());
             let put = engine.put(after.clone());
@@ -314,9 +312,32 @@ fn a_closing_that_moved_is_met_where_it_is_now() {
     assert!(sale.hold(&served("c-1")).is_ok());
     clock.advance(1);
     assert!(matches!(sale.hold(&served("c-2")), Err(Refusal::Closed)));
-    let late = engine.put(with("6days", "9days"));
-    assert!(matches!(late, Err(Error::Conflict { drop, .. }) if drop == "t-1"));
-    assert!(engine.put(with("6days", "8days")).is_ok());
+    assert!(engine.put(with("6days", "9days")).is_ok());
+    assert_eq!(sale.closes_at(), Some(Timestamp::from_ms(OPENS_MS + 8 * DAY_MS)));
+}
+
+#[test]
+fn once_a_drop_is_closed_the_others_may_still_close_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = At::Closed.clock();
+    let engine = open(directory.path(), &clock);
+    engine.put(parsed(FILE)).unwrap();
+    let closings = |engine: &Engine| -> Vec<u64> {
+        let days = |sale: &Sale| (sale.closes_at().unwrap().as_ms() - OPENS_MS) / DAY_MS;
+        engine.sales().iter().map(days).collect()
+    };
+    engine.put(with("6days", "5days")).unwrap_err();
+    engine.put(with("6days", "7days")).unwrap();
+    assert_eq!(closings(&engine), [6, 14, 21]);
+    assert_eq!(engine.sale("t-1").unwrap().phase(), Phase::Closed);
+    drop(engine);
+    let engine = open(directory.path(), &clock);
+    assert_eq!(closings(&engine), [6, 14, 21], "after a start too");
+    clock.advance_to(Timestamp::from_ms(OPENS_MS + 21 * DAY_MS));
+    let late = engine.put(with("6days", "8days"));
+    assert!(matches!(late, Err(Error::Conflict { drop, .. }) if drop == "t-1"), "all are closed");
+    drop(engine);
+    assert!(audit_directory(directory.path()).unwrap().ok);
 }
 
 #[test]

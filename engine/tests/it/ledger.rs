@@ -285,6 +285,26 @@ fn the_engines_own_thread_settles_what_is_due() {
 }
 
 #[test]
+fn what_is_left_is_shared_anew_and_one_of_three_may_then_get_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let shares = "[[ledger]]\nkind = \"donation\"\nrate = \"0.0667%\"\nbeneficiary = [\
+        { id = \"x\", share = \"40%\" }, { id = \"y\", share = \"15%\" }, \
+        { id = \"z\", share = \"45%\" }]\n";
+    let (engine, clock) = start(directory.path(), shares);
+    let first = engine.sale("t-1").unwrap();
+    let order = buy(&first, "c-1", &[("a", 5)]); // 6,665: 4 = 2 + 0 + 2, by remainder .6 and .8
+    go_to(&engine, &clock, OPENS_MS + 8 * DAY_MS);
+    let settled = settle(&engine, &[]).unwrap();
+    assert_eq!(amounts(&settled.total.ledger), [(2, 2, 0), (0, 0, 0), (2, 2, 0)]);
+    first.refund(&order, &Refund::all().line("a", 1)).unwrap().wait().unwrap();
+    let found = amounts(&report(&engine).total.ledger); // 5,332: 3 = 1 + 1 + 1, by .45 and .35
+    assert_eq!(found, [(1, 2, -1), (1, 0, 1), (1, 2, -1)]);
+    assert_eq!(found.iter().map(|row| row.2).sum::<i64>(), -1, "all together get less");
+    drop(engine);
+    assert!(audit_directory(directory.path()).unwrap().ok);
+}
+
+#[test]
 fn a_refund_reverses_exactly_and_after_a_settlement_is_an_adjustment() {
     let directory = tempfile::tempdir().unwrap();
     let (engine, clock) = start(directory.path(), &(DONATION.to_owned() + &credit(true)));

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::common::{OPENS_MS, hold, one_item};
+use crate::events::all;
 use jangteo::{
-    Campaign, Clock, Durability, Engine, HoldRequest, ManualClock, Phase, Refusal, Sale, Timestamp,
+    Campaign, Clock, Durability, Engine, EventData, HoldRequest, ManualClock, Phase, Refusal, Sale,
+    Timestamp, snapshot_directory,
 };
 
 const CLOSES_MS: u64 = OPENS_MS + 3_600_000;
@@ -137,6 +139,39 @@ fn a_clock_that_steps_back_seals_nothing_that_was_revealed() {
         let other = Campaign::parse(&text.replace("stock = 9", "stock = 8")).unwrap();
         assert!(engine.put(other).is_err(), "what was shown is fixed");
     }
+}
+
+#[test]
+fn a_drop_that_is_closed_before_its_reveal_stays_sealed_until_then() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::at(Timestamp::from_ms(OPENS_MS - 1_000)));
+    let options = || Engine::options().data(directory.path()).clock(clock.clone());
+    let text = format!("{CAMPAIGN}{}", one_item(9));
+    for snapshot in [false, true] {
+        let engine = options().background(false).open().unwrap();
+        engine.put(Campaign::parse(&text).unwrap()).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        let closed = sale.close().unwrap().wait().unwrap();
+        assert_eq!((closed.phase, closed.sealed, closed.items), (Phase::Closed, true, None));
+        let told = all(&engine, None, 100).into_iter().filter_map(|event| match event.data {
+            EventData::Drop(view) => Some(view.sealed && view.items.is_none()),
+            _ => None,
+        });
+        let told: Vec<bool> = told.collect();
+        assert!(!told.is_empty() && !told.contains(&false), "{snapshot} {told:?}");
+        drop(engine);
+        if snapshot {
+            snapshot_directory(directory.path()).unwrap();
+        }
+    }
+    let engine = options().background(false).open().unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    assert!(sale.is_sealed() && sale.view().0.items.is_none(), "after a start too");
+    let other = Campaign::parse(&text.replace("stock = 9", "stock = 8")).unwrap();
+    assert!(engine.put(other).is_err(), "and is closed for good");
+    clock.advance(1_000);
+    assert_eq!(sale.view().0.items.unwrap()[0].total, Some(9));
+    assert_eq!(sale.phase(), Phase::Closed);
 }
 
 #[test]

@@ -96,21 +96,31 @@ const RESP: [&str; 20] = [
     "COMMAND GETKEYS DROP.STOCK t-2 {sku}",
 ];
 
-/// Both services, while the second drop is sealed, and who calls.
-fn services() -> ([Shop; 2], [Option<String>; 3]) {
+/// Both services, while the second drop is sealed, and who calls. `closed`: it is over already.
+fn services(closed: bool) -> ([Shop; 2], [Option<String>; 3]) {
     let (key, sell) = Key::generate("shop", Scope::Sell).unwrap();
     let access = Access::by(Keyring::new(vec![key], token_keys()).unwrap());
     let shops = [ONE, OTHER].map(|second| {
         let options = Engine::options().durability(Durability::Memory);
         let file = campaign_file("limit_per_customer = 3", &format!("{FIRST}{second}"));
-        Shop::guarded(options, OPENS_MS + 1_000, &file, access.clone(), None)
+        let shop = Shop::guarded(options, OPENS_MS + 1_000, &file, access.clone(), None);
+        if closed {
+            shop.engine.sale("t-2").unwrap().close().unwrap().wait().unwrap();
+        }
+        shop
     });
     (shops, [None, Some(token(&claims("c-1"))), Some(sell)])
 }
 
 #[test]
 fn every_http_answer_about_a_sealed_drop_has_the_same_bytes() {
-    let (shops, callers) = services();
+    for closed in [false, true] {
+        every_http_answer_has_the_same_bytes(closed);
+    }
+}
+
+fn every_http_answer_has_the_same_bytes(closed: bool) {
+    let (shops, callers) = services(closed);
     for (_, line, body) in HTTP {
         for caller in &callers {
             let header = caller.as_deref().map(bearer);
@@ -131,7 +141,13 @@ fn every_http_answer_about_a_sealed_drop_has_the_same_bytes() {
 
 #[test]
 fn every_resp_reply_about_a_sealed_drop_has_the_same_bytes() {
-    let (shops, callers) = services();
+    for closed in [false, true] {
+        every_resp_reply_has_the_same_bytes(closed);
+    }
+}
+
+fn every_resp_reply_has_the_same_bytes(closed: bool) {
+    let (shops, callers) = services(closed);
     for command in RESP {
         for (caller, protocol) in callers.iter().flat_map(|caller| [(caller, 2), (caller, 3)]) {
             let hello = match caller {
@@ -155,7 +171,7 @@ fn every_resp_reply_about_a_sealed_drop_has_the_same_bytes() {
 
 #[test]
 fn once_it_is_revealed_the_answers_differ() {
-    let (shops, [_, _, sell]) = services();
+    let (shops, [_, _, sell]) = services(false);
     shops.iter().for_each(|shop| shop.clock.advance(86_400_000));
     let header = bearer(sell.as_deref().unwrap());
     let views = shops.each_ref().map(|shop| {

@@ -250,6 +250,7 @@ fn parts_that_are_not_understood_are_named() {
     assert!(refused("FREQ=WEEKLY;COUNT=2;BYDAY=1WE").contains("numbered days need MONTHLY"));
     assert!(refused("FREQ=YEARLY;COUNT=2;BYWEEKNO=18;BYDAY=1WE").contains("numbered days"));
     assert!(refused("FREQ=WEEKLY;COUNT=2;BYSETPOS=1").contains("BYSETPOS without another"));
+    assert!(refused("FREQ=WEEKLY;COUNT=2;BYDAY=MO,WE;BYSETPOS=2").contains("BYSETPOS with"));
     assert!(refused("FREQ=WEEKLY;COUNT=2;BYMONTHDAY=29").contains("BYMONTHDAY"));
     assert!(refused("FREQ=MONTHLY;COUNT=2;BYMONTHDAY=32").contains("BYMONTHDAY"));
     assert!(refused("FREQ=YEARLY;COUNT=2;BYMONTH=13").contains("BYMONTH"));
@@ -272,7 +273,7 @@ fn rules_that_match_rarely_or_never_end_soon() {
         "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=MONTHLY;BYMONTH=2;BYMONTHDAY=30",
         "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30",
-        "FREQ=WEEKLY;BYMONTH=2;BYDAY=MO;BYSETPOS=9",
+        "FREQ=MONTHLY;BYMONTH=2;BYDAY=MO;BYSETPOS=9",
         "FREQ=YEARLY;BYYEARDAY=366;BYMONTHDAY=30",
         "FREQ=DAILY;INTERVAL=65535;BYMONTH=2;BYMONTHDAY=30",
     ] {

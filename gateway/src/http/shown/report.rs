@@ -54,8 +54,8 @@ struct LedgerRow {
     accrued: u64,
     /// 0 before the settlement.
     settled: u64,
-    /// What was refunded after the settlement: 0 or below.
-    #[schema(maximum = 0)]
+    /// What was refunded after the settlement. For all beneficiaries of a rule together 0 or below;
+    /// of three or more one may get more, since what is left of an order is shared anew.
     adjustment: i64,
 }
 
