@@ -98,9 +98,12 @@ impl Dispatcher {
         self.recovered().events_ready(after)
     }
 
-    /// A further page of a drop's orders, for a call that was let in with its first.
-    pub(crate) fn orders(&self, drop: &str, after: u32) -> Result<Pending<Orders>, Refusal> {
-        Ok(Self::sale(self.recovered(), drop)?.orders(after, ORDERS_PAGE_MAX))
+    /// A further page of a drop's orders, for a call that was let in with its first. Never that of
+    /// a drop which has the name by now.
+    pub(crate) fn orders(sale: &Sale, after: u32) -> Result<Pending<Orders>, Refusal> {
+        let page = sale.orders(after, ORDERS_PAGE_MAX);
+        // Asked last: what was read before it was deleted is whole.
+        if sale.is_deleted() { Err(Refusal::UnknownDrop) } else { Ok(page) }
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.
@@ -169,6 +172,11 @@ impl Dispatcher {
         Ok(self.unbroken(|| self.recovered().delete(id))??)
     }
 
+    /// Likewise, what would come of that.
+    pub(crate) fn would_delete(&self, id: &str) -> Result<(), Refused> {
+        Ok(self.recovered().would_delete(id)?)
+    }
+
     /// Whether there is room for the command now: it comes before everything that the engine says.
     #[inline]
     fn make_room(&self, caller: &Caller, command: &Command<'_>) -> Result<(), Refused> {
@@ -233,7 +241,8 @@ impl Dispatcher {
             }
             Command::Orders { drop, after } => {
                 let sale = Self::sale(engine, drop)?;
-                Ok(Answer::Orders(sale.orders(after, ORDERS_PAGE_MAX)))
+                let page = Self::orders(&sale, after)?;
+                Ok(Answer::Orders(sale, page))
             }
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
             Command::Report { campaign } => {

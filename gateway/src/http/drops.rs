@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use jangteo::Phase;
 
 use super::common::{bytes, json, tag};
-use super::head::has_already;
+use super::head::{has_already, unknown_parameter};
 use super::openapi::DropProblems;
 use super::problem::Problem;
 use super::shown::{DropPage, DropView, PhaseWord};
@@ -104,7 +104,7 @@ fn filter(query: &[(String, String)]) -> Result<Filter<'_>, Problem> {
                 let limit = value.parse().ok().filter(|n| (1..=DROPS_LISTED_MAX).contains(n));
                 filter.limit = limit.ok_or_else(|| Problem::malformed("limit"))?;
             }
-            _ => return Err(Problem::malformed("the query has an unknown parameter")),
+            _ => return Err(unknown_parameter(name)),
         }
         seen.push(name);
     }

@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::common::bytes;
-use super::head::{asks_for, only};
+use super::head::{asks_for, only, unknown_parameter};
 use super::openapi::EventsProblems;
 use super::problem::Problem;
 use super::shown::EventView;
@@ -121,7 +121,7 @@ fn ask(query: &[(String, String)]) -> Result<Ask, Problem> {
                 let limit = value.parse().ok().filter(|n| (1..=EVENTS_LISTED_MAX).contains(n));
                 ask.limit = limit.ok_or_else(|| Problem::malformed("limit"))?;
             }
-            _ => return Err(Problem::malformed("the query has an unknown parameter")),
+            _ => return Err(unknown_parameter(name)),
         }
         seen.push(name);
     }

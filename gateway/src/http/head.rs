@@ -1,5 +1,6 @@
 //! What the head of a request says.
 
+use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version, header};
 
 use super::problem::Problem;
@@ -11,6 +12,8 @@ use crate::limits::{PATH_BYTES_MAX, REQUEST_ID_MAX};
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header by which logs of client and server are put side by side.
 pub(super) const REQUEST_ID: &str = "x-request-id";
+/// Letters of an unknown name that are repeated.
+const NAME_SHOWN_MAX: usize = 64;
 
 /// Refuses a request that does not say once for which host it is, or whose path is too long. In
 /// HTTP/2 the host is part of `uri`; HTTP/1.0 did not know of hosts.
@@ -42,6 +45,27 @@ pub(super) fn only<'h>(
         (first, None) => Ok(first.map(HeaderValue::as_bytes)),
         (_, Some(_)) => Err(Problem::malformed(format!("{name}: given twice"))),
     }
+}
+
+/// Refuses a parameter: the call knows none.
+pub(super) fn no_query(uri: &Uri) -> Result<(), Problem> {
+    if uri.query().is_none() {
+        return Ok(());
+    }
+    let query: Result<Query<Vec<(String, String)>>, _> = Query::try_from_uri(uri);
+    let Query(query) = query.map_err(|_| Problem::malformed("the query"))?;
+    query.first().map_or(Ok(()), |(name, _)| Err(unknown_parameter(name)))
+}
+
+/// That a call does not know a parameter, whose value is not repeated.
+pub(super) fn unknown_parameter(name: &str) -> Problem {
+    Problem::malformed(named("the query has an unknown parameter ", name))
+}
+
+/// A name that a client made up, behind a text.
+pub(super) fn named(text: &str, name: &str) -> String {
+    let letters = name.chars().take(NAME_SHOWN_MAX).flat_map(char::escape_default);
+    text.chars().chain(letters).collect()
 }
 
 /// The idempotency key, quoted (as the header's draft has it, a string of RFC 8941) or bare.

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::body::{ConfirmBody, NoBody, Object, RefundBody, parse_or_default, read, units};
 use super::common::json;
+use super::head::no_query;
 use super::holds::durable_hold;
 use super::openapi::{ChangeProblems, ExtendProblems, HoldProblems, RefundProblems};
 use super::problem::Problem;
@@ -49,6 +51,7 @@ pub(super) async fn confirm(
     request: Request,
 ) -> Answered {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let bytes = read(&head.headers, body).await?;
     let body: ConfirmBody<'_> = parse_or_default(&bytes)?;
     answer(&app, &caller, Command::Confirm { hold: &hold, payment: body.payment.as_deref() }).await
@@ -68,7 +71,7 @@ pub(super) async fn release(
     Path(hold): Path<String>,
     request: Request,
 ) -> Answered {
-    no_body(request).await?;
+    bare(request).await?;
     answer(&app, &caller, Command::Release { hold: &hold }).await
 }
 
@@ -86,7 +89,7 @@ pub(super) async fn extend(
     Path(hold): Path<String>,
     request: Request,
 ) -> Answered {
-    no_body(request).await?;
+    bare(request).await?;
     answer(&app, &caller, Command::Extend { hold: &hold }).await
 }
 
@@ -107,6 +110,7 @@ pub(super) async fn refund(
     request: Request,
 ) -> Answered {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let bytes = read(&head.headers, body).await?;
     let body: RefundBody<'_> = parse_or_default(&bytes)?;
     let lines = body.lines.as_deref();
@@ -124,10 +128,16 @@ pub(super) async fn refund(
     answer(&app, &caller, Command::Refund(ask)).await
 }
 
-/// Of a call that takes none, or `{}`.
-pub(super) async fn no_body(request: Request) -> Result<(), Problem> {
+/// Of a call that takes no parameter and no body, or `{}`.
+pub(super) async fn bare(request: Request) -> Result<(), Problem> {
     let (head, body) = request.into_parts();
-    let bytes = read(&head.headers, body).await?;
+    no_query(&head.uri)?;
+    no_body(&head.headers, body).await
+}
+
+/// Of a call that takes no body, or `{}`.
+pub(super) async fn no_body(headers: &HeaderMap, body: Body) -> Result<(), Problem> {
+    let bytes = read(headers, body).await?;
     parse_or_default::<NoBody>(&bytes).map(drop)
 }
 

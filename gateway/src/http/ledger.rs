@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 
 use super::body::{Members, Whole, parse_or_default, read, unknown};
 use super::common::{json, on_thread};
+use super::head::no_query;
 use super::openapi::{ReportProblems, SettleProblems};
 use super::problem::Problem;
 use super::shown::Report;
@@ -58,6 +59,7 @@ pub(super) async fn settle(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let body: SettleBody = parse_or_default(&read(&head.headers, body).await?)?;
     let counting = Arc::clone(&app);
     let run = move || {

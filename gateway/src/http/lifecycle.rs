@@ -12,7 +12,8 @@ use axum::response::Response;
 
 use super::body::{NoBody, StockBody, parse, read, units};
 use super::common::{json, on_thread};
-use super::hold::no_body;
+use super::head::no_query;
+use super::hold::bare;
 use super::openapi::{StockProblems, TurnProblems};
 use super::problem::Problem;
 use super::shown::DropView;
@@ -88,6 +89,7 @@ pub(super) async fn stock(
     request: Request,
 ) -> Answered {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let bytes = read(&head.headers, body).await?;
     changed(&app, move |app| {
         let body: StockBody<'_> = parse(&bytes)?;
@@ -99,7 +101,7 @@ pub(super) async fn stock(
 }
 
 async fn turn(app: Arc<App>, caller: Caller, drop: String, request: Request, to: Turn) -> Answered {
-    no_body(request).await?;
+    bare(request).await?;
     let run = move |app: &App| Ok(app.dispatcher.run(&caller, Command::Turn { drop: &drop, to }));
     changed(&app, run).await
 }

@@ -27,6 +27,7 @@ mod openapi;
 mod orders;
 mod problem;
 mod router;
+mod shared_body;
 mod shown;
 mod takeover;
 mod trace;
