@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jangteo::limits::ORDERS_PAGE_MAX;
 use jangteo::{
     Campaign, Change, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold,
-    HoldId, HoldOrWait, Orders, Pending, Refusal, Sale, SaleView, Timestamp, Wait, WaitId,
+    HoldId, HoldOrWait, Orders, Pending, Refusal, Report, Sale, SaleView, Timestamp, Wait, WaitId,
     check_customer, check_payment,
 };
 
@@ -140,6 +140,29 @@ impl Dispatcher {
             tracing::error!("an invariant broke; no more holds are granted");
             Refused::Broken
         })
+    }
+
+    /// What a refusal is about, for a caller who may see it. None if it is not there any more.
+    pub(crate) fn hold_now(&self, hold: &str) -> Option<Pending<Hold>> {
+        let id: HoldId = hold.parse().ok()?;
+        self.engine.get()?.sale_of(&id)?.get(&id).ok()
+    }
+
+    /// Likewise a drop.
+    pub(crate) fn drop_now(&self, drop: &str) -> Option<SaleView> {
+        Some(self.engine.get()?.sale(drop)?.view().0)
+    }
+
+    /// Likewise the drops of a campaign.
+    pub(crate) fn drops_now(&self, campaign: &str) -> Vec<SaleView> {
+        let sales = self.engine.get().map(Engine::sales).unwrap_or_default();
+        let its = sales.iter().filter(|sale| sale.campaign_id() == campaign);
+        its.map(|sale| sale.view().0).collect()
+    }
+
+    /// Likewise what a campaign came to. Works.
+    pub(crate) fn report_now(&self, campaign: &str) -> Option<Pending<Report>> {
+        self.engine.get()?.report(campaign)
     }
 
     /// The campaign of that id, as it is recorded, once it has recovered.

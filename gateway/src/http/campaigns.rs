@@ -125,7 +125,13 @@ pub(super) async fn list(
         let twice = match name.as_str() {
             "limit" => {
                 let number = value.parse().ok().filter(|n| (1..=CAMPAIGNS_LISTED_MAX).contains(n));
-                limit.replace(number.ok_or_else(|| Problem::malformed("limit"))?).is_some()
+                limit
+                    .replace(number.ok_or_else(|| {
+                        Problem::malformed(format!(
+                            "limit: a number from 1 to {CAMPAIGNS_LISTED_MAX}"
+                        ))
+                    })?)
+                    .is_some()
             }
             "after" => after.replace(value.as_str()).is_some(),
             _ => return Err(unknown_parameter(name)),
@@ -304,7 +310,10 @@ fn check_conditions(headers: &HeaderMap, recorded: Option<&Campaign>) -> Result<
         ("dry_run" = Option<bool>, Query, description = "Answer as if, delete nothing"),
         ("If-Match" = Option<String>, Header, description = "Only if this is what is recorded"),
     ),
-    responses((status = 204, description = "It is deleted, or with `dry_run` would be"), DeleteProblems),
+    responses(
+        (status = 204, description = "It is deleted, or with `dry_run` would be"),
+        DeleteProblems,
+    ),
     security(("bearer" = [])),
 )]
 pub(super) async fn delete(

@@ -86,6 +86,8 @@ pub(super) async fn list(
     }
 }
 
+const PHASES: &str = "phase: scheduled, open, paused, closed or settled";
+
 fn filter(query: &[(String, String)]) -> Result<Filter<'_>, Problem> {
     let mut filter = Filter { limit: DROPS_LISTED, ..Filter::default() };
     let mut seen: Vec<&str> = Vec::new();
@@ -97,12 +99,14 @@ fn filter(query: &[(String, String)]) -> Result<Filter<'_>, Problem> {
             "campaign" => filter.campaign = Some(value),
             "after" => filter.after = Some(value),
             "phase" => {
-                let phase: Phase = value.parse().map_err(|()| Problem::malformed("phase"))?;
+                let phase: Phase = value.parse().map_err(|()| Problem::malformed(PHASES))?;
                 filter.phases.push(phase);
             }
             "limit" => {
                 let limit = value.parse().ok().filter(|n| (1..=DROPS_LISTED_MAX).contains(n));
-                filter.limit = limit.ok_or_else(|| Problem::malformed("limit"))?;
+                filter.limit = limit.ok_or_else(|| {
+                    Problem::malformed(format!("limit: a number from 1 to {DROPS_LISTED_MAX}"))
+                })?;
             }
             _ => return Err(unknown_parameter(name)),
         }

@@ -4,6 +4,7 @@ use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version, header};
 
 use super::problem::Problem;
+use super::why::rule;
 use crate::app::App;
 use crate::codes::Code;
 use crate::limits::{PATH_BYTES_MAX, REQUEST_ID_MAX};
@@ -70,7 +71,7 @@ pub(super) fn named(text: &str, name: &str) -> String {
 
 /// The idempotency key, quoted (as the header's draft has it, a string of RFC 8941) or bare.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let bad = || Problem::malformed("Idempotency-Key");
+    let bad = || Problem::malformed(rule("key"));
     let Some(value) = only(headers, IDEMPOTENCY_KEY)? else { return Ok(None) };
     let text = std::str::from_utf8(value).map_err(|_| bad())?.trim_matches([' ', '\t']);
     let Some(quoted) = text.strip_prefix('"') else { return Ok(Some(text.to_owned())) };

@@ -33,7 +33,7 @@ pub(super) async fn get(
     Extension(caller): Extension<Caller>,
     Path(hold): Path<String>,
 ) -> Answered {
-    answer(&app, &caller, Command::Get { hold: &hold }).await
+    answer(&app, &caller, &hold, Command::Get { hold: &hold }).await
 }
 
 /// Makes a hold an order; the same payment again gets the same answer.
@@ -54,7 +54,8 @@ pub(super) async fn confirm(
     no_query(&head.uri)?;
     let bytes = read(&head.headers, body).await?;
     let body: ConfirmBody<'_> = parse_or_default(&bytes)?;
-    answer(&app, &caller, Command::Confirm { hold: &hold, payment: body.payment.as_deref() }).await
+    answer(&app, &caller, &hold, Command::Confirm { hold: &hold, payment: body.payment.as_deref() })
+        .await
 }
 
 /// Gives a hold up.
@@ -72,7 +73,7 @@ pub(super) async fn release(
     request: Request,
 ) -> Answered {
     bare(request).await?;
-    answer(&app, &caller, Command::Release { hold: &hold }).await
+    answer(&app, &caller, &hold, Command::Release { hold: &hold }).await
 }
 
 /// Gives a hold more time, up to twice its first.
@@ -90,7 +91,7 @@ pub(super) async fn extend(
     request: Request,
 ) -> Answered {
     bare(request).await?;
-    answer(&app, &caller, Command::Extend { hold: &hold }).await
+    answer(&app, &caller, &hold, Command::Extend { hold: &hold }).await
 }
 
 /// Takes units of an order back: without lines all that is left.
@@ -125,7 +126,7 @@ pub(super) async fn refund(
         lines: lines.map(|Object(line)| (&*line.sku, units(line.quantity))).collect(),
         restock: body.restock,
     };
-    answer(&app, &caller, Command::Refund(ask)).await
+    answer(&app, &caller, &hold, Command::Refund(ask)).await
 }
 
 /// Of a call that takes no parameter and no body, or `{}`.
@@ -141,7 +142,7 @@ pub(super) async fn no_body(headers: &HeaderMap, body: Body) -> Result<(), Probl
     parse_or_default::<NoBody>(&bytes).map(drop)
 }
 
-async fn answer<'a>(app: &App, caller: &'a Caller, command: Command<'a>) -> Answered {
-    let hold = durable_hold(app, caller, command).await?;
+async fn answer<'a>(app: &App, caller: &'a Caller, hold: &str, command: Command<'a>) -> Answered {
+    let hold = durable_hold(app, caller, hold, command).await?;
     Ok(json(StatusCode::OK, &HoldView::from(&hold)))
 }

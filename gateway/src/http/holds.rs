@@ -16,6 +16,7 @@ use super::head::{idempotency_key, no_query};
 use super::openapi::{FindProblems, TakeProblems};
 use super::problem::Problem;
 use super::shown::{HoldOrWaitView, HoldView, Holds, WaitView};
+use super::why::of_hold;
 use crate::access::Caller;
 use crate::app::App;
 use crate::command::{Answer, Command, HoldAsk};
@@ -83,13 +84,14 @@ fn taken(held: &HoldOrWait) -> Response {
 pub(super) async fn durable_hold<'a>(
     app: &App,
     caller: &'a Caller,
+    hold: &str,
     command: Command<'a>,
 ) -> Result<Hold, Problem> {
     app.flusher.executed(1);
     match app.dispatcher.run(caller, command) {
         Ok(Answer::Hold(pending)) => durable(app, pending).await,
         Ok(_) => unreachable!("a command about one hold is answered with one"),
-        Err(refused) => Err(Problem::of(app, refused).await),
+        Err(refused) => Err(of_hold(app, hold, refused).await),
     }
 }
 

@@ -33,6 +33,7 @@ mod takeover;
 mod trace;
 mod waits;
 mod watch;
+mod why;
 
 pub(crate) use front::serve_app;
 pub use router::router;

@@ -90,7 +90,7 @@ fn after(query: &[(String, String)]) -> Result<u32, Problem> {
     match query {
         [] => Ok(0),
         [(name, number)] if name == "after" => {
-            number.parse().map_err(|_| Problem::malformed("after"))
+            number.parse().map_err(|_| Problem::malformed("after: an order's number"))
         }
         _ => Err(Problem::malformed("after: only this parameter is known, once")),
     }
