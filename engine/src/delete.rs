@@ -31,6 +31,22 @@ impl Engine {
     pub fn delete(&self, id: &str) -> Result<Pending<()>, Refusal> {
         self.core().delete(id)
     }
+
+    /// What [`delete`](Self::delete) would answer now. Nothing changes.
+    ///
+    /// # Errors
+    /// Those of [`delete`](Self::delete).
+    pub fn would_delete(&self, id: &str) -> Result<(), Refusal> {
+        self.core().would_delete(id)
+    }
+}
+
+impl Sale {
+    /// Whether its campaign was deleted: whoever still has the drop finds no hold in it.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.0.is_forgotten()
+    }
 }
 
 impl EngineCore {
@@ -57,6 +73,15 @@ impl EngineCore {
             }
         }
         Err(Refusal::Overloaded)
+    }
+
+    fn would_delete(&self, id: &str) -> Result<(), Refusal> {
+        let catalogue = self.catalogue.lock();
+        let _watch = self.shared.journal.pass(Class::Hold)?;
+        let put = catalogue.get(id).ok_or(Refusal::UnknownCampaign)?;
+        let indices = put.indices().collect::<BTreeSet<u32>>();
+        let may = self.shared.journal.read(|book, _| book.may_forget(&indices).is_some());
+        if may { Ok(()) } else { Err(Refusal::WrongState) }
     }
 
     /// Deletes what these drops have, unless something was granted or refunded since `sold` were

@@ -3,8 +3,8 @@
 use jangteo::audit::Audit;
 use jangteo::limits::UNITS_MAX;
 use jangteo::{
-    Hold, HoldOrWait, HoldRequest, Orders, Pending, Phase, Refund, Refusal, Report, SaleView, Wait,
-    check_customer, check_payment,
+    Hold, HoldOrWait, HoldRequest, Orders, Pending, Phase, Refund, Refusal, Report, Sale, SaleView,
+    Wait, check_customer, check_payment,
 };
 use smallvec::SmallVec;
 
@@ -139,7 +139,8 @@ pub(crate) enum Answer {
     /// A drop that was changed.
     Changed(Pending<SaleView>),
     Audit(Pending<Audit>),
-    Orders(Pending<Orders>),
+    /// A page of a drop's orders, and the drop, to go on with.
+    Orders(Sale, Pending<Orders>),
     Report(Pending<Report>),
 }
 

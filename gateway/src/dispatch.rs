@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jangteo::limits::ORDERS_PAGE_MAX;
 use jangteo::{
     Campaign, Change, Engine, Error, EventId, Events, EventsError, EventsReady, Health, Hold,
-    HoldId, HoldOrWait, Orders, Pending, Refusal, Sale, SaleView, Timestamp, Wait, WaitId,
+    HoldId, HoldOrWait, Orders, Pending, Refusal, Report, Sale, SaleView, Timestamp, Wait, WaitId,
     check_customer, check_payment,
 };
 
@@ -98,9 +98,12 @@ impl Dispatcher {
         self.recovered().events_ready(after)
     }
 
-    /// A further page of a drop's orders, for a call that was let in with its first.
-    pub(crate) fn orders(&self, drop: &str, after: u32) -> Result<Pending<Orders>, Refusal> {
-        Ok(Self::sale(self.recovered(), drop)?.orders(after, ORDERS_PAGE_MAX))
+    /// A further page of a drop's orders, for a call that was let in with its first. Never that of
+    /// a drop which has the name by now.
+    pub(crate) fn orders(sale: &Sale, after: u32) -> Result<Pending<Orders>, Refusal> {
+        let page = sale.orders(after, ORDERS_PAGE_MAX);
+        // Asked last: what was read before it was deleted is whole.
+        if sale.is_deleted() { Err(Refusal::UnknownDrop) } else { Ok(page) }
     }
 
     /// Whether an invariant broke: nothing is granted until a restart.
@@ -139,6 +142,29 @@ impl Dispatcher {
         })
     }
 
+    /// What a refusal is about, for a caller who may see it. None if it is not there any more.
+    pub(crate) fn hold_now(&self, hold: &str) -> Option<Pending<Hold>> {
+        let id: HoldId = hold.parse().ok()?;
+        self.engine.get()?.sale_of(&id)?.get(&id).ok()
+    }
+
+    /// Likewise a drop.
+    pub(crate) fn drop_now(&self, drop: &str) -> Option<SaleView> {
+        Some(self.engine.get()?.sale(drop)?.view().0)
+    }
+
+    /// Likewise the drops of a campaign.
+    pub(crate) fn drops_now(&self, campaign: &str) -> Vec<SaleView> {
+        let sales = self.engine.get().map(Engine::sales).unwrap_or_default();
+        let its = sales.iter().filter(|sale| sale.campaign_id() == campaign);
+        its.map(|sale| sale.view().0).collect()
+    }
+
+    /// Likewise what a campaign came to. Works.
+    pub(crate) fn report_now(&self, campaign: &str) -> Option<Pending<Report>> {
+        self.engine.get()?.report(campaign)
+    }
+
     /// The campaign of that id, as it is recorded, once it has recovered.
     pub(crate) fn campaign(&self, id: &str) -> Option<Arc<Campaign>> {
         let sales = self.recovered().sales();
@@ -167,6 +193,11 @@ impl Dispatcher {
     /// Deletes a campaign, once it has recovered.
     pub(crate) fn delete(&self, id: &str) -> Result<Pending<()>, Refused> {
         Ok(self.unbroken(|| self.recovered().delete(id))??)
+    }
+
+    /// Likewise, what would come of that.
+    pub(crate) fn would_delete(&self, id: &str) -> Result<(), Refused> {
+        Ok(self.recovered().would_delete(id)?)
     }
 
     /// Whether there is room for the command now: it comes before everything that the engine says.
@@ -233,7 +264,8 @@ impl Dispatcher {
             }
             Command::Orders { drop, after } => {
                 let sale = Self::sale(engine, drop)?;
-                Ok(Answer::Orders(sale.orders(after, ORDERS_PAGE_MAX)))
+                let page = Self::orders(&sale, after)?;
+                Ok(Answer::Orders(sale, page))
             }
             Command::Audit { drop } => Ok(Answer::Audit(Self::sale(engine, drop)?.audit())),
             Command::Report { campaign } => {

@@ -178,6 +178,11 @@ pub const HEAD_TIMEOUT_MS: u64 = 60_000;
 /// How long the body of an HTTP request may take, in milliseconds.
 pub const BODY_TIMEOUT_MS: u64 = 10_000;
 
+/// Bytes of a body of HTTP/2 that are read and thrown away although its call is answered already,
+/// at most. Without it a client that never ends would be read for [`BODY_TIMEOUT_MS`].
+pub const UNREAD_BYTES_MAX: usize = 4 << 20;
+const _: () = assert!(CAMPAIGN_BODY_BYTES_MAX < UNREAD_BYTES_MAX, "every good body fits");
+
 /// How long a client may take less than [`STALL_BYTES_MIN`] of what waits for it before it is cut,
 /// in milliseconds.
 pub const STALL_TIMEOUT_MS: u64 = 30_000;
@@ -188,6 +193,13 @@ pub const STALL_BYTES_MIN: usize = 16 << 10;
 /// How long a connection that was answered for the last time is read on, so that the answers are
 /// not destroyed by the reset that unread bytes would cause. In milliseconds.
 pub const LINGER_MS: u64 = 1_000;
+
+/// Connections that were turned away and are read on so, of one listener at once; above, they are
+/// closed as they are. Without it a crowd takes the descriptors that are kept for the rest.
+pub const TURNED_AWAY_MAX: usize = 32;
+const _: () = assert!(4 * TURNED_AWAY_MAX <= DESCRIPTORS_KEPT);
+/// Bytes that are read of each, at most: a whole request.
+pub const TURNED_AWAY_BYTES_MAX: u64 = (HEAD_BYTES_MAX + BODY_BYTES_MAX) as u64;
 
 /// How long a stopping service waits for its connections, in milliseconds.
 pub const DRAIN_TIMEOUT_MS: u64 = 10_000;

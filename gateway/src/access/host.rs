@@ -5,21 +5,30 @@ use hyper::{Method, Uri};
 
 use super::current::is_loopback;
 
-/// Headers that a proxy sets: whoever is behind it is not this machine.
-const FORWARDING: [&str; 6] = [
+/// Headers that a proxy sets: whoever is behind it is not this machine. Those that begin with
+/// [`X_FORWARDED`] are too.
+const FORWARDING: [&str; 12] = [
+    "cdn-loop",
+    "cf-connecting-ip",
+    "fastly-client-ip",
     "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-server",
+    "true-client-ip",
+    "via",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "x-original-forwarded-for",
+    "x-original-host",
     "x-real-ip",
 ];
+const X_FORWARDED: &str = "x-forwarded";
 
 /// Why a request is not admitted, if it is not: it is for another name than this machine's, a proxy
 /// passed it on, or a page of another origin wants something done (what it may read is its
 /// browser's affair). `uri` has the name in HTTP/2.
 pub(super) fn refuses(method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<&'static str> {
-    if FORWARDING.iter().any(|name| headers.contains_key(*name)) {
+    let forwarding = |name: &str| FORWARDING.contains(&name) || name.starts_with(X_FORWARDED);
+    if headers.keys().any(|name| forwarding(name.as_str())) {
         return Some("without a key no proxy may pass requests on");
     }
     let mut hosts = headers.get_all(HOST).iter().map(|host| host.to_str().unwrap_or_default());

@@ -4,7 +4,7 @@
 //! in no error.
 
 use std::borrow::Cow;
-use std::fmt::{self, Write};
+use std::fmt;
 use std::marker::PhantomData;
 use std::pin::pin;
 use std::task::Poll;
@@ -19,7 +19,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use utoipa::ToSchema;
 
-use super::head::content_type;
+use super::head::{content_type, named};
 use super::problem::Problem;
 use super::shown::ascii;
 use crate::codes::Code;
@@ -264,12 +264,7 @@ fn diagnose<'a, T: Members<'a>>(bytes: &[u8]) -> String {
 /// Says so if a member is none of `known`.
 pub(super) fn unknown(members: &Map<String, Value>, known: &[&str], place: &str) -> Option<String> {
     let name = members.keys().find(|name| !known.contains(&name.as_str()))?;
-    let mut text = format!("{place}unknown member ");
-    for letter in name.chars().take(64) {
-        // Writing to a string cannot fail.
-        _ = write!(text, "{}", letter.escape_default());
-    }
-    Some(text)
+    Some(named(&format!("{place}unknown member "), name))
 }
 
 fn is_text(value: Option<&Value>) -> bool {

@@ -10,7 +10,7 @@ use axum::extract::{Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use jangteo::{Campaign, ChangeKind, InvalidCampaign};
+use jangteo::{Campaign, ChangeKind, InvalidCampaign, Pending};
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa::openapi::Object;
@@ -18,7 +18,8 @@ use utoipa::openapi::Object;
 use super::body::read_up_to;
 use super::changes::{Change, changes};
 use super::common::{bytes, json, on_thread, tag};
-use super::head::{content_type, has_already, lists};
+use super::head::{content_type, has_already, lists, unknown_parameter};
+use super::hold::no_body;
 use super::openapi::{CampaignProblems, DeleteProblems, Problems, PutProblems};
 use super::problem::Problem;
 use super::shown::{self, words};
@@ -124,10 +125,16 @@ pub(super) async fn list(
         let twice = match name.as_str() {
             "limit" => {
                 let number = value.parse().ok().filter(|n| (1..=CAMPAIGNS_LISTED_MAX).contains(n));
-                limit.replace(number.ok_or_else(|| Problem::malformed("limit"))?).is_some()
+                limit
+                    .replace(number.ok_or_else(|| {
+                        Problem::malformed(format!(
+                            "limit: a number from 1 to {CAMPAIGNS_LISTED_MAX}"
+                        ))
+                    })?)
+                    .is_some()
             }
             "after" => after.replace(value.as_str()).is_some(),
-            _ => return Err(Problem::malformed("the query has an unknown parameter")),
+            _ => return Err(unknown_parameter(name)),
         };
         if twice {
             return Err(Problem::malformed(format!("{name}: given twice")));
@@ -217,7 +224,10 @@ fn dry_run(query: &[(String, String)]) -> Result<bool, Problem> {
         [(name, value)] if name == "dry_run" => {
             value.parse().map_err(|_| Problem::malformed("dry_run: neither true nor false"))
         }
-        _ => Err(Problem::malformed("only dry_run is known, once")),
+        _ => match query.iter().find(|(name, _)| name != "dry_run") {
+            Some((name, _)) => Err(unknown_parameter(name)),
+            None => Err(Problem::malformed("dry_run: given twice")),
+        },
     }
 }
 
@@ -297,17 +307,25 @@ fn check_conditions(headers: &HeaderMap, recorded: Option<&Campaign>) -> Result<
     delete, path = "/v1/campaigns/{id}", operation_id = "delete_campaign", tag = "campaigns",
     params(
         ("id" = String, Path, example = "try-it"),
+        ("dry_run" = Option<bool>, Query, description = "Answer as if, delete nothing"),
         ("If-Match" = Option<String>, Header, description = "Only if this is what is recorded"),
     ),
-    responses((status = 204, description = "It is deleted"), DeleteProblems),
+    responses(
+        (status = 204, description = "It is deleted, or with `dry_run` would be"),
+        DeleteProblems,
+    ),
     security(("bearer" = [])),
 )]
 pub(super) async fn delete(
     State(app): State<Arc<App>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    headers: HeaderMap,
+    Query(query): Query<Vec<(String, String)>>,
+    request: Request,
 ) -> Result<Response, Problem> {
+    let dry_run = dry_run(&query)?;
+    let (head, body) = request.into_parts();
+    no_body(&head.headers, body).await?;
     caller.permits(Need::Operate)?;
     if app.dispatcher.is_recovering() {
         return Err(Problem::recovering());
@@ -316,13 +334,19 @@ pub(super) async fn delete(
     let deleted = on_thread(move || {
         let _one_at_a_time = work.putting.lock();
         let recorded = work.dispatcher.campaign(&id).ok_or_else(unknown)?;
-        check_conditions(&headers, Some(&recorded))?;
-        Ok::<_, Problem>(work.dispatcher.delete(&id))
+        check_conditions(&head.headers, Some(&recorded))?;
+        let deleted = if dry_run {
+            work.dispatcher.would_delete(&id).map(|()| None)
+        } else {
+            work.dispatcher.delete(&id).map(Some)
+        };
+        Ok::<_, Problem>(deleted)
     });
     match deleted.await?? {
         Ok(pending) => {
-            let ((), mut ticket) = pending.into_parts();
-            app.flusher.durable(&mut ticket).await?;
+            if let Some(((), mut ticket)) = pending.map(Pending::into_parts) {
+                app.flusher.durable(&mut ticket).await?;
+            }
             Ok(StatusCode::NO_CONTENT.into_response())
         }
         Err(refused) => Err(Problem::of(&app, refused).await),

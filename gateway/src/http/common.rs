@@ -23,7 +23,7 @@ use crate::tls::Wire;
 const REQUESTS: &str = "jangteo::requests";
 
 /// The server's clock, in every answer.
-const JANGTEO_TIME: &str = "jangteo-time";
+pub(super) const JANGTEO_TIME: &str = "jangteo-time";
 
 /// What is needed of a request to finish its answer.
 pub(super) struct Common {

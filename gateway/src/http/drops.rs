@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use jangteo::Phase;
 
 use super::common::{bytes, json, tag};
-use super::head::has_already;
+use super::head::{has_already, unknown_parameter};
 use super::openapi::DropProblems;
 use super::problem::Problem;
 use super::shown::{DropPage, DropView, PhaseWord};
@@ -86,6 +86,8 @@ pub(super) async fn list(
     }
 }
 
+const PHASES: &str = "phase: scheduled, open, paused, closed or settled";
+
 fn filter(query: &[(String, String)]) -> Result<Filter<'_>, Problem> {
     let mut filter = Filter { limit: DROPS_LISTED, ..Filter::default() };
     let mut seen: Vec<&str> = Vec::new();
@@ -97,14 +99,16 @@ fn filter(query: &[(String, String)]) -> Result<Filter<'_>, Problem> {
             "campaign" => filter.campaign = Some(value),
             "after" => filter.after = Some(value),
             "phase" => {
-                let phase: Phase = value.parse().map_err(|()| Problem::malformed("phase"))?;
+                let phase: Phase = value.parse().map_err(|()| Problem::malformed(PHASES))?;
                 filter.phases.push(phase);
             }
             "limit" => {
                 let limit = value.parse().ok().filter(|n| (1..=DROPS_LISTED_MAX).contains(n));
-                filter.limit = limit.ok_or_else(|| Problem::malformed("limit"))?;
+                filter.limit = limit.ok_or_else(|| {
+                    Problem::malformed(format!("limit: a number from 1 to {DROPS_LISTED_MAX}"))
+                })?;
             }
-            _ => return Err(Problem::malformed("the query has an unknown parameter")),
+            _ => return Err(unknown_parameter(name)),
         }
         seen.push(name);
     }

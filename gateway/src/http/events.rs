@@ -21,7 +21,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::common::bytes;
-use super::head::{asks_for, only};
+use super::head::{asks_for, only, unknown_parameter};
 use super::openapi::EventsProblems;
 use super::problem::Problem;
 use super::shown::EventView;
@@ -114,14 +114,18 @@ fn ask(query: &[(String, String)]) -> Result<Ask, Problem> {
         }
         match name.as_str() {
             "after" => {
-                let after = value.parse().map_err(|_| Problem::malformed("after"))?;
+                let after = value
+                    .parse()
+                    .map_err(|_| Problem::malformed("after: an event's id, such as 1-7"))?;
                 ask.after = Some(after);
             }
             "limit" => {
                 let limit = value.parse().ok().filter(|n| (1..=EVENTS_LISTED_MAX).contains(n));
-                ask.limit = limit.ok_or_else(|| Problem::malformed("limit"))?;
+                ask.limit = limit.ok_or_else(|| {
+                    Problem::malformed(format!("limit: a number from 1 to {EVENTS_LISTED_MAX}"))
+                })?;
             }
-            _ => return Err(Problem::malformed("the query has an unknown parameter")),
+            _ => return Err(unknown_parameter(name)),
         }
         seen.push(name);
     }
@@ -135,7 +139,7 @@ fn last_event_id(headers: &HeaderMap) -> Result<Option<EventId>, Problem> {
         Some("") => Ok(None),
         text => match text.and_then(|text| text.parse().ok()) {
             Some(id) => Ok(Some(id)),
-            None => Err(Problem::malformed("Last-Event-ID")),
+            None => Err(Problem::malformed("Last-Event-ID: an event's id, such as 1-7")),
         },
     }
 }

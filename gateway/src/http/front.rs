@@ -10,18 +10,21 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body as HttpBody, Incoming};
 use hyper::service::service_fn;
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tower::ServiceExt;
 
 use super::ahead::{Ahead, Version};
-use super::common::{Common, check};
+use super::common::{Common, JANGTEO_TIME, check};
+use super::head::{REQUEST_ID, request_id};
 use super::router::app_router;
+use super::shared_body::Shared;
 use super::takeover::{Leaving, Takeover};
 use super::{holds, http1, http2};
 use crate::accept::accept;
@@ -30,17 +33,29 @@ use crate::limits::{HEAD_TIMEOUT_MS, WATCHER_UNSENT_BYTES};
 use crate::stream::Stream;
 use crate::tls::Wire;
 
-const TURNED_AWAY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
-    content-type: application/problem+json\r\nretry-after: 1\r\nconnection: close\r\n\
-    content-length: 145\r\n\r\n\
-    {\"type\":\"/problems/overloaded\",\"title\":\"Too much is under way\",\"status\":503,\
-    \"detail\":\"too many connections\",\"code\":\"overloaded\",\"retryable\":true}";
+/// What a connection is told for which there is no room, whatever it would ask for.
+const TURNED_AWAY: &str = "{\"type\":\"/problems/overloaded\",\
+    \"title\":\"Too much is under way\",\"status\":503,\"detail\":\"too many connections\",\
+    \"code\":\"overloaded\",\"retryable\":true}";
+
+/// Likewise, as it goes over the wire.
+fn turned_away(app: &App) -> Vec<u8> {
+    let id = request_id(app, &HeaderMap::new());
+    let (now, id) = (app.dispatcher.now(), id.to_str().unwrap_or_default());
+    let length = TURNED_AWAY.len();
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\n\
+         retry-after: 1\r\n{JANGTEO_TIME}: {now}\r\n{REQUEST_ID}: {id}\r\n\
+         connection: close\r\ncontent-length: {length}\r\n\r\n"
+    );
+    [head.as_bytes(), TURNED_AWAY.as_bytes()].concat()
+}
 
 /// Serves HTTP until the service has drained.
 pub(crate) async fn serve_app(app: &Arc<App>, listener: TcpListener) {
     let router = app_router(Arc::clone(app));
     let serve = move |app, stream| serve(app, stream, router.clone());
-    accept(app, listener, (Wire::Http, TURNED_AWAY), serve).await;
+    accept(app, listener, (Wire::Http, turned_away), serve).await;
 }
 
 async fn serve(app: Arc<App>, stream: Stream, router: Router) {
@@ -57,7 +72,7 @@ async fn serve(app: Arc<App>, stream: Stream, router: Router) {
             let ours = Arc::clone(&app);
             let respond = move |request| {
                 let (app, router) = (Arc::clone(&ours), router.clone());
-                async move { answer(&app, &router, request).await }
+                async move { respond_to_stream(&app, &router, request).await }
             };
             http2::serve(&app, stream, respond).await;
         }
@@ -105,11 +120,29 @@ async fn respond(
     Ok(response)
 }
 
-async fn answer(
+/// Answers one request of HTTP/2, once its body was read.
+async fn respond_to_stream(
     app: &App,
     router: &Router,
     request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    if request.body().is_end_stream() {
+        return answer(app, router, request).await;
+    }
+    let (head, body) = request.into_parts();
+    let body = Shared::new(body);
+    let response = answer(app, router, Request::from_parts(head, body.clone())).await?;
+    if response.status() != StatusCode::REQUEST_TIMEOUT {
+        body.read_rest().await;
+    }
+    Ok(response)
+}
+
+async fn answer<B>(app: &App, router: &Router, request: Request<B>) -> Result<Response, Infallible>
+where
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     if request.method() != Method::POST || drop_of(request.uri()).is_none() {
         return router.clone().oneshot(request).await;
     }
@@ -117,7 +150,7 @@ async fn answer(
     let common = Common::of(app, &head.method, &head.uri, &head.headers);
     let response = match (check(app, &head), drop_of(&head.uri)) {
         (Ok(caller), Some(drop)) => {
-            holds::take(app, &caller, drop, &head.headers, body).await.into_response()
+            holds::take(app, &caller, drop, &head, body).await.into_response()
         }
         (Err(problem), _) => problem.into_response(),
         (Ok(_), None) => unreachable!("the path was looked at above"),
@@ -135,13 +168,14 @@ fn drop_of(uri: &Uri) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codes::Code;
 
     #[test]
-    fn the_fixed_answer_knows_its_own_length() {
-        let text = std::str::from_utf8(TURNED_AWAY).unwrap();
-        let (head, body) = text.split_once("\r\n\r\n").unwrap();
-        assert!(head.contains(&format!("content-length: {}", body.len())), "{}", body.len());
-        assert!(serde_json::from_str::<serde_json::Value>(body).is_ok());
+    fn the_fixed_answer_is_what_the_table_says_of_its_code() {
+        let problem: serde_json::Value = serde_json::from_str(TURNED_AWAY).unwrap();
+        let row = Code::Overloaded.row();
+        assert_eq!((&problem["code"], &problem["title"]), (&row.name.into(), &row.title.into()));
+        assert_eq!(problem["status"], row.status);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What the head of a request says.
 
+use axum::extract::Query;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, Version, header};
 
 use super::problem::Problem;
+use super::why::rule;
 use crate::app::App;
 use crate::codes::Code;
 use crate::limits::{PATH_BYTES_MAX, REQUEST_ID_MAX};
@@ -11,6 +13,8 @@ use crate::limits::{PATH_BYTES_MAX, REQUEST_ID_MAX};
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The header by which logs of client and server are put side by side.
 pub(super) const REQUEST_ID: &str = "x-request-id";
+/// Letters of an unknown name that are repeated.
+const NAME_SHOWN_MAX: usize = 64;
 
 /// Refuses a request that does not say once for which host it is, or whose path is too long. In
 /// HTTP/2 the host is part of `uri`; HTTP/1.0 did not know of hosts.
@@ -44,9 +48,30 @@ pub(super) fn only<'h>(
     }
 }
 
+/// Refuses a parameter: the call knows none.
+pub(super) fn no_query(uri: &Uri) -> Result<(), Problem> {
+    if uri.query().is_none() {
+        return Ok(());
+    }
+    let query: Result<Query<Vec<(String, String)>>, _> = Query::try_from_uri(uri);
+    let Query(query) = query.map_err(|_| Problem::malformed("the query"))?;
+    query.first().map_or(Ok(()), |(name, _)| Err(unknown_parameter(name)))
+}
+
+/// That a call does not know a parameter, whose value is not repeated.
+pub(super) fn unknown_parameter(name: &str) -> Problem {
+    Problem::malformed(named("the query has an unknown parameter ", name))
+}
+
+/// A name that a client made up, behind a text.
+pub(super) fn named(text: &str, name: &str) -> String {
+    let letters = name.chars().take(NAME_SHOWN_MAX).flat_map(char::escape_default);
+    text.chars().chain(letters).collect()
+}
+
 /// The idempotency key, quoted (as the header's draft has it, a string of RFC 8941) or bare.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let bad = || Problem::malformed("Idempotency-Key");
+    let bad = || Problem::malformed(rule("key"));
     let Some(value) = only(headers, IDEMPOTENCY_KEY)? else { return Ok(None) };
     let text = std::str::from_utf8(value).map_err(|_| bad())?.trim_matches([' ', '\t']);
     let Some(quoted) = text.strip_prefix('"') else { return Ok(Some(text.to_owned())) };

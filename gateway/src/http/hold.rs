@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 
 use super::body::{ConfirmBody, NoBody, Object, RefundBody, parse_or_default, read, units};
 use super::common::json;
+use super::head::no_query;
 use super::holds::durable_hold;
 use super::openapi::{ChangeProblems, ExtendProblems, HoldProblems, RefundProblems};
 use super::problem::Problem;
@@ -31,7 +33,7 @@ pub(super) async fn get(
     Extension(caller): Extension<Caller>,
     Path(hold): Path<String>,
 ) -> Answered {
-    answer(&app, &caller, Command::Get { hold: &hold }).await
+    answer(&app, &caller, &hold, Command::Get { hold: &hold }).await
 }
 
 /// Makes a hold an order; the same payment again gets the same answer.
@@ -49,9 +51,11 @@ pub(super) async fn confirm(
     request: Request,
 ) -> Answered {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let bytes = read(&head.headers, body).await?;
     let body: ConfirmBody<'_> = parse_or_default(&bytes)?;
-    answer(&app, &caller, Command::Confirm { hold: &hold, payment: body.payment.as_deref() }).await
+    answer(&app, &caller, &hold, Command::Confirm { hold: &hold, payment: body.payment.as_deref() })
+        .await
 }
 
 /// Gives a hold up.
@@ -68,8 +72,8 @@ pub(super) async fn release(
     Path(hold): Path<String>,
     request: Request,
 ) -> Answered {
-    no_body(request).await?;
-    answer(&app, &caller, Command::Release { hold: &hold }).await
+    bare(request).await?;
+    answer(&app, &caller, &hold, Command::Release { hold: &hold }).await
 }
 
 /// Gives a hold more time, up to twice its first.
@@ -86,8 +90,8 @@ pub(super) async fn extend(
     Path(hold): Path<String>,
     request: Request,
 ) -> Answered {
-    no_body(request).await?;
-    answer(&app, &caller, Command::Extend { hold: &hold }).await
+    bare(request).await?;
+    answer(&app, &caller, &hold, Command::Extend { hold: &hold }).await
 }
 
 /// Takes units of an order back: without lines all that is left.
@@ -107,6 +111,7 @@ pub(super) async fn refund(
     request: Request,
 ) -> Answered {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let bytes = read(&head.headers, body).await?;
     let body: RefundBody<'_> = parse_or_default(&bytes)?;
     let lines = body.lines.as_deref();
@@ -121,17 +126,23 @@ pub(super) async fn refund(
         lines: lines.map(|Object(line)| (&*line.sku, units(line.quantity))).collect(),
         restock: body.restock,
     };
-    answer(&app, &caller, Command::Refund(ask)).await
+    answer(&app, &caller, &hold, Command::Refund(ask)).await
 }
 
-/// Of a call that takes none, or `{}`.
-pub(super) async fn no_body(request: Request) -> Result<(), Problem> {
+/// Of a call that takes no parameter and no body, or `{}`.
+pub(super) async fn bare(request: Request) -> Result<(), Problem> {
     let (head, body) = request.into_parts();
-    let bytes = read(&head.headers, body).await?;
+    no_query(&head.uri)?;
+    no_body(&head.headers, body).await
+}
+
+/// Of a call that takes no body, or `{}`.
+pub(super) async fn no_body(headers: &HeaderMap, body: Body) -> Result<(), Problem> {
+    let bytes = read(headers, body).await?;
     parse_or_default::<NoBody>(&bytes).map(drop)
 }
 
-async fn answer<'a>(app: &App, caller: &'a Caller, command: Command<'a>) -> Answered {
-    let hold = durable_hold(app, caller, command).await?;
+async fn answer<'a>(app: &App, caller: &'a Caller, hold: &str, command: Command<'a>) -> Answered {
+    let hold = durable_hold(app, caller, hold, command).await?;
     Ok(json(StatusCode::OK, &HoldView::from(&hold)))
 }

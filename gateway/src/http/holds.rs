@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header, request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::body::Body;
@@ -12,10 +12,11 @@ use jangteo::{Hold, HoldOrWait, Pending, WaitState};
 
 use super::body::{HoldBody, Object, parse, read, units};
 use super::common::json;
-use super::head::idempotency_key;
+use super::head::{idempotency_key, no_query};
 use super::openapi::{FindProblems, TakeProblems};
 use super::problem::Problem;
 use super::shown::{HoldOrWaitView, HoldView, Holds, WaitView};
+use super::why::of_hold;
 use crate::access::Caller;
 use crate::app::App;
 use crate::command::{Answer, Command, HoldAsk};
@@ -27,15 +28,16 @@ pub(super) async fn take<B>(
     app: &App,
     caller: &Caller,
     drop: &str,
-    headers: &HeaderMap,
+    head: &request::Parts,
     body: B,
 ) -> Result<Response, Problem>
 where
     B: Body<Data = Bytes>,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let bytes = read(headers, body).await?;
-    let key = idempotency_key(headers)?;
+    no_query(&head.uri)?;
+    let bytes = read(&head.headers, body).await?;
+    let key = idempotency_key(&head.headers)?;
     let body: HoldBody<'_> = parse(&bytes)?;
     let lines = body.lines.iter().map(|Object(line)| (&*line.sku, units(line.quantity)));
     let ask = HoldAsk {
@@ -82,13 +84,14 @@ fn taken(held: &HoldOrWait) -> Response {
 pub(super) async fn durable_hold<'a>(
     app: &App,
     caller: &'a Caller,
+    hold: &str,
     command: Command<'a>,
 ) -> Result<Hold, Problem> {
     app.flusher.executed(1);
     match app.dispatcher.run(caller, command) {
         Ok(Answer::Hold(pending)) => durable(app, pending).await,
         Ok(_) => unreachable!("a command about one hold is answered with one"),
-        Err(refused) => Err(Problem::of(app, refused).await),
+        Err(refused) => Err(of_hold(app, hold, refused).await),
     }
 }
 
@@ -129,7 +132,7 @@ pub(super) async fn post(
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
-    take(&app, &caller, &drop, &head.headers, body).await.into_response()
+    take(&app, &caller, &drop, &head, body).await.into_response()
 }
 
 /// What a customer has of a drop and waits for, each newest first, at most 100.

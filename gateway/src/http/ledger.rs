@@ -16,12 +16,14 @@ use utoipa::ToSchema;
 
 use super::body::{Members, Whole, parse_or_default, read, unknown};
 use super::common::{json, on_thread};
+use super::head::no_query;
 use super::openapi::{ReportProblems, SettleProblems};
 use super::problem::Problem;
 use super::shown::Report;
+use super::why::of_settlement;
 use crate::access::Caller;
 use crate::app::App;
-use crate::command::{Answer, Command, Refused};
+use crate::command::{Answer, Command};
 
 /// What a campaign came to so far: orders, money, donations and credits, in all and for each drop.
 #[utoipa::path(
@@ -37,7 +39,10 @@ pub(super) async fn report(
 ) -> Result<Response, Problem> {
     let counting = Arc::clone(&app);
     let run = move || counting.dispatcher.run(&caller, Command::Report { campaign: &id });
-    answer(&app, on_thread(run).await?).await
+    match on_thread(run).await? {
+        Ok(report) => answer(&app, report).await,
+        Err(refused) => Err(Problem::of(&app, refused).await),
+    }
 }
 
 /// Settles whatever is not settled yet, once every drop is closed and no hold is live.
@@ -58,26 +63,33 @@ pub(super) async fn settle(
     request: Request,
 ) -> Result<Response, Problem> {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let body: SettleBody = parse_or_default(&read(&head.headers, body).await?)?;
-    let counting = Arc::clone(&app);
+    let asked = Arc::new((id, body.expect));
+    let (counting, asking) = (Arc::clone(&app), Arc::clone(&asked));
     let run = move || {
-        let expect = body.expect.iter().flat_map(|Once(all)| all);
-        let expect: Vec<(&str, u64)> = expect.map(|(id, amount)| (&**id, *amount)).collect();
-        counting.dispatcher.run(&caller, Command::Settle { campaign: &id, expect: &expect })
+        let (campaign, expect) = (&asking.0, &amounts(asking.1.as_ref()));
+        counting.dispatcher.run(&caller, Command::Settle { campaign, expect })
     };
-    answer(&app, on_thread(run).await?).await
+    match on_thread(run).await? {
+        Ok(settled) => answer(&app, settled).await,
+        Err(refused) => {
+            let expect = amounts(asked.1.as_ref());
+            Err(of_settlement(&app, &asked.0, &expect, refused).await)
+        }
+    }
 }
 
-async fn answer(app: &App, answer: Result<Answer, Refused>) -> Result<Response, Problem> {
-    match answer {
-        Ok(Answer::Report(pending)) => {
-            let (report, mut ticket) = pending.into_parts();
-            app.flusher.durable(&mut ticket).await?;
-            Ok(json(StatusCode::OK, &Report::from(report)))
-        }
-        Ok(_) => unreachable!("a report is answered with one"),
-        Err(refused) => Err(Problem::of(app, refused).await),
-    }
+fn amounts(expect: Option<&Once>) -> Vec<(&str, u64)> {
+    let all = expect.into_iter().flat_map(|Once(all)| all);
+    all.map(|(id, amount)| (&**id, *amount)).collect()
+}
+
+async fn answer(app: &App, answer: Answer) -> Result<Response, Problem> {
+    let Answer::Report(pending) = answer else { unreachable!("a report is answered with one") };
+    let (report, mut ticket) = pending.into_parts();
+    app.flusher.durable(&mut ticket).await?;
+    Ok(json(StatusCode::OK, &Report::from(report)))
 }
 
 /// `{"expect":{"hope-bridge":40000000}}`

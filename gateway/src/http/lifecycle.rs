@@ -12,10 +12,12 @@ use axum::response::Response;
 
 use super::body::{NoBody, StockBody, parse, read, units};
 use super::common::{json, on_thread};
-use super::hold::no_body;
+use super::head::no_query;
+use super::hold::bare;
 use super::openapi::{StockProblems, TurnProblems};
 use super::problem::Problem;
 use super::shown::DropView;
+use super::why::of_stock;
 use crate::access::Caller;
 use crate::app::App;
 use crate::command::{Answer, Command, Refused, StockAsk, Turn};
@@ -88,35 +90,43 @@ pub(super) async fn stock(
     request: Request,
 ) -> Answered {
     let (head, body) = request.into_parts();
+    no_query(&head.uri)?;
     let bytes = read(&head.headers, body).await?;
-    changed(&app, move |app| {
-        let body: StockBody<'_> = parse(&bytes)?;
-        let (total, was) = (units(body.total), body.was.map(units));
-        let ask = StockAsk { drop: &drop, sku: &body.sku, total, was };
-        Ok(app.dispatcher.run(&caller, Command::SetStock(ask)))
-    })
-    .await
+    let body: StockBody<'_> = parse(&bytes)?;
+    let (sku, total, was) = (body.sku.into_owned(), units(body.total), body.was.map(units));
+    let (id, named) = (drop.clone(), sku.clone());
+    let run = move |app: &App| {
+        let ask = StockAsk { drop: &drop, sku: &sku, total, was };
+        app.dispatcher.run(&caller, Command::SetStock(ask))
+    };
+    match changed(&app, run).await? {
+        Ok(changed) => Ok(changed),
+        Err(refused) => Err(of_stock(&app, &id, &named, refused).await),
+    }
 }
 
 async fn turn(app: Arc<App>, caller: Caller, drop: String, request: Request, to: Turn) -> Answered {
-    no_body(request).await?;
-    let run = move |app: &App| Ok(app.dispatcher.run(&caller, Command::Turn { drop: &drop, to }));
-    changed(&app, run).await
+    bare(request).await?;
+    let run = move |app: &App| app.dispatcher.run(&caller, Command::Turn { drop: &drop, to });
+    match changed(&app, run).await? {
+        Ok(changed) => Ok(changed),
+        Err(refused) => Err(Problem::of(&app, refused).await),
+    }
 }
 
 /// The drop after what `run` does to it, once that is durable.
 async fn changed(
     app: &Arc<App>,
-    run: impl FnOnce(&App) -> Result<Result<Answer, Refused>, Problem> + Send + 'static,
-) -> Answered {
+    run: impl FnOnce(&App) -> Result<Answer, Refused> + Send + 'static,
+) -> Result<Result<Response, Refused>, Problem> {
     let running = Arc::clone(app);
-    match on_thread(move || run(&running)).await?? {
+    match on_thread(move || run(&running)).await? {
         Ok(Answer::Changed(pending)) => {
             let (view, mut ticket) = pending.into_parts();
             app.flusher.durable(&mut ticket).await?;
-            Ok(json(StatusCode::OK, &DropView::from(view)))
+            Ok(Ok(json(StatusCode::OK, &DropView::from(view))))
         }
         Ok(_) => unreachable!("a change of a drop is answered with the drop"),
-        Err(refused) => Err(Problem::of(app, refused).await),
+        Err(refused) => Ok(Err(refused)),
     }
 }

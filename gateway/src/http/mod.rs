@@ -27,11 +27,13 @@ mod openapi;
 mod orders;
 mod problem;
 mod router;
+mod shared_body;
 mod shown;
 mod takeover;
 mod trace;
 mod waits;
 mod watch;
+mod why;
 
 pub(crate) use front::serve_app;
 pub use router::router;

@@ -241,7 +241,8 @@ problems! {
     CampaignProblems: [UnknownCampaign];
     /// Of deleting a campaign.
     DeleteProblems: [
-        UnknownCampaign, WrongState, PreconditionFailed, Unavailable, Overloaded, OutcomeUnknown
+        UnknownCampaign, WrongState, PreconditionFailed, UnsupportedMediaType, Unavailable,
+        Overloaded, OutcomeUnknown
     ];
     /// Of asking what a campaign came to.
     ReportProblems: [UnknownCampaign, OutcomeUnknown];

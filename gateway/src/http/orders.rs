@@ -17,7 +17,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame};
-use jangteo::{Orders, Pending};
+use jangteo::{Orders, Pending, Sale};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -30,6 +30,7 @@ use crate::access::Caller;
 use crate::app::App;
 use crate::codes::Code;
 use crate::command::{Answer, Command, Refused};
+use crate::dispatch::Dispatcher;
 use crate::limits::STALL_TIMEOUT_MS;
 
 const ROWS: &str = "application/x-ndjson";
@@ -69,8 +70,7 @@ pub(super) async fn get(
 ) -> Result<Response, Problem> {
     let after = after(&query)?;
     let table = asks_for(&headers, TABLE) && !asks_for(&headers, ROWS);
-    let export = Export { app, caller, drop, table };
-    let first = export.first(after).await?;
+    let (export, first) = Export::begin(app, caller, (drop, after), table).await?;
     let room = Arc::clone(&export.app.event_readers).try_acquire_owned();
     let room = room.map_err(|_| Problem::new(Code::Overloaded, "too many readers of feeds"))?;
     let (sender, receiver) = mpsc::channel(1);
@@ -90,17 +90,16 @@ fn after(query: &[(String, String)]) -> Result<u32, Problem> {
     match query {
         [] => Ok(0),
         [(name, number)] if name == "after" => {
-            number.parse().map_err(|_| Problem::malformed("after"))
+            number.parse().map_err(|_| Problem::malformed("after: an order's number"))
         }
         _ => Err(Problem::malformed("after: only this parameter is known, once")),
     }
 }
 
-/// What is asked for, and by whom.
+/// What is asked for. The drop itself, not its name: that can become another's meanwhile.
 struct Export {
     app: Arc<App>,
-    caller: Caller,
-    drop: String,
+    sale: Sale,
     table: bool,
 }
 
@@ -111,21 +110,30 @@ enum Piece {
 }
 
 impl Export {
-    /// The first page, if the caller may have it.
-    async fn first(&self, after: u32) -> Result<Orders, Problem> {
-        let (app, caller, drop) = (Arc::clone(&self.app), self.caller.clone(), self.drop.clone());
-        let run = move || app.dispatcher.run(&caller, Command::Orders { drop: &drop, after });
+    /// With the first page after a number, if the caller may have it.
+    async fn begin(
+        app: Arc<App>,
+        caller: Caller,
+        (drop, after): (String, u32),
+        table: bool,
+    ) -> Result<(Self, Orders), Problem> {
+        let asked = Arc::clone(&app);
+        let run = move || asked.dispatcher.run(&caller, Command::Orders { drop: &drop, after });
         match on_thread(run).await? {
-            Ok(Answer::Orders(pending)) => self.durable(pending).await,
+            Ok(Answer::Orders(sale, pending)) => {
+                let export = Self { app, sale, table };
+                let first = export.durable(pending).await?;
+                Ok((export, first))
+            }
             Ok(_) => unreachable!("orders are answered with orders"),
-            Err(refused) => Err(Problem::of(&self.app, refused).await),
+            Err(refused) => Err(Problem::of(&app, refused).await),
         }
     }
 
-    /// A further page of the same call.
+    /// A further page of the same call; none if the drop was deleted.
     async fn next(&self, after: u32) -> Result<Orders, Problem> {
-        let (app, drop) = (Arc::clone(&self.app), self.drop.clone());
-        let pending = on_thread(move || app.dispatcher.orders(&drop, after)).await?;
+        let sale = self.sale.clone();
+        let pending = on_thread(move || Dispatcher::orders(&sale, after)).await?;
         self.durable(pending.map_err(Refused::from)?).await
     }
 
@@ -193,5 +201,71 @@ impl HttpBody for Pieces {
             Some(Piece::End) => None,
             None => Some(Err(BrokenOff)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+    use jangteo::limits::ORDERS_PAGE_MAX;
+    use jangteo::{Campaign, Durability, Engine, HoldRequest, ManualClock, Timestamp};
+
+    use super::*;
+    use crate::access::Access;
+    use crate::drain;
+    use crate::flushing::Flushing;
+
+    fn put(engine: &Engine) {
+        let file = "[campaign]\nid = \"t\"\ntitle = \"t\"\ncurrency = \"KRW\"\n\
+            time_zone = \"Asia/Seoul\"\n[schedule]\nopens = \"2020-04-29T10:00:00\"\n\
+            [[items]]\nsku = \"a\"\ntitle = \"a\"\nprice = 1\nstock = \"unlimited\"\n";
+        engine.put(Campaign::parse(file).unwrap()).unwrap();
+        engine.tick();
+    }
+
+    /// Three pages and a bit.
+    fn sell(engine: &Engine, customer: &str) {
+        let sale = engine.sale("t-1").unwrap();
+        for _ in 0..3 * ORDERS_PAGE_MAX + 10 {
+            let hold = sale.hold(&HoldRequest::new(customer).line("a", 1)).unwrap();
+            drop(sale.confirm(&hold.into_parts().0.id, Some("p")).unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_export_of_a_drop_that_is_deleted_never_goes_on_with_another_of_its_name() {
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(1_588_122_000_000)));
+        let options = Engine::options().durability(Durability::Memory).clock(clock);
+        let engine = options.background(false).open().unwrap();
+        put(&engine);
+        sell(&engine, "first");
+        let (_stopper, drain) = drain::pair();
+        let app = App::new(engine.clone(), Access::loopback(), Flushing::Demanded, drain);
+        let ask = ("t-1".to_owned(), 0);
+        let begun = Export::begin(Arc::new(app), Caller::Anyone, ask, false).await;
+        let (export, first) = begun.unwrap();
+        assert!(first.more);
+
+        drop(engine.sale("t-1").unwrap().close().unwrap());
+        drop(engine.settle("t", &[]).unwrap());
+        drop(engine.delete("t").unwrap());
+        put(&engine);
+        sell(&engine, "second");
+        let (sender, receiver) = mpsc::channel(100);
+        export.send_all(first, &sender).await;
+        drop(sender);
+        let (mut body, mut text) = (Pieces(receiver), String::new());
+        let broken = loop {
+            match body.frame().await {
+                Some(Ok(frame)) => {
+                    text.push_str(std::str::from_utf8(&frame.into_data().unwrap()).unwrap());
+                }
+                Some(Err(BrokenOff)) => break true,
+                None => break false,
+            }
+        };
+        assert!(broken, "it ended as if it were whole");
+        assert_eq!(text.lines().count(), ORDERS_PAGE_MAX as usize);
+        assert!(!text.contains("second"));
     }
 }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::shown::{CampaignFault, states, times, words};
+use super::why::rule;
 use crate::access::Denied;
 use crate::app::App;
 use crate::codes::Code;
@@ -35,38 +36,59 @@ pub(super) struct Problem {
 /// What some codes say besides.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = ProblemMembers)]
-struct Members {
+pub(super) struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    available: Option<u32>,
+    pub(super) available: Option<u32>,
+    /// `wrong_state` of a hold: the state it is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = states)]
+    pub(super) state: Option<HoldState>,
+    /// `conflict` of stock: what the total is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) total: Option<u32>,
+    /// `wrong_state` of a settlement: units of `drop` in holds that are live.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) held: Option<u64>,
+    /// `conflict` of a settlement: who gets another amount than expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) beneficiary: Option<String>,
+    /// Likewise: what that one gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(super) amount: Option<u64>,
     /// `not_open`: when it opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = times)]
-    opens_at: Option<Timestamp>,
+    pub(super) opens_at: Option<Timestamp>,
     /// `limit_reached`: what the customer has.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<HoldRef>, required = false)]
-    holds: Option<Box<[HoldRef]>>,
+    pub(super) holds: Option<Box<[HoldRef]>>,
     /// `events_gone`: the oldest place that is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String)]
-    first: Option<EventId>,
+    pub(super) first: Option<EventId>,
     /// `invalid_campaign`: everything that is wrong with it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Vec<CampaignFault>, required = false)]
-    faults: Option<Box<[CampaignFault]>>,
-    /// `conflict` of a campaign: the drop that is fixed.
+    pub(super) faults: Option<Box<[CampaignFault]>>,
+    /// `conflict` of a campaign: the drop that is fixed. `wrong_state` of a settlement: the drop
+    /// that is not over.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    drop: Option<String>,
+    pub(super) drop: Option<String>,
     /// Likewise: the key that would change.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "items[0].price")]
-    key: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct HoldRef {
+pub(super) struct HoldRef {
     #[schema(value_type = String)]
     id: HoldId,
     #[schema(schema_with = states)]
@@ -116,6 +138,11 @@ impl Problem {
             retry_after_s,
             unknown_credential: false,
         }
+    }
+
+    /// The same, and this besides.
+    pub(super) fn with(self, members: Members) -> Self {
+        Self { members: Box::new(members), ..self }
     }
 
     fn broken() -> Self {
@@ -172,9 +199,7 @@ impl Problem {
         let code = Code::of(&refusal);
         let plain = Self::new(code, code.row().title);
         let members = match refusal {
-            // The engine calls it by its name in Rust.
-            Refusal::Malformed("key") => return Self::malformed("Idempotency-Key"),
-            Refusal::Malformed(what) => return Self::malformed(what),
+            Refusal::Malformed(part) => return Self::malformed(rule(part)),
             Refusal::SoldOut { available } => {
                 Members { available: Some(available), ..Members::default() }
             }
@@ -221,8 +246,9 @@ impl From<EventsError> for Problem {
         let detail = error.to_string();
         match error {
             EventsError::Gone { first } => {
-                let members = Box::new(Members { first: Some(first), ..Members::default() });
-                Self { members, ..Self::new(Code::EventsGone, detail) }
+                let members = Members { first: Some(first), ..Members::default() };
+                let detail = format!("older than what is kept, or never reached: {detail}");
+                Self::new(Code::EventsGone, detail).with(members)
             }
             EventsError::NotKept => Self::new(Code::NotFound, detail),
             _ => {

@@ -11,7 +11,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use axum::http::{HeaderMap, Method, Request, StatusCode, Version};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING};
+use axum::http::{HeaderMap, HeaderName, Method, Request, StatusCode, Version};
 use axum::response::Response;
 use bytes::{Buf, Bytes};
 use hyper::body::Body as HttpBody;
@@ -68,10 +69,14 @@ impl Leaving {
     }
 }
 
+/// What is said of the connection and the body here, whatever the answer says: its own body is
+/// empty, and the router has told how long that is.
+const FRAMING: [HeaderName; 4] = [CONNECTION, CONTENT_LENGTH, DATE, TRANSFER_ENCODING];
+
 /// The head of the answer: these headers, and those that hyper would have added.
 fn head(headers: &HeaderMap, now: Timestamp) -> Bytes {
     let mut head = b"HTTP/1.1 200 OK\r\n".to_vec();
-    for (name, value) in headers {
+    for (name, value) in headers.iter().filter(|(name, _)| !FRAMING.contains(name)) {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
             head.extend_from_slice(part);
         }

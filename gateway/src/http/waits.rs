@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use jangteo::Wait;
 
 use super::common::json;
-use super::hold::no_body;
+use super::hold::bare;
 use super::holds::durable;
 use super::openapi::{LeaveProblems, WaitProblems};
 use super::problem::Problem;
@@ -47,7 +47,7 @@ pub(super) async fn leave(
     Path(wait): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    no_body(request).await?;
+    bare(request).await?;
     durable_wait(&app, &caller, Command::Leave { wait: &wait }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -64,7 +64,7 @@ pub(super) fn answer<'a>(
             views.iter().for_each(|view| write_drop(view, reply));
             None
         }
-        Ok(Answer::Audit(_) | Answer::Changed(_) | Answer::Orders(_) | Answer::Report(_)) => {
+        Ok(Answer::Audit(_) | Answer::Changed(_) | Answer::Orders(..) | Answer::Report(_)) => {
             unreachable!("no command of this wire asks for that")
         }
         Err(Refused::Denied(denied)) => {

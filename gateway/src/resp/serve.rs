@@ -38,5 +38,5 @@ pub async fn serve(engine: Engine, listener: TcpListener, access: Access) -> io:
 /// Serves RESP until the service has drained.
 pub(crate) async fn serve_app(app: &Arc<App>, listener: TcpListener) {
     let serve = |app, stream| Connection::new(app, stream).run();
-    accept(app, listener, (Wire::Resp, TURNED_AWAY), serve).await;
+    accept(app, listener, (Wire::Resp, |_: &App| TURNED_AWAY.to_vec()), serve).await;
 }

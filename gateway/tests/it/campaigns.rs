@@ -1,5 +1,6 @@
 //! Campaigns over HTTP: put, shown, listed, refused.
 
+use jangteo::HoldRequest;
 use serde_json::{Value, json};
 
 use crate::clients::{Answer, http};
@@ -188,6 +189,57 @@ fn a_campaign_is_deleted_until_something_of_it_is_granted() {
     assert_eq!(http(address, "POST /v1/drops/t-1/holds", &[json], body).status, 201);
     assert_eq!(delete(&[]).code(), "wrong_state");
     assert_eq!(http(address, "GET /v1/campaigns/t", &[], "").status, 200);
+}
+
+#[test]
+fn a_deletion_can_be_tried_without_deleting_anything() {
+    let shop = shop();
+    let address = shop.service.http();
+    let delete = |line: &str, headers: &[&str]| {
+        http(address, &format!("DELETE /v1/campaigns/{line}"), headers, "")
+    };
+    assert_eq!(delete("none?dry_run=true", &[]).code(), "unknown_campaign");
+    assert_eq!(delete("t?dry_run=true", &["If-Match: \"x\""]).code(), "precondition_failed");
+    for _ in 0..2 {
+        let tried = delete("t?dry_run=true", &[]);
+        assert_eq!((tried.status, tried.body.as_str()), (204, ""));
+        assert_eq!(http(address, "GET /v1/campaigns/t", &[], "").status, 200);
+        assert_eq!(http(address, "GET /v1/drops/t-1", &[], "").status, 200);
+    }
+    shop.clock.advance(60_000);
+    shop.engine.tick();
+    let sale = shop.engine.sale("t-1").unwrap();
+    let hold = sale.hold(&HoldRequest::new("c-1").line("a", 1)).unwrap().wait().unwrap();
+    for query in ["", "?dry_run=true"] {
+        assert_eq!(delete(&format!("t{query}"), &[]).code(), "wrong_state", "{query}");
+    }
+    drop(sale.release(&hold.id).unwrap());
+    shop.engine.sales().iter().for_each(|sale| drop(sale.close().unwrap()));
+    drop(shop.engine.settle("t", &[]).unwrap());
+    assert_eq!(delete("t?dry_run=true", &[]).status, 204);
+    assert_eq!(http(address, &format!("GET /v1/holds/{}", hold.id), &[], "").status, 200);
+    assert_eq!(delete("t?dry_run=false", &[]).status, 204);
+    assert_eq!(delete("t?dry_run=true", &[]).code(), "unknown_campaign");
+}
+
+#[test]
+fn a_deletion_takes_no_body_and_no_other_parameter() {
+    let shop = shop();
+    let address = shop.service.http();
+    for (query, body) in [
+        ("?dry_run=yes", ""),
+        ("?dry_run", ""),
+        ("?dry-run=true", ""),
+        ("?dry_run=true&dry_run=true", ""),
+        ("", "{\"x\":1}"),
+        ("", "[]"),
+        ("", "nonsense"),
+    ] {
+        let answer = http(address, &format!("DELETE /v1/campaigns/t{query}"), &[], body);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "malformed"), "{query} {body}");
+    }
+    assert_eq!(http(address, "GET /v1/campaigns/t", &[], "").status, 200);
+    assert_eq!(http(address, "DELETE /v1/campaigns/t", &[], "{}").status, 204);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Credentials that are wrong in every way we could think of, and keys that change.
 
-use jangteo_gateway::access::{Key, Keyring, Scope};
+use jangteo_gateway::access::{Key, Keyring, Scope, TokenKey};
 use ring::signature::KeyPair;
 use serde_json::{Value, json};
 
@@ -47,6 +47,36 @@ fn a_token_is_good_with_either_algorithm_and_with_or_without_a_kid() {
     for token in good {
         let answer = http(guarded.shop.service.http(), FIND, &[&bearer(&token)], "");
         assert_eq!(answer.status, 200, "{token}: {answer:?}");
+    }
+}
+
+#[test]
+fn keys_that_share_a_secret_are_told_apart_by_their_audience() {
+    let guarded = guarded();
+    let (boss, _) = Key::generate("boss", Scope::Operate).unwrap();
+    let public = base64(pair().public_key());
+    let hmac = |audience: &str| TokenKey::hs256(SHARED, audience).unwrap();
+    let keys = vec![
+        hmac("shop"),
+        hmac("app"),
+        hmac("kiosk").named("kiosk").unwrap(),
+        TokenKey::ed_dsa(&public, "shop").unwrap(),
+        TokenKey::ed_dsa(&public, "app").unwrap(),
+    ];
+    guarded.access.replace(Keyring::new(vec![boss], keys).unwrap()).unwrap();
+    let status =
+        |token: String| http(guarded.shop.service.http(), FIND, &[&bearer(&token)], "").status;
+    let header = |alg: &str| json!({ "alg": alg });
+    let kiosk = json!({"alg": "HS256", "kid": "kiosk"});
+    let table = [("shop", 200, 200), ("app", 200, 200), ("kiosk", 200, 401), ("jangteo", 401, 401)];
+    for (audience, by_secret, by_pair) in table {
+        let claims = with("aud", json!(audience));
+        assert_eq!(status(hs256(&header("HS256"), &claims, SHARED)), by_secret, "{audience}");
+        assert_eq!(status(ed_dsa(&header("EdDSA"), &claims)), by_pair, "{audience}");
+        let named = status(hs256(&kiosk, &claims, SHARED));
+        assert_eq!(named, if audience == "kiosk" { 200 } else { 401 }, "{audience} of the kiosk");
+        let forged = hs256(&header("HS256"), &claims, b"another secret of thirty-two bytes");
+        assert_eq!(status(forged), 401, "{audience}");
     }
 }
 

@@ -95,12 +95,14 @@ fn what_cannot_be_answered_is_told_why() {
                 (&answer.json()["first"], answer.json()["retryable"].as_bool()),
                 (&json!("1-1"), Some(false))
             );
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains("never reached"), "{detail}");
         }
     }
     let stream = ["Accept: text/event-stream", "Last-Event-ID: nonsense"];
     let answer = http(address, GET, &stream, "");
     assert_eq!((answer.status, answer.code().as_str()), (400, "malformed"));
-    assert_eq!(answer.json()["detail"], "Last-Event-ID");
+    assert_eq!(answer.json()["detail"], "Last-Event-ID: an event's id, such as 1-7");
     let stream = ["Accept: text/event-stream", "Last-Event-ID: 2-7"];
     assert_eq!(http(address, &format!("{GET}?after=1-1"), &stream, "").code(), "events_gone");
     assert_eq!(http(address, GET, &["Accept: text/html"], "").code(), "not_acceptable");

@@ -149,6 +149,64 @@ fn head() -> Vec<u8> {
     bytes
 }
 
+/// The head of `PUT /v1/nothing` likewise.
+fn put_head() -> Vec<u8> {
+    let mut bytes = vec![0x02, 3]; // method
+    bytes.extend(b"PUT");
+    bytes.extend([0x86, 0x04, 11]); // http, path
+    bytes.extend(b"/v1/nothing");
+    bytes.extend([0x01, 9]); // authority
+    bytes.extend(b"localhost");
+    bytes
+}
+
+/// Sends a ping and reads until it is answered: the frames of streams that came before.
+fn frames_until_pong(stream: &mut TcpStream, number: u8) -> Vec<(u8, u8, Vec<u8>)> {
+    stream.write_all(&frame(6, 0, 0, &[number; 8])).unwrap();
+    let (mut head, mut frames) = ([0; 9], Vec::new());
+    loop {
+        stream.read_exact(&mut head).unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        stream.read_exact(&mut payload).unwrap();
+        if (head[3], head[4]) == (6, 1) && payload == [number; 8] {
+            return frames;
+        }
+        if head[8] != 0 {
+            frames.push((head[3], head[4], payload));
+        }
+    }
+}
+
+/// A reset that follows an answer makes some clients lose it, curl among them.
+#[test]
+fn a_refusal_over_http2_waits_for_its_body_and_is_not_followed_by_a_reset() {
+    const DATA: u8 = 0;
+    const HEADERS: u8 = 1;
+    const RESET: u8 = 3;
+    const WINDOW: u8 = 8;
+    const NOT_FOUND: u8 = 0x8d; // in HPACK
+    let shop = Shop::open("", &[("a", 9)]);
+    let mut stream = connect(shop.service.http());
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
+    stream.write_all(&frame(4, 0, 0, &[])).unwrap();
+    stream.write_all(&frame(HEADERS, 4, 1, &put_head())).unwrap();
+    for number in 1..10 {
+        assert_eq!(frames_until_pong(&mut stream, number), [], "nothing before the body");
+        stream.write_all(&frame(DATA, 0, 1, &[b'x'; 1_000])).unwrap();
+    }
+    stream.write_all(&frame(DATA, 1, 1, &[b'x'; 1_000])).unwrap();
+    let mut frames = Vec::new();
+    for number in 10..20 {
+        frames.extend(frames_until_pong(&mut stream, number));
+    }
+    let answer: Vec<_> = frames.iter().filter(|(kind, ..)| *kind != WINDOW).collect();
+    assert!(answer.iter().all(|(kind, ..)| *kind != RESET), "{answer:?}");
+    let [(HEADERS, _, head), (DATA, 1, body)] = &answer[..] else { panic!("{answer:?}") };
+    assert_eq!(head[0], NOT_FOUND);
+    assert!(body.starts_with(b"{\"type\":\"/problems/not_found\""));
+}
+
 /// What the service says of a client that sends its preface and then these frames over and over,
 /// until it ends the connection: the code of the last GOAWAY.
 fn ended_with(address: SocketAddr, frames: impl Fn(u32) -> Vec<u8> + Send + 'static) -> u8 {

@@ -93,10 +93,13 @@ fn a_refund_that_cannot_be_read_takes_nothing_back() {
         (r#"{"lines":{}}"#, "lines: not a list"),
         (r#"{"lines":[1]}"#, "lines[0]: not an object"),
         (r#"{"lines":[{"sku":"a"}]}"#, "lines[0].quantity: a whole number is needed"),
-        (r#"{"lines":[{"sku":"a","quantity":0}]}"#, "quantity"),
+        (
+            r#"{"lines":[{"sku":"a","quantity":0}]}"#,
+            "quantity: 1 to 1000 units of an item, its lines together",
+        ),
         (r#"{"lines":[{"sku":"a","quantity":1,"x":1}]}"#, "lines[0]: unknown member x"),
         (r#"{"refund":7}"#, "refund: not a text"),
-        (r#"{"refund":""}"#, "refund"),
+        (r#"{"refund":""}"#, "refund: 1 to 128 visible ASCII characters"),
         (r#"{"restock":1}"#, "restock: neither true nor false"),
         (r#"{"all":true}"#, "unknown member all"),
         ("[]", "the body is not an object"),
@@ -218,4 +221,67 @@ fn stock_is_set_for_items_and_gifts_if_it_is_what_it_was() {
     assert_eq!(shop.units("a"), (0, 2, 0));
     post(&shop, "drops/t-1/close", "");
     assert_eq!(refused(&set(r#"{"sku":"a","total":9}"#)), (409, "wrong_state".to_owned()));
+}
+
+#[test]
+fn a_refusal_says_how_things_stand_instead() {
+    let shop = Shop::open("", &[("a", 9)]);
+    let id = hold(&shop, "c-1", &json!([{"sku": "a", "quantity": 1}]));
+    let stands = |path: &str, body: &str| {
+        let answer = post(&shop, path, body);
+        let json = answer.json();
+        let member = json.get("state").or_else(|| json.get("total")).cloned();
+        (answer.code(), json["detail"].as_str().unwrap().to_owned(), member.unwrap_or_default())
+    };
+    let state =
+        |state: &str| ("wrong_state".to_owned(), format!("the hold is {state}"), json!(state));
+    assert_eq!(stands(&format!("holds/{id}/refund"), ""), state("held"));
+    assert_eq!(post(&shop, &format!("holds/{id}/confirm"), r#"{"payment":"p"}"#).status, 200);
+    for verb in ["release", "extend"] {
+        assert_eq!(stands(&format!("holds/{id}/{verb}"), ""), state("confirmed"), "{verb}");
+    }
+    assert_eq!(post(&shop, &format!("holds/{id}/refund"), "").status, 200);
+    assert_eq!(stands(&format!("holds/{id}/release"), ""), state("refunded"));
+
+    let stale = stands("drops/t-1/stock", r#"{"sku":"a","total":5,"was":3}"#);
+    assert_eq!(stale, ("conflict".to_owned(), "was: the total is 9".to_owned(), json!(9)));
+    // Of a sealed drop nobody is told what it has.
+    let sealed = post(&shop, "drops/t-2/stock", r#"{"sku":"a","total":5,"was":3}"#);
+    assert!(sealed.status >= 400 && sealed.json().get("total").is_none(), "{sealed:?}");
+}
+
+#[test]
+fn a_part_that_is_malformed_is_told_its_rule() {
+    let shop = Shop::open("", &[("a", 9)]);
+    let id = hold(&shop, "c-1", &json!([{"sku": "a", "quantity": 1}]));
+    let told = |line: &str, headers: &[&str], body: &str| {
+        let answer = http(shop.service.http(), line, headers, body);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "malformed"), "{line} {body}");
+        answer.json()["detail"].as_str().unwrap().to_owned()
+    };
+    let take = "POST /v1/drops/t-1/holds";
+    let line = |sku: &str, quantity: u32| {
+        json!({"customer": "c", "lines": [{"sku": sku, "quantity": quantity}]}).to_string()
+    };
+    let ascii = |name: &str, most: u32| format!("{name}: 1 to {most} visible ASCII characters");
+    assert_eq!(told(take, &[], &line("a", 1).replace("\"c\"", "\"c d\"")), ascii("customer", 64));
+    assert_eq!(told(take, &[], r#"{"lines":[{"sku":"a","quantity":1}]}"#), ascii("customer", 64));
+    assert_eq!(told(take, &[], r#"{"customer":"c","lines":[]}"#), "lines: 1 to 20 items");
+    let quantity = "quantity: 1 to 1000 units of an item, its lines together";
+    assert_eq!(told(take, &[], &line("a", 1_001)), quantity);
+    let key = ascii("Idempotency-Key", 128);
+    assert_eq!(told(take, &["Idempotency-Key: \"x"], &line("a", 1)), key);
+    assert_eq!(told(take, &["Idempotency-Key: a b"], &line("a", 1)), key);
+    let payment = ascii("payment", 128) + ", needed unless the total is 0";
+    for body in ["", r#"{"payment":"a b"}"#] {
+        assert_eq!(told(&format!("POST /v1/holds/{id}/confirm"), &[], body), payment, "{body}");
+    }
+    let limit = "limit: a number from 1 to 1000";
+    assert_eq!(told("GET /v1/drops?limit=0", &[], ""), limit);
+    assert_eq!(told("GET /v1/campaigns?limit=x", &[], ""), limit);
+    let phases = "phase: scheduled, open, paused, closed or settled";
+    assert_eq!(told("GET /v1/drops?phase=shut", &[], ""), phases);
+    assert_eq!(told("GET /v1/drops/t-1/orders?after=x", &[], ""), "after: an order's number");
+    let total = r#"{"sku":"a","total":1000000001}"#;
+    assert_eq!(told("POST /v1/drops/t-1/stock", &[], total), "total: at most 1000000000");
 }

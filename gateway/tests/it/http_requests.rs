@@ -200,7 +200,19 @@ fn only_this_machine_is_served() {
         "Host: localhost.shop.example",
         "Forwarded: for=10.0.0.1",
         "X-Forwarded-For: 127.0.0.1",
+        "X-Forwarded: for=127.0.0.1",
+        "x-forwarded-anything: 1",
+        "Via: 1.1 proxy",
         "X-Real-IP: 127.0.0.1",
+        "X-Original-Forwarded-For: 127.0.0.1",
+        "X-Original-Host: shop.example",
+        "X-Client-IP: 127.0.0.1",
+        "X-Cluster-Client-IP: 127.0.0.1",
+        "X-Envoy-External-Address: 127.0.0.1",
+        "True-Client-IP: 127.0.0.1",
+        "Fastly-Client-IP: 127.0.0.1",
+        "CF-Connecting-IP: 127.0.0.1",
+        "CDN-Loop: cdn.example",
     ];
     for header in bad {
         for (line, body) in [(HOLDS, GOOD), ("GET /v1/drops", ""), ("GET /readyz", "")] {
@@ -214,6 +226,40 @@ fn only_this_machine_is_served() {
         assert_eq!(http(address, "GET /v1/drops", &[host], "").status, 200, "{host}");
     }
     assert_eq!(shop.units("a"), (9, 0, 0));
+}
+
+#[test]
+fn no_changing_call_takes_a_parameter_that_it_does_not_know() {
+    let shop = Shop::open("", &[("a", 9)]);
+    let address = shop.service.http();
+    let hold = http(address, HOLDS, &[], GOOD).json()["id"].as_str().unwrap().to_owned();
+    let holds = ["confirm", "release", "extend", "refund"].map(|verb| {
+        let body = if verb == "confirm" { r#"{"payment":"p"}"# } else { "" };
+        (format!("POST /v1/holds/{hold}/{verb}"), body)
+    });
+    let turns = ["pause", "resume", "close"].map(|turn| (format!("POST /v1/drops/t-1/{turn}"), ""));
+    let others = [
+        (HOLDS.to_owned(), GOOD),
+        ("POST /v1/drops/t%2d1/holds".to_owned(), GOOD),
+        ("POST /v1/drops/t-1/stock".to_owned(), r#"{"sku":"a","total":5}"#),
+        ("POST /v1/campaigns/t/settle".to_owned(), ""),
+        ("DELETE /v1/waits/none".to_owned(), ""),
+        ("DELETE /v1/campaigns/t".to_owned(), ""),
+    ];
+    for (line, body) in holds.into_iter().chain(turns).chain(others) {
+        let answer = http(address, &format!("{line}?dry%5Frun2=secret"), &[], body);
+        assert_eq!((answer.status, answer.code().as_str()), (400, "malformed"), "{line}");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains("dry_run2") && !detail.contains("secret"), "{line}: {detail}");
+    }
+    let drop = http(address, "GET /v1/drops/t-1", &[], "").json();
+    assert_eq!(
+        (drop["phase"].as_str(), drop["items"][0]["total"].as_u64()),
+        (Some("open"), Some(9))
+    );
+    assert_eq!(shop.units("a"), (8, 1, 0));
+    // A mark without a parameter behind it says nothing.
+    assert_eq!(http(address, &format!("POST /v1/holds/{hold}/release?"), &[], "").status, 200);
 }
 
 #[test]

@@ -94,6 +94,43 @@ fn a_report_shows_what_follows_from_orders_and_a_settlement_fixes_it() {
 }
 
 #[test]
+fn a_settlement_that_is_refused_says_what_stands_in_its_way() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = shop(directory.path());
+    let sale = shop.engine.sale("t-1").unwrap();
+    let live = sale.hold(&HoldRequest::new("c-2").line("a", 2)).unwrap().wait().unwrap();
+    let refused = |body: &str, code: &str| {
+        let answer = call(&shop, "POST /v1/campaigns/t/settle", body);
+        assert_eq!((answer.status, answer.code().as_str()), (409, code), "{body}");
+        let json = answer.json();
+        let text = json["detail"].as_str().unwrap().to_owned();
+        (text, json)
+    };
+    let (text, json) = refused("", "wrong_state");
+    assert_eq!((text.as_str(), &json["drop"]), ("t-1 is not closed: it is open", &json!("t-1")));
+    drop(sale.close().unwrap());
+    let (text, json) = refused("", "wrong_state");
+    assert_eq!(text, "t-2 is not closed: it is scheduled");
+    assert_eq!((&json["drop"], json.get("held")), (&json!("t-2"), None));
+    drop(shop.engine.sale("t-2").unwrap().close().unwrap());
+    let (text, json) = refused("", "wrong_state");
+    assert_eq!(text, "t-1 has 2 units in holds that are live");
+    assert_eq!((&json["drop"], &json["held"]), (&json!("t-1"), &json!(2)));
+    sale.release(&live.id).unwrap().wait().unwrap();
+
+    for settled in [false, true] {
+        let (text, json) = refused(r#"{"expect":{"young":9,"hope":1499}}"#, "conflict");
+        assert_eq!(text, "expect: hope gets 1500, not 1499", "{settled}");
+        assert_eq!((&json["beneficiary"], &json["amount"]), (&json!("hope"), &json!(1500)));
+        let (text, json) = refused(r#"{"expect":{"ho\npe":1}}"#, "conflict");
+        assert_eq!(text, "expect: ho\\npe is no beneficiary of this campaign");
+        assert_eq!((json.get("beneficiary"), json.get("amount")), (None, None));
+        let good = call(&shop, "POST /v1/campaigns/t/settle", r#"{"expect":{"hope":1500}}"#);
+        assert_eq!(good.status, 200, "{settled}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_a_settlements_body_is_named() {
     let directory = tempfile::tempdir().unwrap();
     let shop = shop(directory.path());

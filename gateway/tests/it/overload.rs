@@ -97,6 +97,34 @@ fn where_too_much_waits_new_holds_are_overloaded_and_confirms_are_not() {
 }
 
 #[test]
+fn a_request_for_which_there_is_no_room_is_answered_whole_although_nobody_reads_it() {
+    let shop = within(Limits { connections: 1, ..Limits::default() }, Access::loopback());
+    let mut one = Resp::connect(shop.service.resp());
+    assert_eq!(one.one("PING"), "+PONG");
+    let mut ids = Vec::new();
+    for _ in 0..20 {
+        let mut stream = connect(shop.service.http());
+        let long = "x".repeat(20_000);
+        let request = format!("GET /v1/drops HTTP/1.1\r\nHost: localhost\r\na: {long}\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let text = read_to_end(&mut stream).to_lowercase();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("http/1.1 503 "), "{head}");
+        assert!(body.contains("\"code\":\"overloaded\""), "{body}");
+        let value = |name: &str| {
+            let line = head.lines().find_map(|line| line.strip_prefix(name));
+            line.unwrap_or_else(|| panic!("{name}{head}")).to_owned()
+        };
+        assert_eq!(value("content-length: "), body.len().to_string());
+        assert!(value("jangteo-time: ").ends_with('z'), "{head}");
+        ids.push(value("x-request-id: "));
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 20, "each has an id of its own");
+}
+
+#[test]
 fn one_connection_too_many_is_told_so_and_counted() {
     let shop = within(Limits { connections: 2, ..Limits::default() }, Access::loopback());
     let mut one = Resp::connect(shop.service.resp());

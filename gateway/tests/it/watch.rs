@@ -1,6 +1,7 @@
 //! Watchers of a drop over sockets: server-sent events and RESP subscriptions.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 use jangteo::{Durability, Engine, HoldRequest, Refund, Timestamp};
 use jangteo_gateway::Access;
@@ -18,7 +19,7 @@ fn everybody(shop: &Shop) -> Vec<Box<dyn Follower>> {
     let mut used = connect(http_at);
     used.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     let mut answer = [0; 4096];
-    assert!(std::io::Read::read(&mut used, &mut answer).unwrap() > 0);
+    assert!(Read::read(&mut used, &mut answer).unwrap() > 0);
     vec![
         Box::new(Sse::open(http_at, "t-1")),
         Box::new(Sse::on(used, "t-1")),
@@ -154,6 +155,53 @@ fn a_stream_begins_like_every_answer_and_other_requests_are_told_why_not() {
     let head = http(address, "HEAD /v1/drops/t-1/events", &[], "");
     assert_eq!((head.status, head.body.as_str()), (200, ""));
     assert_eq!(head.header("content-type"), Some("text/event-stream"));
+}
+
+/// What a head says of where its body ends.
+fn framing(head: &str) -> Vec<&str> {
+    let lines = head.split("\r\n").filter(|line| {
+        line.starts_with("content-length:") || line.starts_with("transfer-encoding:")
+    });
+    lines.collect()
+}
+
+/// The head of what is answered to this, in small letters.
+fn head_of(socket: &mut TcpStream, line: &str) -> String {
+    let request =
+        format!("{line} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        socket.read_exact(&mut byte).unwrap();
+        head.extend(byte);
+    }
+    String::from_utf8(head).unwrap().to_ascii_lowercase()
+}
+
+#[test]
+fn every_stream_says_in_exactly_one_way_where_its_body_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::on_disk(directory.path(), "", &[("a", 9)]);
+    for path in ["/v1/drops/t-1/events", "/v1/events"] {
+        for is_first in [true, false] {
+            let mut socket = connect(shop.service.http());
+            if !is_first {
+                let head = head_of(&mut socket, "HEAD /livez");
+                assert!(framing(&head)[0].starts_with("content-length: "), "{head}");
+            }
+            let head = head_of(&mut socket, &format!("GET {path}"));
+            assert_eq!(framing(&head), ["transfer-encoding: chunked"], "{path}: {head}");
+            let names: Vec<_> = head.lines().filter_map(|line| line.split_once(": ")).collect();
+            let mut once: Vec<_> = names.iter().map(|(name, _)| name).collect();
+            once.sort_unstable();
+            once.dedup();
+            assert_eq!(once.len(), names.len(), "a header twice: {head}");
+        }
+        // What HEAD says is what GET would say, or nothing.
+        let head = head_of(&mut connect(shop.service.http()), &format!("HEAD {path}"));
+        assert!(framing(&head).iter().all(|line| *line == "transfer-encoding: chunked"), "{head}");
+    }
 }
 
 #[test]
