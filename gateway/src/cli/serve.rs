@@ -83,12 +83,7 @@ impl Serve {
         let access = Access::by(keyring(&config)?);
         let tls = config.tls.as_ref().map(|files| Tls::open(&files.cert, &files.key));
         let tls = tls.transpose().map_err(|bad| Failure::new(Exit::Config, bad.to_string()))?;
-        for (key, address) in [("http", config.http), ("resp", config.resp)] {
-            if !access.allows_listening(address) {
-                let why = "without a key only a loopback address is served; see `jangteo key`";
-                return Err(Failure::new(Exit::Config, format!("{key}: {address}: {why}")));
-            }
-        }
+        check_addresses(&config, &access)?;
         let campaigns = CampaignFiles::read(self.campaign.iter().map(PathBuf::as_path))?;
         if !has_records(&config) {
             campaigns.check(|_| false)?;
@@ -147,6 +142,17 @@ impl Serve {
         flushed.map_err(|unknown| Failure::new(Exit::Io, unknown.to_string()))?;
         Ok(Exit::Done)
     }
+}
+
+/// Without a key only this machine may call.
+fn check_addresses(config: &Config, access: &Access) -> Result<(), Failure> {
+    for (key, address) in [("http", config.http), ("resp", config.resp)] {
+        if !access.allows_listening(address) {
+            let why = "without a key only a loopback address is served; see `jangteo key`";
+            return Err(Failure::new(Exit::Config, format!("{key}: {address}: {why}")));
+        }
+    }
+    Ok(())
 }
 
 /// Listens at both addresses; every command is answered `recovering` for now.
