@@ -36,8 +36,8 @@ impl Service {
     /// Listens at both addresses (port 0 picks one) and serves on a thread of its own.
     ///
     /// # Errors
-    /// An address cannot be listened at; [`io::ErrorKind::PermissionDenied`] if `access` does not
-    /// allow it; no thread can be made.
+    /// An address cannot be listened at, which begins with `http: ` or `resp: `;
+    /// [`io::ErrorKind::PermissionDenied`] if `access` does not allow it; no thread can be made.
     pub fn start(
         engine: Engine,
         http: SocketAddr,
@@ -117,8 +117,8 @@ impl Service {
             .enable_all()
             .on_thread_park(move || on_park.flusher.park())
             .build()?;
-        let http = runtime.block_on(listen(http, &app.access))?;
-        let resp = runtime.block_on(listen(resp, &app.access))?;
+        let http = runtime.block_on(listen("http", http, &app.access))?;
+        let resp = runtime.block_on(listen("resp", resp, &app.access))?;
         let (http_address, resp_address) = (http.local_addr()?, resp.local_addr()?);
         let worker =
             std::thread::Builder::new().name("jangteo-worker".to_owned()).spawn(move || {
@@ -160,13 +160,19 @@ impl Drop for Service {
     }
 }
 
-async fn listen(address: SocketAddr, access: &Access) -> io::Result<TcpListener> {
+async fn listen(wire: &str, address: SocketAddr, access: &Access) -> io::Result<TcpListener> {
+    let named = |kind, why: &str| Err(io::Error::new(kind, format!("{wire}: {address}: {why}")));
     if !access.allows_listening(address) {
-        let why = format!("{address}: only loopback addresses are served without a key");
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
+        let why = "only loopback addresses are served without a key";
+        return named(io::ErrorKind::PermissionDenied, why);
     }
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
-    TcpListener::bind(address).await.map_err(named)
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) => match error.kind() {
+            kind @ io::ErrorKind::AddrInUse => named(kind, "address already in use"),
+            kind => named(kind, &error.to_string()),
+        },
+    }
 }
 
 async fn run(app: &Arc<App>, http: TcpListener, resp: TcpListener) {

@@ -293,9 +293,10 @@ fn ledger_rule<'a>(
         cross.tag_use(&tag, field);
         Some(tag)
     });
-    // Only a credit has a day to settle; elsewhere the key stays unknown.
     let settles = match kind {
-        Some(LedgerKind::Donation) => Some(None),
+        Some(LedgerKind::Donation) => {
+            table.optional("settles", |field| field.fault("only for a credit"))
+        }
         Some(LedgerKind::Credit) | None => table.optional("settles", |field| {
             let local = schedule::local_time(field)?;
             cross.settles(zone::instant(time_zone?, local), field)

@@ -11,7 +11,7 @@ use jangteo::audit::{
 use jangteo::{Error, HoldId};
 use serde::Serialize;
 
-use super::check::grouped;
+use super::check::{counted, grouped};
 use super::{Exit, Failure};
 
 /// What `audit` is told.
@@ -96,17 +96,18 @@ fn print_history(out: &mut io::StdoutLock<'static>, found: &HoldHistory) -> io::
 
 fn print(out: &mut io::StdoutLock<'static>, found: &DirectoryAudit) -> io::Result<()> {
     let DirectoryAudit { segments, batches, records, epochs, .. } = found;
-    let [segments, batches, records] = [segments, batches, records].map(|n| grouped((*n).into()));
-    writeln!(out, "{records} records in {batches} batches, {segments} segments, {epochs} starts")?;
+    let (records, batches) = (counted(*records, "record"), counted(*batches, "batch"));
+    let (segments, starts) = (counted(*segments, "segment"), counted((*epochs).into(), "start"));
+    writeln!(out, "{records} in {batches}, {segments}, {starts}")?;
     if found.records > 0 {
         writeln!(out, "last record {} at {}", found.last_sequence, found.last_at)?;
     }
     if let Some(NotKept { first_sequence, passed_over, drops }) = &found.not_kept {
-        let drops = grouped(drops.len() as u128);
+        let drops = counted(drops.len() as u64, "drop");
         let passed_over = grouped((*passed_over).into());
         writeln!(
             out,
-            "records before {first_sequence} are no longer kept; of {drops} drops that began there \
+            "records before {first_sequence} are no longer kept; of {drops} that began there \
              {passed_over} records are left and not judged"
         )?;
     }
@@ -127,7 +128,7 @@ fn print(out: &mut io::StdoutLock<'static>, found: &DirectoryAudit) -> io::Resul
     }
     match found.violations.len() {
         0 => writeln!(out, "ok: every rule holds at every record"),
-        broken => writeln!(out, "not ok: {broken} violations"),
+        broken => writeln!(out, "not ok: {}", counted(broken as u64, "violation")),
     }
 }
 

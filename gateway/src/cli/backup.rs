@@ -8,7 +8,7 @@ use jangteo::audit::DirectoryAudit;
 use jangteo::{Error, backup_directory, restore_directory};
 use jangteo_gateway::webhooks::StoredPlaces;
 
-use super::check::grouped;
+use super::check::counted;
 use super::{Exit, Failure};
 
 /// What `backup` is told.
@@ -42,6 +42,7 @@ pub(crate) struct Restore {
 impl Backup {
     /// Copies, audits the copy, and fails with 1 if a rule does not hold there.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        not_within(&self.copy, &self.directory)?;
         // First, so that the copy has every event that was delivered by then.
         let places = StoredPlaces::read(&self.directory);
         let places = places.map_err(|error| Failure::io(self.directory.display(), &error))?;
@@ -58,14 +59,32 @@ impl Restore {
     /// Copies as a new incarnation, audits it, and fails with 1 if a rule does not hold there. How
     /// far webhooks had got is left behind: those places are of the old one.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
+        not_within(&self.directory, &self.backup)?;
         let made = restore_directory(&self.backup, &self.directory);
         report(made, &self.directory, self.json)
     }
 }
 
+/// A copy within what it is a copy of would be part of the next one, and of what a service owns.
+fn not_within(copy: &Path, original: &Path) -> Result<(), Failure> {
+    // What cannot be resolved is told by whoever reads or makes it.
+    let Ok(whole) = original.canonicalize() else { return Ok(()) };
+    let Ok(target) = std::path::absolute(copy) else { return Ok(()) };
+    let there = target.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
+    if there.is_some_and(|there| there.starts_with(whole)) {
+        let (copy, original) = (copy.display(), original.display());
+        let text = format!("{copy}: lies in {original}; choose another");
+        return Err(Failure::new(Exit::Usage, text));
+    }
+    Ok(())
+}
+
 fn report(made: Result<DirectoryAudit, Error>, to: &Path, json: bool) -> Result<Exit, Failure> {
     let audit = made.map_err(|error| match error {
         Error::InUse => Failure::new(Exit::InUse, format!("{}: {error}", to.display())),
+        Error::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Failure::new(Exit::Usage, format!("{error}; choose another"))
+        }
         error => error.into(),
     })?;
     let mut out = io::stdout().lock();
@@ -79,15 +98,16 @@ fn report(made: Result<DirectoryAudit, Error>, to: &Path, json: bool) -> Result<
 }
 
 fn print(out: &mut impl Write, audit: &DirectoryAudit, to: &Path) -> io::Result<()> {
-    let (records, segments) = (grouped(audit.records.into()), grouped(audit.segments.into()));
+    let records = counted(audit.records, "record");
+    let segments = counted(audit.segments, "segment");
     let incarnation = audit.incarnation;
-    writeln!(out, "{}: {records} records, {segments} segments", to.display())?;
+    writeln!(out, "{}: {records}, {segments}", to.display())?;
     writeln!(out, "incarnation {incarnation}, last record {}", audit.last_sequence)?;
     for violation in &audit.violations {
         writeln!(out, "{violation}")?;
     }
     match audit.violations.len() {
         0 => writeln!(out, "ok: every rule holds at every record"),
-        broken => writeln!(out, "not ok: {broken} violations"),
+        broken => writeln!(out, "not ok: {}", counted(broken as u64, "violation")),
     }
 }

@@ -1,7 +1,7 @@
 //! A campaign file on disk: TOML, or JSON where its name ends in `.json`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use jangteo::{Campaign, CampaignFault, Engine, Error};
 
@@ -59,42 +59,45 @@ fn claimed_in_toml(text: &str) -> Option<&str> {
     })
 }
 
-/// Puts the campaigns of these files into the engine on `data`. A bad file of a campaign that the
-/// directory remembers is logged, so that a bad edit never stops a restart; any other is a failure,
-/// and then nothing is put.
-pub(super) fn put_campaigns(
-    engine: &Engine,
-    data: &Path,
-    files: &[PathBuf],
-) -> Result<(), Failure> {
-    let mut good = Vec::new();
-    let mut faults = Vec::new();
-    for file in files {
-        let CampaignFile { campaign, claimed_id } = match CampaignFile::read(file) {
-            Ok(read) => read,
-            Err(failure) if !engine.sales().is_empty() => {
-                tracing::error!("{failure}; what is recorded is kept");
-                continue;
+/// The files that a service is started with.
+pub(super) struct CampaignFiles<'f>(Vec<(&'f Path, CampaignFile)>);
+
+impl<'f> CampaignFiles<'f> {
+    /// Reads them all: one that is missing or cannot be read is a failure, also where the directory
+    /// remembers campaigns, since nobody can tell which of them it was to be.
+    pub(super) fn read(files: impl IntoIterator<Item = &'f Path>) -> Result<Self, Failure> {
+        let read = |file: &'f Path| Ok((file, CampaignFile::read(file)?));
+        files.into_iter().map(read).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Fails with the faults of every file whose campaign is not among those that are remembered;
+    /// those of the others are no failure, so that a bad edit never stops a restart.
+    pub(super) fn check(&self, remembers: impl Fn(&str) -> bool) -> Result<(), Failure> {
+        let mut faults = Vec::new();
+        for (file, read) in &self.0 {
+            let may_stay = read.claimed_id.as_deref().is_some_and(&remembers);
+            if let Some(found) = read.campaign.as_ref().err().filter(|_| !may_stay) {
+                faults.extend(found.iter().map(|fault| format!("{}:{fault}", file.display())));
             }
-            Err(failure) => return Err(failure),
-        };
-        match campaign {
-            Ok(campaign) => good.push((file, campaign)),
-            Err(found) => {
-                let shown = found.iter().map(|fault| format!("{}:{fault}", file.display()));
-                if claimed_id.is_some_and(|id| is_remembered(engine, &id)) {
-                    shown.for_each(|fault| tracing::error!("{fault}"));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Failure::placed(Exit::Data, faults.join("\n"))) }
+    }
+
+    /// Puts their campaigns into the engine on `data`, or none of them if one fails the check. What
+    /// is wrong with a campaign that is remembered is logged.
+    pub(super) fn put(self, engine: &Engine, data: &Path) -> Result<(), Failure> {
+        self.check(|id| is_remembered(engine, id))?;
+        for (file, read) in self.0 {
+            match read.campaign {
+                Ok(campaign) => put(engine, data, file, campaign)?,
+                Err(found) => {
+                    found.iter().for_each(|fault| tracing::error!("{}:{fault}", file.display()));
                     tracing::warn!("{}: the recorded campaign is kept", file.display());
-                } else {
-                    faults.extend(shown);
                 }
             }
         }
+        Ok(())
     }
-    if !faults.is_empty() {
-        return Err(Failure::new(Exit::Data, faults.join("\n")));
-    }
-    good.into_iter().try_for_each(|(file, campaign)| put(engine, data, file, campaign))
 }
 
 fn put(engine: &Engine, data: &Path, file: &Path, campaign: Campaign) -> Result<(), Failure> {

@@ -229,12 +229,12 @@ fn print_campaign(out: &mut impl Write, file: &str, campaign: &Meaning) -> io::R
             let (price, list) = (grouped((*price).into()), list.unwrap_or_default());
             writeln!(out, "  {stock} x {sku}, {title}, at {price}{list}")?;
         }
-        let (units, price) = (amount(drop.units), amount(drop.full_price));
-        writeln!(out, "  {units} units, full price {price} {currency}")?;
+        let (units, price) = (in_units(drop.units), amount(drop.full_price));
+        writeln!(out, "  {units}, full price {price} {currency}")?;
     }
-    let (drops, units) = (campaign.drops.len(), amount(campaign.units));
-    let price = amount(campaign.full_price);
-    writeln!(out, "{drops} drops, {units} units, full price {price} {currency}")?;
+    let drops = counted(campaign.drops.len() as u64, "drop");
+    let (units, price) = (in_units(campaign.units), amount(campaign.full_price));
+    writeln!(out, "{drops}, {units}, full price {price} {currency}")?;
     for AtMost { kind, beneficiaries, rate, amount: most } in &campaign.ledger_at_most {
         let kind = match kind {
             LedgerKind::Donation => "donation",
@@ -249,6 +249,21 @@ fn print_campaign(out: &mut impl Write, file: &str, campaign: &Meaning) -> io::R
 /// A number for people, or that there is no bound.
 fn amount(number: Option<impl Into<u128>>) -> String {
     number.map_or_else(|| "unlimited".to_owned(), |number| grouped(number.into()))
+}
+
+/// So many units, or that there is no bound.
+fn in_units(units: Option<u64>) -> String {
+    units.map_or_else(|| "unlimited units".to_owned(), |units| counted(units, "unit"))
+}
+
+/// So many of something whose plural ends in `s` or `es`, as English has it.
+pub(crate) fn counted(number: u64, what: &str) -> String {
+    let ending = match number {
+        1 => "",
+        _ if what.ends_with("ch") => "es",
+        _ => "s",
+    };
+    format!("{} {what}{ending}", grouped(number.into()))
 }
 
 /// Digits in groups of three.

@@ -35,12 +35,18 @@ impl From<Exit> for ExitCode {
 pub(crate) struct Failure {
     exit: Exit,
     text: String,
+    placed: bool,
 }
 
 impl Failure {
     /// A failure with this exit code.
     pub(crate) fn new(exit: Exit, text: impl Into<String>) -> Self {
-        Self { exit, text: text.into() }
+        Self { exit, text: text.into(), placed: false }
+    }
+
+    /// Faults, one a line, each of which begins with its own place: `file:line:column`.
+    pub(crate) fn placed(exit: Exit, faults: impl Into<String>) -> Self {
+        Self { exit, text: faults.into(), placed: true }
     }
 
     /// A failure of the file system about something with a name.
@@ -59,6 +65,11 @@ impl Failure {
             }
             error => error.into(),
         }
+    }
+
+    /// What stands before it on a terminal: who speaks, unless an editor is to find the place.
+    pub(crate) const fn speaker(&self) -> &'static str {
+        if self.placed { "" } else { "jangteo: " }
     }
 
     /// The exit code.

@@ -11,7 +11,8 @@ use super::{Exit, Failure};
 #[derive(Args, Debug)]
 #[command(
     after_help = "The secret is printed first and kept nowhere; the stanza behind it goes into \
-                        the configuration file.\nExample:\n  jangteo key shop --scope sell"
+                        the configuration file, or what its last line says into the environment.\n\
+                        Example:\n  jangteo key shop --scope sell"
 )]
 pub(crate) struct NewKey {
     /// The key's name, also the user over RESP; several keys may share it
@@ -32,6 +33,7 @@ impl NewKey {
         writeln!(out, "{secret}\n")
             .and_then(|()| writeln!(out, "[[keys]]\nname = \"{name}\"\nscope = \"{scope}\""))
             .and_then(|()| writeln!(out, "sha256 = \"{hash}\""))
+            .and_then(|()| writeln!(out, "# JANGTEO_KEYS={name}:{scope}:{hash}"))
             .and_then(|()| out.flush())
             .map_err(|error| Failure::io("standard output", &error))?;
         Ok(Exit::Done)

@@ -85,7 +85,7 @@ pub(crate) fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => {
             // The exit code says it as well, where nothing can be printed.
-            _ = writeln!(io::stderr(), "jangteo: {failure}");
+            _ = writeln!(io::stderr(), "{}{failure}", failure.speaker());
             failure.exit().into()
         }
     }

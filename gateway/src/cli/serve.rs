@@ -1,17 +1,18 @@
 //! `jangteo serve`: the service, until it is told to stop.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 
 use clap::Args;
-use jangteo::{Durability, Engine};
+use jangteo::{Durability, Engine, Error};
 use jangteo_gateway::access::{Access, Keyring};
-use jangteo_gateway::config::{Config, Flags, LogFormat, Retain};
+use jangteo_gateway::config::{Config, Flags, LogFormat, Retain, address};
 use jangteo_gateway::{Service, Tls, Webhooks};
 
-use super::campaign_file::put_campaigns;
+use super::campaign_file::CampaignFiles;
 use super::descriptors;
 use super::health::HealthLog;
 use super::log::log_to_stderr;
@@ -34,10 +35,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// Where to serve HTTP; port 0 picks one [env: JANGTEO_HTTP=] [default: 127.0.0.1:7480]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     http: Option<SocketAddr>,
     /// Where to serve RESP; port 0 picks one [env: JANGTEO_RESP=] [default: 127.0.0.1:7481]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = address)]
     resp: Option<SocketAddr>,
     /// What an acknowledged hold survives: synced (power loss), buffered (the process), memory
     /// [env: JANGTEO_DURABILITY=] [default: synced]
@@ -57,7 +58,7 @@ pub(crate) struct Serve {
     /// [default: text]
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// What is logged: error, warn, info, debug, trace, or a filter [env: JANGTEO_LOG=]
+    /// What is logged: off, error, warn, info, debug, trace, or a filter [env: JANGTEO_LOG=]
     /// [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
@@ -82,11 +83,10 @@ impl Serve {
         let access = Access::by(keyring(&config)?);
         let tls = config.tls.as_ref().map(|files| Tls::open(&files.cert, &files.key));
         let tls = tls.transpose().map_err(|bad| Failure::new(Exit::Config, bad.to_string()))?;
-        for (key, address) in [("http", config.http), ("resp", config.resp)] {
-            if !access.allows_listening(address) {
-                let why = "without a key only a loopback address is served; see `jangteo key`";
-                return Err(Failure::new(Exit::Config, format!("{key}: {address}: {why}")));
-            }
+        check_addresses(&config, &access)?;
+        let campaigns = CampaignFiles::read(self.campaign.iter().map(PathBuf::as_path))?;
+        if !has_records(&config) {
+            campaigns.check(|_| false)?;
         }
         log_to_stderr(config.log_format, &config.log);
         if let Err(error) = descriptors::raise() {
@@ -100,21 +100,20 @@ impl Serve {
             signals.map_err(|error: io::Error| Failure::io("signals", &error))?;
 
         tell_access(&config, &access, tls.is_some());
-        // To read a long journal back takes a while, and clients are to hear that it does. What is
-        // wrong with the directory is told before what is wrong with the addresses.
-        let listening = listen(&config, access.clone(), tls.clone());
+        // To read a long journal back takes a while, and clients are to hear that it does. A start
+        // that cannot listen has changed nothing.
+        let service = listen(&config, access.clone(), tls.clone())?;
         let options = Engine::options().data(&config.data).durability(config.durability);
         let options = options.retain_settled(config.retain_settled.0);
         let mut stopped = pin!(stopped);
         let Some(opened) = open_unless_stopped(&runtime, options, stopped.as_mut()) else {
-            return stop_early(listening);
+            return stop_early(service);
         };
         let engine = opened.map_err(|error| Failure::about(&config.data, error))?;
         tell_recovery(&engine);
         // Before anything happens that an endpoint is to hear of.
         let webhooks = runtime.block_on(send_webhooks(&engine, &config))?;
-        put_campaigns(&engine, &config.data, &self.campaign)?;
-        let service = listening?;
+        campaigns.put(&engine, &config.data)?;
         service.measure(&webhooks);
         service.recovered(engine.clone());
         report(&config, &service).map_err(|error| Failure::io("standard output", &error))?;
@@ -145,14 +144,56 @@ impl Serve {
     }
 }
 
+/// Without a key only this machine may call.
+fn check_addresses(config: &Config, access: &Access) -> Result<(), Failure> {
+    for (key, address) in [("http", config.http), ("resp", config.resp)] {
+        if !access.allows_listening(address) {
+            let why = "without a key only a loopback address is served; see `jangteo key`";
+            return Err(Failure::new(Exit::Config, format!("{key}: {address}: {why}")));
+        }
+    }
+    Ok(())
+}
+
 /// Listens at both addresses; every command is answered `recovering` for now.
 fn listen(config: &Config, access: Access, tls: Option<Tls>) -> Result<Service, Failure> {
     let at = (config.http, config.resp);
     let service = Service::start_recovering(at, access, tls, config.limits)
-        .map_err(|error| Failure::new(Exit::Io, error.to_string()))?;
+        .map_err(|error| cannot_listen(config, &error))?;
     let (http, resp) = (service.http(), service.resp());
     tracing::info!(%http, %resp, "listening; commands are answered once the journal is read back");
     Ok(service)
+}
+
+/// Why it cannot listen, and what to do. Another process on the directory explains it best.
+fn cannot_listen(config: &Config, error: &io::Error) -> Failure {
+    if has_records(config) && is_in_use(&config.data) {
+        return Failure::about(&config.data, Error::InUse);
+    }
+    let text = error.to_string();
+    let mut keys = [("http", "JANGTEO_HTTP"), ("resp", "JANGTEO_RESP")].into_iter();
+    match keys.find(|(key, _)| text.starts_with(&format!("{key}: "))) {
+        Some((key, variable)) => {
+            let remedy = format!("choose another with --{key} or {variable}");
+            Failure::new(Exit::Io, format!("{text}; {remedy}"))
+        }
+        None => Failure::new(Exit::Io, text),
+    }
+}
+
+/// Whether anything may be recorded where the service is to run.
+fn has_records(config: &Config) -> bool {
+    config.durability != Durability::Memory && journal(&config.data).exists()
+}
+
+/// Whether an engine runs on the directory.
+fn is_in_use(data: &Path) -> bool {
+    let lock = File::open(journal(data).join("lock"));
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn journal(data: &Path) -> PathBuf {
+    data.join("journal")
 }
 
 /// Says what of the directory an operator should know.
@@ -166,10 +207,10 @@ fn tell_recovery(engine: &Engine) {
 }
 
 /// Ends a service that was told to stop before its journal was read back.
-fn stop_early(listening: Result<Service, Failure>) -> Result<Exit, Failure> {
+fn stop_early(service: Service) -> Result<Exit, Failure> {
     tracing::info!("stopping; the journal was not read back yet, and is as it was");
     notify(Stands::Stopping);
-    listening?.stop();
+    service.stop();
     Ok(Exit::Done)
 }
 
@@ -180,7 +221,7 @@ async fn send_webhooks(engine: &Engine, config: &Config) -> Result<Webhooks, Fai
 
 pub(super) fn configuration(flags: &Flags) -> Result<Config, Failure> {
     let read = Config::read(flags, |name| std::env::var_os(name));
-    read.map_err(|bad| Failure::new(Exit::Config, bad.to_string()))
+    read.map_err(|bad| Failure::placed(Exit::Config, bad.to_string()))
 }
 
 pub(super) fn keyring(config: &Config) -> Result<Keyring, Failure> {

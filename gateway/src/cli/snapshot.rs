@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use jangteo::{Error, snapshot_directory};
 
-use super::check::grouped;
+use super::check::{counted, grouped};
 use super::{Exit, Failure};
 
 /// What `snapshot` is told.
@@ -41,10 +41,11 @@ impl Snapshot {
                 for place in &made.passed_over {
                     eprintln!("jangteo: replaced or passed over: {place}");
                 }
-                let [records, bytes] = [made.sequence, made.bytes].map(|n| grouped(n.into()));
+                let records = counted(made.sequence, "record");
+                let bytes = grouped(made.bytes.into());
                 match made.bytes {
-                    0 => format!("{}: there already, with {records} records", made.file),
-                    _ => format!("{}: {records} records in {bytes} bytes", made.file),
+                    0 => format!("{}: there already, with {records}", made.file),
+                    _ => format!("{}: {records} in {bytes} bytes", made.file),
                 }
             }
         };

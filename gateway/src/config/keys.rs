@@ -35,7 +35,7 @@ pub const KEYS: [KeyRow; 29] = [
     row("retain_settled", Some("JANGTEO_RETAIN_SETTLED"), Some("--retain-settled"), "`never`", "`never`, or a duration such as `90days` or `12h`"),
     row("tls.cert", Some("JANGTEO_TLS_CERT"), Some("--tls-cert"), "no TLS", "a PEM file: the chain, the service's own certificate first"),
     row("tls.key", Some("JANGTEO_TLS_KEY"), Some("--tls-key"), "no TLS", "a PEM file that not everybody may read: the certificate's private key"),
-    row("log", Some("JANGTEO_LOG"), Some("--log"), "`info`", "`error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,jangteo=debug`"),
+    row("log", Some("JANGTEO_LOG"), Some("--log"), "`info`", "`off`, `error`, `warn`, `info`, `debug`, `trace`, or a filter such as `info,jangteo=debug`"),
     row("log_format", Some("JANGTEO_LOG_FORMAT"), Some("--log-format"), "`text`", "`text` or `json`"),
     row("limits.connections", Some("JANGTEO_CONNECTIONS"), None, "`20000`", "1 to 1000000"),
     row("limits.connections_per_address", Some("JANGTEO_CONNECTIONS_PER_ADDRESS"), None, "`1000`", "0 to 1000000; 0 is no limit"),

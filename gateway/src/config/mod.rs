@@ -12,4 +12,4 @@ mod webhooks;
 
 pub use fault::{BadConfig, Fault};
 pub use keys::{KEYS, KeyRow};
-pub use read::{Config, Flags, LogFormat, Retain, TlsFiles};
+pub use read::{Config, Flags, LogFormat, Retain, TlsFiles, address};

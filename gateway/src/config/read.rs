@@ -158,6 +158,10 @@ impl Config {
         let flags = flags.clone();
         let tls_cert = flags.tls_cert.or(said.tls_cert).or(file.tls_cert);
         let tls_key = flags.tls_key.or(said.tls_key).or(file.tls_key);
+        let log = flags.log.and_then(|text| {
+            let fault = |detail| Fault { place: "--log".to_owned(), key: String::new(), detail };
+            log_filter(&text).map_err(|detail| faults.push(fault(detail))).ok()
+        });
         let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let config = Self {
             data: flags.data.or(said.data).or(file.data).unwrap_or("./jangteo-data".into()),
@@ -182,7 +186,7 @@ impl Config {
                 .or(said.log_format)
                 .or(file.log_format)
                 .unwrap_or_default(),
-            log: flags.log.or(said.log).or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log: log.or(said.log).or(file.log).unwrap_or_else(|| "info".to_owned()),
             limits: said.limits.or(file.limits).limits().unwrap_or_else(|fault| {
                 faults.push(fault);
                 Limits::default()
@@ -269,15 +273,27 @@ impl<V: Fn(&str) -> Option<OsString>> Environment<V> {
     }
 }
 
-/// What is logged, if it can be understood.
+/// The words that are levels.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
+/// What is logged, if it can be understood. A word alone that is no level would be a target of that
+/// name, and silence everything else.
 fn log_filter(text: &str) -> Result<String, String> {
+    let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word.trim()));
+    let is_plain = text.split(',').all(|part| part.contains('=') || is_level(part));
     match EnvFilter::builder().parse(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err("expected a level, such as info or debug".to_owned()),
+        Ok(_) if is_plain => Ok(text.to_owned()),
+        _ => Err("expected off, error, warn, info, debug or trace, or a filter such as \
+                  info,jangteo=debug"
+            .to_owned()),
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, &'static str> {
+/// An address to listen at.
+///
+/// # Errors
+/// What was expected, for a person.
+pub fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "expected an IP address and a port, such as 127.0.0.1:7480")
 }
 

@@ -95,6 +95,22 @@ fn unlimited_stock_has_no_bound_unless_it_is_free() {
 }
 
 #[test]
+fn one_of_a_thing_is_told_as_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let one = GOOD.replace("COUNT=2", "COUNT=1").replace("2001", "1").replace("drops = [2]\n", "");
+    let one = file(directory.path(), "one.toml", one.replace("stock = 100\n", "stock = 0\n"));
+    let out = jangteo(&["check", &one]).1;
+    assert!(out.contains("\n1 drop, 1 unit, full price 5,003 KRW\n"), "{out}");
+    let data = directory.path().join("data");
+    let engine = Engine::options().data(&data).segment_bytes(1 << 16).open().unwrap();
+    engine.flush().unwrap();
+    drop(engine);
+    let out = jangteo(&["audit", data.to_str().unwrap()]).1;
+    assert!(out.starts_with("1 record in 1 batch, "), "{out}");
+    assert!(out.contains(", 1 start\n"), "{out}");
+}
+
+#[test]
 fn check_names_every_fault_by_line_and_column() {
     let directory = tempfile::tempdir().unwrap();
     let good = file(directory.path(), "good.toml", GOOD);
@@ -274,8 +290,8 @@ fn a_backup_of_a_live_directory_is_restored_as_a_new_incarnation() {
         assert_eq!((&made["ok"], &made["incarnation"]), (&true.into(), &incarnation.into()));
         assert_eq!(made["last_sequence"], 7);
         let (code, _, err) = jangteo(&[command, from, to]);
-        assert_eq!(code, 74, "{err}");
-        assert!(err.contains(to) && err.contains("is not empty"), "{err}");
+        assert_eq!(code, 64, "{err}");
+        assert_eq!(err, format!("jangteo: {to}: is not empty; choose another\n"));
         assert!(Path::new(to).join("journal/00000000000000000007.snapshot").exists());
     }
     drop(engine);
@@ -302,6 +318,25 @@ fn a_backup_of_a_live_directory_is_restored_as_a_new_incarnation() {
     let (code, _, err) = jangteo(&["restore", &copy, &at("broken")]);
     assert_eq!(code, 65, "{err}");
     assert!(err.contains("were durable"), "{err}");
+}
+
+#[test]
+fn a_directory_is_not_copied_into_itself() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(sold(&directory.path().join("data")));
+    std::os::unix::fs::symlink("data", directory.path().join("link")).unwrap();
+    let before = std::fs::read_dir(directory.path().join("data")).unwrap().count();
+    for command in ["backup", "restore"] {
+        for to in ["data/x", "data/x/y", "data/journal/x", "link/x", "data/../data/x", "data/."] {
+            let mut run = Command::new(env!("CARGO_BIN_EXE_jangteo"));
+            let run = run.current_dir(directory.path()).args([command, "data", to]);
+            let Output { status, stderr, .. } = run.output().unwrap();
+            let err = String::from_utf8(stderr).unwrap();
+            assert_eq!(status.code(), Some(64), "{command} {to}: {err}");
+            assert_eq!(err, format!("jangteo: {to}: lies in data; choose another\n"));
+        }
+    }
+    assert_eq!(std::fs::read_dir(directory.path().join("data")).unwrap().count(), before);
 }
 
 #[test]

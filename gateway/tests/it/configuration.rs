@@ -263,12 +263,13 @@ fn a_bad_configuration_exits_78_and_says_why() {
     let unknown = files.file("unknown.toml", "colour = \"red\"\n");
     let half = files.file("half.toml", "[tls]\ncert = \"c.pem\"\n");
     let open = files.file("open.toml", "http = \"0.0.0.0:0\"\n");
+    let loud = files.file("loud.toml", "log = \"loud\"\n");
     let (cert, key) = (fixture("one-cert.pem"), fixture("two-key.pem"));
     let (cert, key) = (cert.to_str().unwrap(), key.to_str().unwrap());
     let hash = SecretHash::of(b"x").to_hex();
     let (twice, bad) = (format!("a:sell:{hash},b:sell:{hash}"), format!("a:sell:{hash},b:sell"));
     type Case<'a> = (&'a [&'a str], &'a [(&'a str, &'a str)], &'a str);
-    let table: [Case<'_>; 9] = [
+    let table: [Case<'_>; 14] = [
         (&["--config", &unknown], &[], "unknown.toml:1:1 colour: unknown key"),
         (&[], &[("JANGTEO_CONFIG", &unknown)], "unknown.toml:1:1 colour"),
         (&["--config", &half], &[], "tls.key: is missing"),
@@ -278,12 +279,25 @@ fn a_bad_configuration_exits_78_and_says_why() {
         (&[], &[("JANGTEO_HTTP", "here")], "JANGTEO_HTTP: expected"),
         (&[], &[("JANGTEO_KEYS", &twice)], "keys: two keys have the same hash"),
         (&[], &[("JANGTEO_KEYS", &bad)], "JANGTEO_KEYS: a key is name:scope:sha256"),
+        (&["--log", "warning"], &[], "--log: expected off, error, warn, info, debug or trace"),
+        (&["--log", "info,jangteo"], &[], "--log: expected off, error, warn"),
+        (&["--log", "jangteo=loud"], &[], "--log: expected off, error, warn"),
+        (&[], &[("JANGTEO_LOG", "infos")], "JANGTEO_LOG: expected off, error, warn"),
+        (&["--config", &loud], &[], "loud.toml:1:7 log: expected off, error, warn"),
     ];
     for (more, environment, said) in table {
         let (code, stderr) = files.refused(more, environment);
         assert_eq!(code, Some(78), "{more:?}: {stderr}");
         assert!(stderr.contains(said), "{more:?}: {stderr}");
         assert!(!stderr.contains(&hash), "{stderr}");
+    }
+}
+
+#[test]
+fn what_is_logged_is_a_level_or_targets_with_levels() {
+    for log in ["off", "error", "WARN", "trace", "info,jangteo=debug", "jangteo::requests=trace"] {
+        let said = Flags { log: Some(log.to_owned()), ..Flags::default() };
+        assert_eq!(Config::read(&said, |_| None).unwrap().log, log);
     }
 }
 
@@ -330,6 +344,10 @@ fn a_new_key_opens_the_service_that_its_stanza_is_given_to() {
     let config = files.file("jangteo.toml", stanza);
     let served = files.serve(&["--config", &config], &[], Stdio::null());
     let find = "GET /v1/drops/t-1/holds?customer=c";
+    assert_eq!(http(served.http, find, &[&bearer(secret)], "").code(), "unknown_drop");
+    assert_eq!(http(served.http, find, &[], "").code(), "unauthenticated");
+    let keys = stanza.trim_end().lines().last().unwrap().strip_prefix("# JANGTEO_KEYS=").unwrap();
+    let served = files.serve(&[], &[("JANGTEO_KEYS", keys)], Stdio::null());
     assert_eq!(http(served.http, find, &[&bearer(secret)], "").code(), "unknown_drop");
     assert_eq!(http(served.http, find, &[], "").code(), "unauthenticated");
     for args in [["key", "shop", "--scope", "buy"], ["key", "a b", "--scope", "sell"]] {

@@ -139,7 +139,8 @@ fn a_bad_campaign_stops_a_first_start_and_no_restart() {
     let data = directory.path().join("data");
     let (code, said) = run(&data, &["--campaign", &path]);
     assert_eq!(code, Some(65), "{said}");
-    assert_eq!(said.matches(&format!("{path}:")).count(), 2, "every fault is listed: {said}");
+    let placed = said.lines().filter(|line| line.starts_with(&format!("{path}:")));
+    assert_eq!(placed.count(), 2, "every fault begins with its place: {said}");
     assert!(said.contains("items[0].price: "), "{said}");
 
     std::fs::write(&path, &good).unwrap();
@@ -155,16 +156,64 @@ fn a_bad_campaign_stops_a_first_start_and_no_restart() {
 }
 
 #[test]
+fn a_start_that_fails_changes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let good = campaign_file("", &items(&[("a", 9)]));
+    let bad = file(directory.path(), "bad.toml", &good.replace("price = 1000", "price = -1"));
+    let other = file(directory.path(), "other.toml", &good.replace("\"t\"", "\"u\""));
+    let good = file(directory.path(), "good.toml", &good);
+    let typo = directory.path().join("typo.toml").to_str().unwrap().to_owned();
+    let data = directory.path().join("data");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let listen = |http: &str, resp: &str| {
+        let mut command = jangteo();
+        command.args(["serve", "--http", http, "--resp", resp, "--campaign", &other, "--data"]);
+        let Output { status, stderr, .. } = command.arg(&data).output().unwrap();
+        (status.code(), String::from_utf8(stderr).unwrap())
+    };
+    let no_port = || {
+        let any = "127.0.0.1:0";
+        for (http, resp, key) in [(&*taken, any, "http"), (any, &*taken, "resp")] {
+            let (code, said) = listen(http, resp);
+            let variable = format!("JANGTEO_{}", key.to_uppercase());
+            let why = format!(
+                "{key}: {taken}: address already in use; choose another with --{key} or {variable}"
+            );
+            assert!(code == Some(74) && said.contains(&why), "{code:?}: {said}");
+        }
+    };
+    let no_file = |more: &[&str]| {
+        let (code, said) = run(&data, more);
+        assert!(code == Some(74) && said.contains("typo.toml: "), "{code:?}: {said}");
+    };
+    no_port();
+    no_file(&["--campaign", &typo]);
+    no_file(&["--campaign", &good, &typo]);
+    assert_eq!(run(&data, &["--campaign", &good, &bad]).0, Some(65));
+    assert!(!data.exists(), "a new directory is not begun");
+
+    assert_eq!(Served::start(&data, &["--campaign", &good]).terminate(), Some(0));
+    let audit = || jangteo().args(["audit", "--json"]).arg(&data).output().unwrap().stdout;
+    let before = audit();
+    no_port();
+    no_file(&["--campaign", &typo]);
+    no_file(&["--campaign", &other, &typo]);
+    assert_eq!(String::from_utf8(audit()), String::from_utf8(before));
+}
+
+#[test]
 fn misuse_has_its_exit_codes() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let nothing = directory.path().join("nothing.toml");
     let nothing = nothing.to_str().unwrap();
-    let table: [(&[&str], i32, &str); 6] = [
+    let table: [(&[&str], i32, &str); 7] = [
         (&["--nonsense"], 64, "--nonsense"),
         (&["--durability", "some"], 64, "synced"),
         (&["--durability", "memory", "--campaign", nothing], 74, "nothing.toml"),
         (&["--http", "127.0.0.1:99999"], 64, "99999"),
+        (&["--http", "localhost:7480"], 64, "expected an IP address and a port, such as 127.0.0.1"),
         (&[], 78, "http: 0.0.0.0:0"),
         (&[], 78, "resp: [::]:0"),
     ];
