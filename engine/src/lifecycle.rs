@@ -106,6 +106,7 @@ impl SaleCore {
                 let sale = self.index;
                 if page.phase == Phase::Scheduled {
                     page.phase = Phase::Open;
+                    let _ = self.revealed.set(());
                     return Ok(Record::Opened { sale, shown: (&*page).into() });
                 }
                 page.phase = Phase::Closed;

@@ -3,11 +3,11 @@
 //! The book (under the append lock) has the phase that counts: a grant after `Closed` is refused
 //! there. The mirror lets a request that comes too early or too late be refused with one load.
 //!
-//! **Word**: the phase as a number; bit 7: its opening has shown nothing, since it was paused before
+//! **Word**: the phase as a number; bit 7: its opening has shown nothing, as it was paused before
 //! it, or is over and nothing was ever granted. **Rule**: written only inside an append that turns
-//! the drop's own phase, so its order of changes is the journal's; or under the append lock, once a
-//! drop that was put anew is not listed any more. Until then, and for good where another of its name
-//! took its place, the drop shows itself as it was.
+//! the drop's own phase, so its order of changes is the journal's; or under the append lock, once
+//! a drop that was put anew is not listed any more. Until then, and for good where another of its
+//! name took its place, the drop shows itself as it was.
 //! **Orderings**: release and acquire, so that who sees a drop open and then reads the clock reads
 //! no time before the one that opened it; who reads a phase that is a moment old is put right by
 //! the append.

@@ -53,7 +53,7 @@ pub(crate) struct SaleCore {
     campaign: Arc<Campaign>,
     occurrence: Occurrence,
     /// Set once its contents could be seen: a clock that is put back hides nothing.
-    revealed: OnceLock<()>,
+    pub(crate) revealed: OnceLock<()>,
     pub(crate) terms: TermsCell,
     pub(crate) goods: Goods,
     pub(crate) phase: PhaseMirror,
@@ -90,6 +90,7 @@ impl Sale {
             shards.iter_mut().for_each(|shard| shard.reserve(goods.rows_expected()));
         }
         let line = if over { Line::default() } else { Line::of(&shards, &goods) };
+        let opened = !over && !page.awaits_opening();
         let made = (!shards.is_empty()).then(|| Sharded::of(shards, goods.holds_expected()));
         Self(Arc::new(SaleCore {
             shared: Arc::clone(shared),
@@ -97,7 +98,7 @@ impl Sale {
             id,
             campaign,
             occurrence,
-            revealed: OnceLock::new(),
+            revealed: if opened { OnceLock::from(()) } else { OnceLock::new() },
             terms: TermsCell::new(terms),
             goods,
             phase: PhaseMirror::new(&page),

@@ -2,8 +2,9 @@
 //! on it.
 //!
 //! A rule can be settled once every drop of the campaign is over: closed, and no hold live. From
-//! then on nothing accrues any more, and refunds only take away from what all get together. So orders can be counted while
-//! refunds go on: if no unit is missing as the record is appended, nothing has changed.
+//! then on nothing accrues any more, and refunds only take away from what all get together. So
+//! orders can be counted while refunds go on: if no unit is missing as the record is appended,
+//! nothing has changed.
 //!
 //! A credit with a date settles by itself, apart from the other rules; `settle` settles whatever is
 //! left. Rules that were settled before are settled again along with others: that nets what was

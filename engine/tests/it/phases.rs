@@ -175,6 +175,26 @@ fn a_drop_that_is_closed_before_its_reveal_stays_sealed_until_then() {
 }
 
 #[test]
+fn a_drop_that_has_opened_is_not_sealed_by_its_closing() {
+    let directory = tempfile::tempdir().unwrap();
+    for restarts in [false, true] {
+        let path = directory.path().join(restarts.to_string());
+        let clock = Arc::new(ManualClock::at(Timestamp::from_ms(OPENS_MS)));
+        let open = || Engine::options().data(&path).clock(clock.clone()).background(false).open();
+        let mut engine = open().unwrap();
+        engine.put(Campaign::parse(&format!("{CAMPAIGN}{}", one_item(9))).unwrap()).unwrap();
+        assert_eq!(engine.sale("t-1").unwrap().phase(), Phase::Open);
+        clock.step(-60_000);
+        if restarts {
+            drop(engine);
+            engine = open().unwrap();
+        }
+        let closed = engine.sale("t-1").unwrap().close().unwrap().wait().unwrap();
+        assert!(!closed.sealed && closed.items.is_some(), "{restarts}");
+    }
+}
+
+#[test]
 fn a_sealed_drop_shows_nothing_and_says_the_same_of_every_item() {
     let (_engine, sale, _) = sealed_sale();
     let (view, _) = sale.view();

@@ -130,7 +130,9 @@ impl Reference {
 
     pub(crate) fn is_sealed(&self) -> bool {
         let revealed = self.terms.always_revealed || self.revealed || OPENS_MS <= self.now_ms;
-        self.awaits_opening() && !revealed
+        // One that is closed with nothing granted may never have opened.
+        let closed = self.phase == Phase::Closed && self.holds.is_empty();
+        (self.awaits_opening() || closed) && !revealed
     }
 
     /// Whether totals or deadlines are not shown: what a crash left of their changes shows later.
@@ -396,6 +398,7 @@ impl Reference {
     pub(super) fn turn(&mut self) {
         if self.phase == Phase::Scheduled && OPENS_MS <= self.now_ms {
             self.phase = Phase::Open;
+            self.revealed = true;
         }
         if self.phase == Phase::Open && self.is_over() {
             self.phase = Phase::Closed;
@@ -415,7 +418,7 @@ impl Reference {
 
     /// The engine was opened again: live holds have a fair rest of their time.
     pub(crate) fn restart(&mut self) {
-        self.revealed = false;
+        self.revealed = self.phase != Phase::Closed && !self.awaits_opening();
         let from_ms = self.pause.map_or(self.now_ms, |pause| pause.at_ms);
         let least_ms = from_ms + self.terms.hold_ttl_ms.min(60_000);
         self.live().for_each(|held| held.expires_ms = held.expires_ms.max(least_ms));
@@ -428,7 +431,7 @@ impl Reference {
             return Ok(());
         }
         // A pause goes on with the drop that takes the other's place.
-        if !self.is_sealed() {
+        if !(self.awaits_opening() && self.is_sealed()) {
             return Err(No::Plain("conflict"));
         }
         self.terms = Rc::new(terms.clone());
