@@ -1,7 +1,7 @@
 //! The book: what is reported. Phases, numbers and unit counts of every sale, moved only inside an
 //! append, so that every answer agrees with a prefix of the journal.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use smallvec::SmallVec;
 
@@ -41,8 +41,9 @@ impl Count {
     }
 }
 
-/// One sale's page.
+/// One sale's page, in one line of the cache but for its goods.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(crate) struct Page {
     pub(crate) phase: Phase,
     pub(crate) pause: Option<Pause>,
@@ -78,7 +79,8 @@ impl Page {
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     pages: Vec<Page>,
-    holds_live: u64,
+    /// Sales with holds that keep units and may yet end.
+    live: BTreeSet<u32>,
     /// Steps of the wall clock that live holds followed: sequence, and milliseconds.
     steps: Vec<(u64, i64)>,
     /// What was settled of each sale that has a settlement, by index.
@@ -159,13 +161,15 @@ impl Book {
 
     /// Puts a page in the place of one on which nothing had happened yet.
     pub(crate) fn restore(&mut self, sale: u32, page: Page) {
-        self.holds_live = self.holds_live.saturating_add(page.holds_live);
+        if page.holds_live > 0 {
+            self.live.insert(sale);
+        }
         *self.page_mut(sale) = page;
     }
 
     /// Holds of all sales that keep units and may yet end.
-    pub(crate) const fn holds_live(&self) -> u64 {
-        self.holds_live
+    pub(crate) fn holds_live(&self) -> u64 {
+        self.live.iter().map(|sale| self.page(*sale).holds_live).sum()
     }
 
     /// The wall clock was stepped, and live holds followed.
@@ -208,22 +212,14 @@ impl Book {
     }
 
     /// The sales with such holds, by index.
-    pub(crate) fn live(&self) -> Vec<u32> {
-        if self.holds_live == 0 {
-            return Vec::new(); // without a look at every page
-        }
-        let live = |(page, index): (&Page, u32)| (page.holds_live > 0).then_some(index);
-        self.pages.iter().zip(0..).filter_map(live).collect()
+    pub(crate) const fn live(&self) -> &BTreeSet<u32> {
+        &self.live
     }
 
     /// Moves units as `turn` says.
     pub(crate) fn turn(&mut self, sale: u32, moves: &Moves, turn: Turn) {
-        match turn {
-            Turn::Held => self.holds_live += 1,
-            Turn::Confirmed | Turn::Freed => self.holds_live -= 1,
-            Turn::Bought | Turn::Restocked | Turn::Withdrawn => {}
-        }
         let page = self.page_mut(sale);
+        let lived = page.holds_live > 0;
         match turn {
             Turn::Held => page.holds_live += 1,
             Turn::Bought => page.orders += 1,
@@ -253,6 +249,11 @@ impl Book {
             }
             // INVARIANT(S1): held + sold never pass the total; `available` panics if they do.
             let _ = count.available();
+        }
+        let lives = page.holds_live > 0;
+        if lives != lived {
+            let changed = if lives { self.live.insert(sale) } else { self.live.remove(&sale) };
+            debug_assert!(changed, "a sale lives from its first live hold to its last");
         }
     }
 }

@@ -33,7 +33,7 @@ impl Engine {
 
     fn expiry_lag_ms(&self) -> u64 {
         let now = self.now();
-        let live = self.shared().journal.read(|book, _| book.live());
+        let live = self.shared().journal.read(|book, _| book.live().clone());
         let sales = live.into_iter().filter_map(|index| self.sale_at(index));
         let running = sales.filter(|sale| sale.phase() != Phase::Paused);
         let first = running.filter_map(|sale| sale.first_deadline()).min();

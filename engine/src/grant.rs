@@ -340,13 +340,17 @@ impl SaleCore {
         if ask.unknown_sku {
             return Err(Refusal::UnknownSku.into());
         }
-        if let Some(areas) = &self.rules().areas
-            && !areas.iter().any(|area| area == ask.area)
-            && !self.terms.serve(ask.area)
-        {
+        if self.rules().areas.is_some() && !self.serves(ask.area) {
             return Err(Refusal::AreaNotServed.into());
         }
         if self.within_limits(&ask.lines, buyer) { Ok(()) } else { Err(No::Limit) }
+    }
+
+    /// Whether it delivers there, if it does not everywhere.
+    #[cold]
+    fn serves(&self, area: &str) -> bool {
+        let mut areas = self.rules().areas.iter().flatten();
+        areas.any(|served| served == area) || self.terms.serve(area)
     }
 
     /// Whether the drop is open, or why nothing is granted.
@@ -377,20 +381,24 @@ impl SaleCore {
 
     /// INVARIANT(C1): under the customer's shard, so what is counted cannot change before the
     /// grant.
-    pub(crate) fn within_limits(&self, lines: &Lines, buyer: Option<(&Shard, u32)>) -> bool {
+    #[inline]
+    pub(crate) fn within_limits(&self, lines: &[Line], buyer: Option<(&Shard, u32)>) -> bool {
         let within = |has: u64, more: u32, limit: u32| {
             let limit = limit + u32::from(planted(Fault::LimitOffByOne) && limit != 0);
             limit == 0 || has + u64::from(more) <= u64::from(limit)
         };
-        let limit = self.rules().limit_per_customer;
-        let asked: u32 = lines.iter().map(|line| u32::from(line.quantity)).sum();
-        let own = |line: &Line| {
+        let mut asked = 0;
+        for line in lines {
+            let more = u32::from(line.quantity);
+            asked += more;
             let limit = self.goods.get(line.item).limit;
-            let has = buyer.map_or(0, |(shard, row)| shard.units_of(row, line.item));
-            limit == 0 || within(has, line.quantity.into(), limit)
-        };
+            let has = || buyer.map_or(0, |(shard, row)| shard.units_of(row, line.item));
+            if limit != 0 && !within(has(), more, limit) {
+                return false;
+            }
+        }
         let has = buyer.map_or(0, |(shard, row)| shard.units(row));
-        within(has, asked, limit) && lines.iter().all(own)
+        within(has, asked, self.rules().limit_per_customer)
     }
 
     fn admit(&self, lines: &Lines, basket: bool) -> Admit {

@@ -84,7 +84,7 @@ impl EngineCore {
         let stepped = self.shared.clock.step_ms() != 0;
         let stepped_ms = if stepped { self.follow_clock() } else { 0 };
         let now = self.shared.clock.now();
-        let live = self.shared.journal.read(|book, _| book.live());
+        let live = self.shared.journal.read(|book, _| book.live().clone());
         let mut expired = 0;
         let current = self.current();
         for sale in &current {
@@ -117,7 +117,7 @@ impl EngineCore {
         let recorded = !planted(Fault::StepNotRecorded);
         let appended = self.shared.journal.append(now, Room::Own, |book, stamp| {
             // Where nothing is live nothing moves, and a clock may be wrong for long.
-            if book.holds_live() == 0 || !recorded {
+            if book.live().is_empty() || !recorded {
                 return Err(());
             }
             book.step(stamp.sequence, step_ms);

@@ -82,6 +82,10 @@ pub const ROWS_TOUCHED_MAX: usize = 4_000_000;
 /// a crowd that is refused waits for a lock; with more, less of the filter is in the nearest cache.
 pub const KNOWN_BITS_EACH: usize = 8;
 
+/// Words of that filter at least: so few stay in the nearest cache anyway, and in most drops almost
+/// nobody of the crowd is taken for known then.
+pub const KNOWN_WORDS_MIN: usize = 1_024;
+
 /// Buyers that one refused customer puts into that filter, and those of one shard more: some tens
 /// of microseconds of that one's wait. With one shard's each, the first 64 of a small drop's crowd
 /// took locks for nothing.

@@ -23,7 +23,8 @@ pub struct Pending<T> {
 
 /// A place in the journal's order, and whether it has been reached.
 pub struct Ticket {
-    journal: Arc<Journal<Book>>,
+    /// None if it was durable when the answer was made.
+    journal: Option<Arc<Journal<Book>>>,
     sequence: u64,
     /// Where its waker was left, if it was.
     place: Option<u64>,
@@ -47,11 +48,8 @@ impl<T> Pending<T> {
     /// The answer, if it is decided. After it was given, `None`.
     pub fn try_get(&mut self) -> Option<Result<T, OutcomeUnknown>> {
         self.value.as_ref()?;
-        match self.ticket.journal.look(self.ticket.sequence) {
-            Look::NotYet => None,
-            Look::Durable => Some(Ok(self.take())),
-            Look::Unknown => Some(Err(OutcomeUnknown)),
-        }
+        let outcome = self.ticket.outcome()?;
+        Some(outcome.map(|()| self.take()))
     }
 
     /// A look at the answer, for counting and deciding, while it was not given yet.
@@ -90,7 +88,10 @@ impl<T: Unpin> Future for Pending<T> {
 
 impl Ticket {
     fn new(journal: &Arc<Journal<Book>>, sequence: u64) -> Self {
-        Self { journal: Arc::clone(journal), sequence, place: None }
+        // Owners are counted in a line of the cache that every thread writes to: none is added
+        // where nothing is left to be waited for.
+        let waits = journal.look(sequence) != Look::Durable;
+        Self { journal: waits.then(|| Arc::clone(journal)), sequence, place: None }
     }
 
     /// Place in the journal's order; 0 comes before everything.
@@ -102,7 +103,11 @@ impl Ticket {
     /// Whether everything up to here is durable.
     #[must_use]
     pub fn is_durable(&self) -> bool {
-        self.journal.look(self.sequence) == Look::Durable
+        self.look() == Look::Durable
+    }
+
+    fn look(&self) -> Look {
+        self.journal.as_ref().map_or(Look::Durable, |journal| journal.look(self.sequence))
     }
 
     /// What became of it, if that is decided; asks nobody for a flush.
@@ -111,7 +116,7 @@ impl Ticket {
     /// [`OutcomeUnknown`] if the flush failed or the engine stopped.
     #[must_use]
     pub fn outcome(&self) -> Option<Result<(), OutcomeUnknown>> {
-        match self.journal.look(self.sequence) {
+        match self.look() {
             Look::NotYet => None,
             look => Some(decided(look)),
         }
@@ -122,7 +127,7 @@ impl Ticket {
     /// # Errors
     /// [`OutcomeUnknown`] if the flush failed or the engine stopped.
     pub fn wait(&self) -> Result<(), OutcomeUnknown> {
-        decided(self.journal.wait(self.sequence))
+        self.journal.as_ref().map_or(Ok(()), |journal| decided(journal.wait(self.sequence)))
     }
 
     /// Is ready once it is durable, and asks for a flush.
@@ -141,13 +146,12 @@ impl Ticket {
         context: &Context<'_>,
         interest: Interest,
     ) -> Poll<Result<(), OutcomeUnknown>> {
-        if !self.journal.is_served() {
+        let Some(journal) = self.journal.as_ref().filter(|journal| journal.is_served()) else {
             return Poll::Ready(self.wait());
-        }
-        let waker = context.waker();
-        match self.journal.register(self.sequence, &mut self.place, waker, interest) {
+        };
+        match journal.register(self.sequence, &mut self.place, context.waker(), interest) {
             // The engine is gone, and with it the threads that would flush.
-            Look::NotYet if self.journal.is_stopping() => Poll::Ready(self.wait()),
+            Look::NotYet if journal.is_stopping() => Poll::Ready(self.wait()),
             Look::NotYet => Poll::Pending,
             look => {
                 self.place = None;
@@ -159,14 +163,14 @@ impl Ticket {
 
 impl Clone for Ticket {
     fn clone(&self) -> Self {
-        Self::new(&self.journal, self.sequence)
+        Self { journal: self.journal.clone(), sequence: self.sequence, place: None }
     }
 }
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            self.journal.forget(self.sequence, place);
+        if let Some((journal, place)) = self.journal.as_ref().zip(self.place) {
+            journal.forget(self.sequence, place);
         }
     }
 }

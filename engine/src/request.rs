@@ -117,10 +117,12 @@ pub(crate) fn check_text(text: &str, most: usize, what: &'static str) -> Result<
     if fine { Ok(()) } else { Err(Refusal::Malformed(what)) }
 }
 
+/// One in each of eight bytes.
+const EACH: u64 = u64::MAX / 0xff;
+
 /// Whether all bytes are from `!` to `~`, eight at a time: every request pays for this.
 #[inline]
 fn is_visible(bytes: &[u8]) -> bool {
-    const EACH: u64 = u64::MAX / 0xff;
     const TO_DELETE: u64 = EACH * (0x80 - b'\x7f' as u64);
     const TO_VISIBLE: u64 = EACH * (0x80 - b'!' as u64);
     // The highest bit of each byte: set if that byte is above `~`, or below `!`. Once no byte of
@@ -133,10 +135,21 @@ fn is_visible(bytes: &[u8]) -> bool {
     let (eights, _) = bytes.as_chunks::<8>();
     let last = match bytes.last_chunk::<8>() {
         Some(last) => u64::from_le_bytes(*last),
-        None => bytes.iter().fold(EACH * u64::from(b'!'), |few, byte| few << 8 | u64::from(*byte)),
+        None => few(bytes),
     };
     let eights = eights.iter().map(|eight| u64::from_le_bytes(*eight));
     eights.fold(wrong(last), |so_far, eight| so_far | wrong(eight)) == 0
+}
+
+/// Fewer than eight bytes, some of them twice or with visible ones before them.
+#[inline]
+fn few(bytes: &[u8]) -> u64 {
+    match bytes.first_chunk::<4>().zip(bytes.last_chunk::<4>()) {
+        Some((first, last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        None => bytes.iter().fold(EACH * u64::from(b'!'), |few, byte| few << 8 | u64::from(*byte)),
+    }
 }
 
 #[cfg(all(test, not(any(jangteo_loom, jangteo_shuttle))))]

@@ -45,6 +45,8 @@ pub(crate) struct Shared {
 #[derive(Clone)]
 pub struct Sale(pub(crate) Arc<SaleCore>);
 
+/// Aligned so that its owners are counted in a line of the cache of its own.
+#[repr(align(128))]
 pub(crate) struct SaleCore {
     pub(crate) shared: Arc<Shared>,
     pub(crate) index: u32,

@@ -3,8 +3,8 @@
 //! Almost everybody who comes when all is sold was never granted anything: no key of theirs is
 //! remembered and no unit counts for their limit, so what is left to say is *sold out*, and that
 //! needs no shard. The filter tells them from the others with one load. Who is taken for known and
-//! is not (about one in twenty at the end of a sale) goes the way through the shard and hears the
-//! same.
+//! is not (at the end of a sale of 2,000 units one in 300, of very many units one in twenty) goes
+//! the way through the shard and hears the same.
 //!
 //! While there is enough for everybody nobody asks the filter, and a grant leaves it alone: the
 //! first who hear *sold out* fill it from the shards, each some thousands
@@ -36,7 +36,7 @@
 //! | store in `complete` | release | load in `may_know` | who sees the filter complete sees the bits of everybody who was granted something before it was |
 //! | load in `may_know` | acquire | that store | likewise |
 
-use crate::limits::KNOWN_BITS_EACH;
+use crate::limits::{KNOWN_BITS_EACH, KNOWN_WORDS_MIN};
 use crate::sync::{AtomicU8, AtomicU64, Ordering};
 
 /// See the module.
@@ -49,7 +49,7 @@ pub(crate) struct Known {
 impl Known {
     /// A filter to be filled, with room for about so many.
     pub(crate) fn unfilled(customers: usize) -> Self {
-        let words = (customers * KNOWN_BITS_EACH).div_ceil(64).max(1);
+        let words = (customers * KNOWN_BITS_EACH).div_ceil(64).max(KNOWN_WORDS_MIN);
         let words = (0..words).map(|_| AtomicU64::new(0)).collect();
         Self { words, complete: AtomicU8::new(0) }
     }

@@ -153,7 +153,8 @@ impl Shard {
         self.buyer_row(buyer).units
     }
 
-    /// Likewise of one item, which must have a limit of its own.
+    /// Likewise of one item, which must have a limit of its own: few have.
+    #[cold]
     pub(crate) fn units_of(&self, buyer: u32, item: u16) -> u64 {
         self.units.get(&(buyer, item)).copied().unwrap_or(0)
     }

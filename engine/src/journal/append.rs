@@ -4,6 +4,8 @@
 //! numbers), gets its sequence, its time and its place in the open batch. A commit takes the whole
 //! batch and leaves an empty one, so appending goes on while the last batch is flushed.
 
+use crossbeam::utils::CachePadded;
+
 use super::frame;
 use super::gate::Gate;
 use super::record::Record;
@@ -29,23 +31,26 @@ pub(crate) struct Batch {
     pub(crate) last_at: Timestamp,
 }
 
+/// What every append writes comes first, with the lock in one line of the cache: that line goes from
+/// core to core with each record.
 #[derive(Debug)]
+#[repr(C)]
 struct Open<B> {
-    book: B,
     frame: Vec<u8>,
     first_sequence: u64,
-    records: u32,
     last_at: Timestamp,
     /// Journal room that new holds may still use, in bytes.
     room: u64,
+    records: u32,
     /// Set while a record is made: if that panicked, book and batch are not to be trusted.
     midway: bool,
+    book: B,
 }
 
 /// The open batch, and the book whose every change is a record of it.
 #[derive(Debug)]
 pub(crate) struct Append<B> {
-    open: Mutex<Open<B>>,
+    open: CachePadded<Mutex<Open<B>>>,
     /// Whether records are kept at all.
     keeps: bool,
 }
@@ -70,7 +75,7 @@ impl<B> Append<B> {
             room: u64::MAX,
             midway: false,
         };
-        Self { open: Mutex::new(open), keeps }
+        Self { open: CachePadded::new(Mutex::new(open)), keeps }
     }
 
     /// Appends the record that `post` makes of the book, at `now` or later, and counts it there;

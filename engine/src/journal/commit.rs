@@ -10,6 +10,8 @@ use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use crossbeam::utils::CachePadded;
+
 use super::Durability;
 use super::append::{Append, Batch, Room, Stamp};
 use super::feed::Feed;
@@ -32,7 +34,8 @@ use crate::sync::Mutex;
 #[derive(Debug)]
 pub(crate) struct Journal<B> {
     append: Append<B>,
-    gate: Gate,
+    /// Read by every command, in a line that nobody writes to meanwhile.
+    gate: CachePadded<Gate>,
     watermark: Watermark,
     /// Whether threads flush and make segments; without them whoever needs it does so.
     threaded: bool,
@@ -65,7 +68,7 @@ impl<B: Send + 'static> Journal<B> {
     pub(crate) fn in_memory(book: B) -> Self {
         Self {
             append: Append::new(book, 1, Timestamp::default(), false),
-            gate: Gate::open(),
+            gate: CachePadded::new(Gate::open()),
             watermark: Watermark::at(u64::MAX >> 1),
             threaded: false,
             disk: None,
@@ -128,7 +131,7 @@ impl<B: Send + 'static> Journal<B> {
         };
         Ok(Self {
             append: Append::new(book, next_sequence, at, true),
-            gate: Gate::open(),
+            gate: CachePadded::new(Gate::open()),
             watermark: Watermark::at(next_sequence - 1),
             threaded: opened.threaded,
             disk: Some(disk),
