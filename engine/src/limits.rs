@@ -43,6 +43,11 @@ const _: () = assert!(LEDGER_AMOUNTS_MAX <= u16::MAX as usize, "a record counts 
 /// wants to buy meanwhile.
 pub const REPORT_ROWS: usize = 4_096;
 
+/// Refunds and late payments in one part of a report from files: so many orders are kept at a time
+/// at most, some 115 to 225 bytes each. With fewer, a report reads its files more often where more
+/// came back; without it, its memory would grow with them.
+pub const REPORT_LATER_MAX: usize = 400_000;
+
 /// How often a settlement or a deletion counts a campaign anew because something was refunded
 /// meanwhile, before it is answered `overloaded`.
 pub const SETTLE_TRIES_MAX: u32 = 8;

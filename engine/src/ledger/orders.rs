@@ -1,14 +1,12 @@
 //! The orders of all drops, summed up as their records come, without keeping them: how a report is
 //! made from files.
 //!
-//! A hold is kept while it is live; afterwards only if a later record names it, and only until that
-//! can be no more: an order of which something comes back, an expired hold that is paid for late.
-//! Which those are is known from a first look at the same records ([`Later`]). Every other order is
-//! added to the sums of its drop as it is confirmed, and one that is kept as it is in the end, so
-//! that nothing is ever taken off a sum.
+//! A hold is kept while it is live; afterwards only if a later record of the same part names it
+//! ([`parts`](super::parts)): an order of which something comes back, an expired hold that is paid
+//! for late. An order is added to the sums of its drop as it is confirmed, and what comes back of
+//! it later is taken off, exactly: sums are wider than what they are reported as.
 //!
-//! So memory grows with the holds that are live at one time and with those that come back or are
-//! paid for late, not with the orders.
+//! So memory grows with the holds that are live at one time, and not with the orders.
 //!
 //! What a record about a hold may not do is found as a start finds it (`replay`): a row, a state, a
 //! number, units or a gift that cannot be. Not looked at are customers, keys and the waiting line,
@@ -16,23 +14,17 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::fold::{Counting, is_order};
+use super::fold::{Counting, Tally, is_order};
+use super::parts::{Later, Which};
 use crate::Timestamp;
 use crate::book::Turn;
-use crate::buyers::{HoldState, take_off};
+use crate::buyers::{HoldRow, HoldState, Shard, take_off};
 use crate::fault::{Fault, planted};
 use crate::ids::Slot;
 use crate::journal::record::{Grant, Lines, Record, Refund};
 use crate::journal::settlement::Sums;
 use crate::limits::{ROWS_MAX, SHARDS};
 use crate::replay::{Impossible, NO_HOLD, NO_SHARD, OTHER_ROW, OTHER_STATE, Replay, Replayed};
-
-/// A hold of a drop.
-type Which = (u32, Slot);
-
-/// The holds that records name once they are over.
-#[derive(Debug, Default)]
-pub(super) struct Later(Vec<Which>);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -57,31 +49,32 @@ struct Kept {
 #[derive(Debug)]
 struct OfDrop {
     counting: Counting,
-    sums: Sums,
+    tally: Tally,
     /// Holds so far, of each shard.
     rows: [u32; SHARDS],
 }
 
-impl Later {
-    /// Looks at the next record.
-    pub(super) fn see(&mut self, record: &Record<'_>) {
-        match record {
-            Record::Refunded { sale, refund } => self.0.push((*sale, refund.slot)),
-            Record::PaidLate { sale, slot, .. } => self.0.push((*sale, *slot)),
-            _ => {}
+impl Kept {
+    fn granted(grant: &Grant<'_>) -> Self {
+        let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
+        let (gifts, bought, left) = (grant.gifts, grant.lines.clone(), grant.lines.clone());
+        Self { state, gifts, bought, left }
+    }
+
+    fn in_row(shard: &Shard, hold: &HoldRow, row: u32) -> Self {
+        let (bought, left) = (shard.lines(hold), shard.kept(row));
+        Self { state: hold.state(), gifts: hold.gifts, bought, left }
+    }
+
+    fn refund(&mut self, refund: &Refund<'_>) {
+        take_off(&mut self.left, &refund.lines);
+        if self.left.iter().all(|line| line.quantity == 0) {
+            self.state = HoldState::Refunded;
         }
     }
 
-    /// All records were seen.
-    pub(super) fn finish(mut self) -> Self {
-        self.0.sort_unstable();
-        self.0.dedup();
-        self.0.shrink_to_fit();
-        self
-    }
-
-    fn names(&self, which: Which) -> bool {
-        self.0.binary_search(&which).is_ok()
+    fn pay_late(&mut self, gifts: u32) {
+        (self.state, self.gifts) = (HoldState::Confirmed, gifts);
     }
 }
 
@@ -90,37 +83,93 @@ impl OfDrop {
     fn new(sale: &Replayed) -> Self {
         let campaign = &sale.campaign;
         let counting = Counting::of(&campaign.ledger, campaign, sale.occurrence.number);
-        Self { sums: counting.nothing(), counting, rows: [0; SHARDS] }
+        Self { tally: counting.nothing(), counting, rows: [0; SHARDS] }
     }
 
     fn rows(&mut self, shard: usize) -> Result<&mut u32, Impossible> {
         self.rows.get_mut(shard).ok_or(NO_SHARD)
     }
+}
 
-    fn add(&mut self, order: &Kept) {
-        self.counting.add_order(&mut self.sums, &order.bought, &order.left);
-    }
+/// A shard of a snapshot, taken out of its drop, and its place.
+fn taken_out(sale: &mut Replayed, place: usize) -> Result<(Shard, u8), Impossible> {
+    let shards = std::mem::take(&mut sale.shards);
+    let shard = shards.into_iter().nth(place).ok_or(NO_SHARD)?;
+    Ok((shard, u8::try_from(place).map_err(|_| NO_SHARD)?))
 }
 
 impl Orders {
-    /// None yet; `later`: what the records name that are to come.
+    /// None yet; `later`: what the records of the first part name.
     pub(super) fn before(later: Later) -> Self {
         Self { later, ..Self::default() }
     }
 
+    /// Goes on with the next part. What this one names is still to be followed up to here, through
+    /// the snapshot and through the records.
+    pub(super) fn go_on(&mut self, later: Later) {
+        self.kept.retain(|_, hold| hold.state == HoldState::Held);
+        self.later = later;
+    }
+
     /// Takes over what a shard of a snapshot has, and empties its drop.
     pub(super) fn take(&mut self, sale: &mut Replayed, place: usize) -> Result<(), Impossible> {
-        let shards = std::mem::take(&mut sale.shards);
-        let shard = shards.into_iter().nth(place).ok_or(NO_SHARD)?;
+        let (shard, place) = taken_out(sale, place)?;
         let of_drop = self.drops.entry(sale.index).or_insert_with(|| OfDrop::new(sale));
-        *of_drop.rows(place)? = u32::try_from(shard.rows()).map_err(|_| OTHER_ROW)?;
-        let place = u8::try_from(place).map_err(|_| NO_SHARD)?;
+        *of_drop.rows(place.into())? = u32::try_from(shard.rows()).map_err(|_| OTHER_ROW)?;
         for (hold, row) in shard.all().zip(0..) {
-            let (bought, left) = (shard.lines(hold), shard.kept(row));
-            let hold = Kept { state: hold.state(), gifts: hold.gifts, bought, left };
-            self.keep_or_add((sale.index, Slot { shard: place, row }), hold);
+            let which = (sale.index, Slot { shard: place, row });
+            let hold = Kept::in_row(&shard, hold, row);
+            if is_order(hold.state) {
+                self.add(which, &hold);
+            }
+            self.keep(which, hold);
         }
         Ok(())
+    }
+
+    /// Likewise, but only of what this part names.
+    pub(super) fn follow_shard(
+        &mut self,
+        sale: &mut Replayed,
+        place: usize,
+    ) -> Result<(), Impossible> {
+        let (shard, place) = taken_out(sale, place)?;
+        for (hold, row) in shard.all().zip(0..) {
+            let which = (sale.index, Slot { shard: place, row });
+            if self.later.names(which) {
+                self.kept.insert(which, Kept::in_row(&shard, hold, row));
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows what this part names through a record that was applied in an earlier one. A hold
+    /// that is live where this part begins is kept already, and comes out the same.
+    pub(super) fn follow(&mut self, record: &Record<'_>) {
+        let mut change = |sale: u32, slot: Slot, change: &dyn Fn(&mut Kept)| {
+            self.kept.get_mut(&(sale, slot)).into_iter().for_each(change);
+        };
+        match record {
+            Record::Granted { sale, grant } if self.later.names((*sale, grant.slot)) => {
+                self.kept.insert((*sale, grant.slot), Kept::granted(grant));
+            }
+            Record::Confirmed { sale, slot, .. } => {
+                change(*sale, *slot, &|hold| hold.state = HoldState::Confirmed);
+            }
+            Record::Released { sale, slot } => {
+                change(*sale, *slot, &|hold| hold.state = HoldState::Released);
+            }
+            Record::Expired { sale, slot } => {
+                change(*sale, *slot, &|hold| hold.state = HoldState::Expired);
+            }
+            Record::PaidLate { sale, slot, gifts, .. } => {
+                change(*sale, *slot, &|hold| hold.pay_late(*gifts));
+            }
+            Record::Refunded { sale, refund } => {
+                change(*sale, refund.slot, &|hold| hold.refund(refund));
+            }
+            _ => {}
+        }
     }
 
     /// Applies one record; `replay` gets what is not about a hold, and has the book.
@@ -170,14 +219,8 @@ impl Orders {
     }
 
     /// What the orders of each drop come to that ever had a hold.
-    pub(super) fn finish(mut self) -> BTreeMap<u32, Sums> {
-        for ((sale, _), order) in self.kept.iter().filter(|(_, hold)| is_order(hold.state)) {
-            if planted(Fault::OrderForgotten) {
-                continue;
-            }
-            self.drops.get_mut(sale).expect(DROP_SEEN).add(order);
-        }
-        self.drops.into_iter().map(|(sale, of_drop)| (sale, of_drop.sums)).collect()
+    pub(super) fn finish(self) -> BTreeMap<u32, Sums> {
+        self.drops.into_iter().map(|(sale, of_drop)| (sale, of_drop.tally.finish())).collect()
     }
 
     fn of(&mut self, replay: &mut Replay, sale: u32) -> Result<&mut OfDrop, Impossible> {
@@ -200,8 +243,17 @@ impl Orders {
         self.kept.remove(&which).filter(|hold| hold.state == state).ok_or(OTHER_STATE)
     }
 
-    /// Keeps a hold as it is now if something may yet happen to it; else adds it if it is an order.
-    fn keep_or_add(&mut self, which: Which, hold: Kept) {
+    /// Adds a hold that has become an order.
+    fn add(&mut self, which: Which, order: &Kept) {
+        if planted(Fault::OrderForgotten) && self.later.names(which) {
+            return;
+        }
+        let OfDrop { counting, tally, .. } = self.drops.get_mut(&which.0).expect(DROP_SEEN);
+        counting.add_order(tally, &order.bought, &order.left);
+    }
+
+    /// Keeps a hold as it is now if something may yet happen to it.
+    fn keep(&mut self, which: Which, hold: Kept) {
         let may_yet = match hold.state {
             HoldState::Held => true,
             HoldState::Confirmed | HoldState::Expired => self.later.names(which),
@@ -209,8 +261,6 @@ impl Orders {
         };
         if may_yet {
             self.kept.insert(which, hold);
-        } else if is_order(hold.state) {
-            self.drops.get_mut(&which.0).expect(DROP_SEEN).add(&hold);
         }
     }
 
@@ -226,9 +276,11 @@ impl Orders {
         }
         *rows += 1;
         replay.book_grant(sale, grant)?;
-        let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
-        let (gifts, bought, left) = (grant.gifts, grant.lines.clone(), grant.lines.clone());
-        self.keep_or_add((sale, grant.slot), Kept { state, gifts, bought, left });
+        let (which, hold) = ((sale, grant.slot), Kept::granted(grant));
+        if grant.confirmed {
+            self.add(which, &hold);
+        }
+        self.keep(which, hold);
         Ok(())
     }
 
@@ -242,7 +294,10 @@ impl Orders {
         let turn = if is_order(state) { Turn::Confirmed } else { Turn::Freed };
         replay.book_ended(which.0, &hold.bought, hold.gifts, turn)?;
         hold.state = state;
-        self.keep_or_add(which, hold);
+        if is_order(state) {
+            self.add(which, &hold);
+        }
+        self.keep(which, hold);
         Ok(())
     }
 
@@ -255,11 +310,11 @@ impl Orders {
         let which = (sale, refund.slot);
         let mut hold = self.take_out(replay, which, HoldState::Confirmed)?;
         replay.book_refund(sale, refund, &hold.left, hold.gifts)?;
-        take_off(&mut hold.left, &refund.lines);
-        if hold.left.iter().all(|line| line.quantity == 0) {
-            hold.state = HoldState::Refunded;
-        }
-        self.keep_or_add(which, hold);
+        let before = hold.left.clone();
+        hold.refund(refund);
+        let OfDrop { counting, tally, .. } = self.drops.get_mut(&sale).expect(DROP_SEEN);
+        counting.add_refund(tally, &hold.bought, [&before, &hold.left]);
+        self.keep(which, hold);
         Ok(())
     }
 
@@ -271,8 +326,9 @@ impl Orders {
     ) -> Result<(), Impossible> {
         let mut hold = self.take_out(replay, which, HoldState::Expired)?;
         replay.book_taken(which.0, &hold.bought, gifts, Turn::Bought)?;
-        (hold.state, hold.gifts) = (HoldState::Confirmed, gifts);
-        self.keep_or_add(which, hold);
+        hold.pay_late(gifts);
+        self.add(which, &hold);
+        self.keep(which, hold);
         Ok(())
     }
 
