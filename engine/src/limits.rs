@@ -44,9 +44,10 @@ const _: () = assert!(LEDGER_AMOUNTS_MAX <= u16::MAX as usize, "a record counts 
 pub const REPORT_ROWS: usize = 4_096;
 
 /// Refunds and late payments in one part of a report from files: so many orders are kept at a time
-/// at most, some 115 to 225 bytes each. With fewer, a report reads its files more often where more
-/// came back; without it, its memory would grow with them.
-pub const REPORT_LATER_MAX: usize = 400_000;
+/// at most, in some 60 bytes each, and more if they have more than two lines. With fewer, a report
+/// would read its files more often where much came back; with no bound, its memory would grow with
+/// what did.
+pub const REPORT_LATER_MAX: usize = 1 << 20;
 
 /// How often a settlement or a deletion counts a campaign anew because something was refunded
 /// meanwhile, before it is answered `overloaded`.

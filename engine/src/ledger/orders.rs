@@ -12,13 +12,14 @@
 //! number, units or a gift that cannot be. Not looked at are customers, keys and the waiting line,
 //! which have no part in what orders come to; the audit judges those.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use super::fold::{Counting, Tally, is_order};
+use super::kept::{Holds, Kept};
 use super::parts::{Later, Which};
 use crate::Timestamp;
 use crate::book::Turn;
-use crate::buyers::{HoldRow, HoldState, Shard, take_off};
+use crate::buyers::{HoldState, Shard};
 use crate::fault::{Fault, planted};
 use crate::ids::Slot;
 use crate::journal::record::{Grant, Lines, Record, Refund};
@@ -29,22 +30,11 @@ use crate::replay::{Impossible, NO_HOLD, NO_SHARD, OTHER_ROW, OTHER_STATE, Repla
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Orders {
-    later: Later,
-    kept: HashMap<Which, Kept>,
+    holds: Holds,
     drops: BTreeMap<u32, OfDrop>,
 }
 
 const DROP_SEEN: &str = "who looks at a hold looked at its drop";
-
-/// A hold that something may yet happen to.
-#[derive(Debug)]
-struct Kept {
-    state: HoldState,
-    gifts: u32,
-    bought: Lines,
-    /// What of that its customer still has.
-    left: Lines,
-}
 
 #[derive(Debug)]
 struct OfDrop {
@@ -52,30 +42,6 @@ struct OfDrop {
     tally: Tally,
     /// Holds so far, of each shard.
     rows: [u32; SHARDS],
-}
-
-impl Kept {
-    fn granted(grant: &Grant<'_>) -> Self {
-        let state = if grant.confirmed { HoldState::Confirmed } else { HoldState::Held };
-        let (gifts, bought, left) = (grant.gifts, grant.lines.clone(), grant.lines.clone());
-        Self { state, gifts, bought, left }
-    }
-
-    fn in_row(shard: &Shard, hold: &HoldRow, row: u32) -> Self {
-        let (bought, left) = (shard.lines(hold), shard.kept(row));
-        Self { state: hold.state(), gifts: hold.gifts, bought, left }
-    }
-
-    fn refund(&mut self, refund: &Refund<'_>) {
-        take_off(&mut self.left, &refund.lines);
-        if self.left.iter().all(|line| line.quantity == 0) {
-            self.state = HoldState::Refunded;
-        }
-    }
-
-    fn pay_late(&mut self, gifts: u32) {
-        (self.state, self.gifts) = (HoldState::Confirmed, gifts);
-    }
 }
 
 impl OfDrop {
@@ -101,14 +67,13 @@ fn taken_out(sale: &mut Replayed, place: usize) -> Result<(Shard, u8), Impossibl
 impl Orders {
     /// None yet; `later`: what the records of the first part name.
     pub(super) fn before(later: Later) -> Self {
-        Self { later, ..Self::default() }
+        Self { holds: Holds::before(later), ..Self::default() }
     }
 
     /// Goes on with the next part. What this one names is still to be followed up to here, through
     /// the snapshot and through the records.
     pub(super) fn go_on(&mut self, later: Later) {
-        self.kept.retain(|_, hold| hold.state == HoldState::Held);
-        self.later = later;
+        self.holds.go_on(later);
     }
 
     /// Takes over what a shard of a snapshot has, and empties its drop.
@@ -117,12 +82,12 @@ impl Orders {
         let of_drop = self.drops.entry(sale.index).or_insert_with(|| OfDrop::new(sale));
         *of_drop.rows(place.into())? = u32::try_from(shard.rows()).map_err(|_| OTHER_ROW)?;
         for (hold, row) in shard.all().zip(0..) {
-            let which = (sale.index, Slot { shard: place, row });
+            let which = Which::new(sale.index, Slot { shard: place, row });
             let hold = Kept::in_row(&shard, hold, row);
             if is_order(hold.state) {
                 self.add(which, &hold);
             }
-            self.keep(which, hold);
+            self.holds.keep(which, hold);
         }
         Ok(())
     }
@@ -135,40 +100,44 @@ impl Orders {
     ) -> Result<(), Impossible> {
         let (shard, place) = taken_out(sale, place)?;
         for (hold, row) in shard.all().zip(0..) {
-            let which = (sale.index, Slot { shard: place, row });
-            if self.later.names(which) {
-                self.kept.insert(which, Kept::in_row(&shard, hold, row));
+            let named = self.holds.named_mut(Which::new(sale.index, Slot { shard: place, row }));
+            if let Some(place) = named {
+                *place = Some(Kept::in_row(&shard, hold, row));
             }
         }
         Ok(())
     }
 
-    /// Follows what this part names through a record that was applied in an earlier one. A hold
-    /// that is live where this part begins is kept already, and comes out the same.
+    /// Follows what this part names through a record that was applied in an earlier one.
     pub(super) fn follow(&mut self, record: &Record<'_>) {
-        let mut change = |sale: u32, slot: Slot, change: &dyn Fn(&mut Kept)| {
-            self.kept.get_mut(&(sale, slot)).into_iter().for_each(change);
-        };
         match record {
-            Record::Granted { sale, grant } if self.later.names((*sale, grant.slot)) => {
-                self.kept.insert((*sale, grant.slot), Kept::granted(grant));
+            Record::Granted { sale, grant } => {
+                if let Some(place) = self.holds.named_mut(Which::new(*sale, grant.slot)) {
+                    *place = Some(Kept::granted(grant));
+                }
             }
             Record::Confirmed { sale, slot, .. } => {
-                change(*sale, *slot, &|hold| hold.state = HoldState::Confirmed);
+                self.change(*sale, *slot, |hold| hold.state = HoldState::Confirmed);
             }
             Record::Released { sale, slot } => {
-                change(*sale, *slot, &|hold| hold.state = HoldState::Released);
+                self.change(*sale, *slot, |hold| hold.state = HoldState::Released);
             }
             Record::Expired { sale, slot } => {
-                change(*sale, *slot, &|hold| hold.state = HoldState::Expired);
+                self.change(*sale, *slot, |hold| hold.state = HoldState::Expired);
             }
             Record::PaidLate { sale, slot, gifts, .. } => {
-                change(*sale, *slot, &|hold| hold.pay_late(*gifts));
+                self.change(*sale, *slot, |hold| hold.pay_late(*gifts));
             }
             Record::Refunded { sale, refund } => {
-                change(*sale, refund.slot, &|hold| hold.refund(refund));
+                self.change(*sale, refund.slot, |hold| hold.refund(refund));
             }
             _ => {}
+        }
+    }
+
+    fn change(&mut self, sale: u32, slot: Slot, change: impl FnOnce(&mut Kept)) {
+        if let Some(Some(hold)) = self.holds.named_mut(Which::new(sale, slot)) {
+            change(hold);
         }
     }
 
@@ -182,22 +151,19 @@ impl Orders {
         match record {
             Record::Granted { sale, grant } => self.granted(replay, *sale, grant),
             Record::Confirmed { sale, slot, .. } => {
-                self.ended(replay, (*sale, *slot), HoldState::Confirmed)
+                self.ended(replay, *sale, *slot, HoldState::Confirmed)
             }
             Record::Released { sale, slot } => {
-                self.ended(replay, (*sale, *slot), HoldState::Released)
+                self.ended(replay, *sale, *slot, HoldState::Released)
             }
-            Record::Expired { sale, slot } => {
-                self.ended(replay, (*sale, *slot), HoldState::Expired)
-            }
+            Record::Expired { sale, slot } => self.ended(replay, *sale, *slot, HoldState::Expired),
             Record::Refunded { sale, refund } => self.refunded(replay, *sale, refund),
             Record::PaidLate { sale, slot, gifts, .. } => {
-                self.paid_late(replay, (*sale, *slot), *gifts)
+                self.paid_late(replay, *sale, *slot, *gifts)
             }
             Record::Extended { sale, slot, .. } => {
-                let which = (*sale, *slot);
-                let held = self.take_out(replay, which, HoldState::Held)?;
-                self.kept.insert(which, held);
+                let held = self.take_out(replay, (*sale, *slot), HoldState::Held)?;
+                self.holds.keep(Which::new(*sale, *slot), held);
                 Ok(())
             }
             Record::Waited { .. } | Record::Left { .. } => Ok(()),
@@ -232,36 +198,24 @@ impl Orders {
     fn take_out(
         &mut self,
         replay: &mut Replay,
-        which: Which,
+        (sale, slot): (u32, Slot),
         state: HoldState,
     ) -> Result<Kept, Impossible> {
-        let (sale, slot) = which;
         if slot.row >= *self.of(replay, sale)?.rows(slot.shard.into())? {
             return Err(NO_HOLD);
         }
-        // One that was let go of is over, and no record names it.
-        self.kept.remove(&which).filter(|hold| hold.state == state).ok_or(OTHER_STATE)
+        // One that was let go of is over, and no record of this part names it.
+        let hold = self.holds.take(Which::new(sale, slot));
+        hold.filter(|hold| hold.state == state).ok_or(OTHER_STATE)
     }
 
     /// Adds a hold that has become an order.
     fn add(&mut self, which: Which, order: &Kept) {
-        if planted(Fault::OrderForgotten) && self.later.names(which) {
+        if planted(Fault::OrderForgotten) && self.holds.names(which) {
             return;
         }
-        let OfDrop { counting, tally, .. } = self.drops.get_mut(&which.0).expect(DROP_SEEN);
-        counting.add_order(tally, &order.bought, &order.left);
-    }
-
-    /// Keeps a hold as it is now if something may yet happen to it.
-    fn keep(&mut self, which: Which, hold: Kept) {
-        let may_yet = match hold.state {
-            HoldState::Held => true,
-            HoldState::Confirmed | HoldState::Expired => self.later.names(which),
-            HoldState::Released | HoldState::Refunded => false,
-        };
-        if may_yet {
-            self.kept.insert(which, hold);
-        }
+        let OfDrop { counting, tally, .. } = self.drops.get_mut(&which.sale()).expect(DROP_SEEN);
+        counting.add_order(tally, order.bought(), order.left());
     }
 
     fn granted(
@@ -276,28 +230,30 @@ impl Orders {
         }
         *rows += 1;
         replay.book_grant(sale, grant)?;
-        let (which, hold) = ((sale, grant.slot), Kept::granted(grant));
+        let (which, hold) = (Which::new(sale, grant.slot), Kept::granted(grant));
         if grant.confirmed {
             self.add(which, &hold);
         }
-        self.keep(which, hold);
+        self.holds.keep(which, hold);
         Ok(())
     }
 
     fn ended(
         &mut self,
         replay: &mut Replay,
-        which: Which,
+        sale: u32,
+        slot: Slot,
         state: HoldState,
     ) -> Result<(), Impossible> {
-        let mut hold = self.take_out(replay, which, HoldState::Held)?;
+        let mut hold = self.take_out(replay, (sale, slot), HoldState::Held)?;
         let turn = if is_order(state) { Turn::Confirmed } else { Turn::Freed };
-        replay.book_ended(which.0, &hold.bought, hold.gifts, turn)?;
+        replay.book_ended(sale, hold.bought(), hold.gifts, turn)?;
         hold.state = state;
+        let which = Which::new(sale, slot);
         if is_order(state) {
             self.add(which, &hold);
         }
-        self.keep(which, hold);
+        self.holds.keep(which, hold);
         Ok(())
     }
 
@@ -307,28 +263,29 @@ impl Orders {
         sale: u32,
         refund: &Refund<'_>,
     ) -> Result<(), Impossible> {
-        let which = (sale, refund.slot);
-        let mut hold = self.take_out(replay, which, HoldState::Confirmed)?;
-        replay.book_refund(sale, refund, &hold.left, hold.gifts)?;
-        let before = hold.left.clone();
+        let mut hold = self.take_out(replay, (sale, refund.slot), HoldState::Confirmed)?;
+        replay.book_refund(sale, refund, hold.left(), hold.gifts)?;
+        let before = Lines::from_slice(hold.left());
         hold.refund(refund);
         let OfDrop { counting, tally, .. } = self.drops.get_mut(&sale).expect(DROP_SEEN);
-        counting.add_refund(tally, &hold.bought, [&before, &hold.left]);
-        self.keep(which, hold);
+        counting.add_refund(tally, hold.bought(), [&before, hold.left()]);
+        self.holds.keep(Which::new(sale, refund.slot), hold);
         Ok(())
     }
 
     fn paid_late(
         &mut self,
         replay: &mut Replay,
-        which: Which,
+        sale: u32,
+        slot: Slot,
         gifts: u32,
     ) -> Result<(), Impossible> {
-        let mut hold = self.take_out(replay, which, HoldState::Expired)?;
-        replay.book_taken(which.0, &hold.bought, gifts, Turn::Bought)?;
+        let mut hold = self.take_out(replay, (sale, slot), HoldState::Expired)?;
+        replay.book_taken(sale, hold.bought(), gifts, Turn::Bought)?;
         hold.pay_late(gifts);
+        let which = Which::new(sale, slot);
         self.add(which, &hold);
-        self.keep(which, hold);
+        self.holds.keep(which, hold);
         Ok(())
     }
 
@@ -336,7 +293,7 @@ impl Orders {
     fn forget(&mut self, replay: &Replay) {
         let there = |sale: u32| replay.sales.get(sale as usize).is_some_and(|it| !it.forgotten);
         self.drops.retain(|sale, _| there(*sale));
-        self.kept.retain(|(sale, _), _| there(*sale));
+        self.holds.forget(|sale| !there(sale));
     }
 }
 

@@ -7,11 +7,11 @@ use super::*;
 use crate::error::Error;
 use crate::journal::Directory;
 use crate::journal::record::{Line, Refund as Back};
-use crate::journal::recover::{Origin, read_beside_from};
+use crate::journal::recover::read_beside_from;
 use crate::ledger::offline::{Beginning, Begun, apply_parts};
 use crate::ledger::report::{DropSums, Report};
 use crate::limits::REPORT_LATER_MAX;
-use crate::snapshot::{EachRead, Loaded, newest_each};
+use crate::snapshot::{Loaded, newest_each};
 use crate::{Campaign, Engine, HoldId, HoldRequest, ManualClock, Refund, Sale};
 
 /// 2020-04-29 10:00 in Seoul.
@@ -91,11 +91,11 @@ impl Shop {
         let (Loaded { mut replay, origin, .. }, begun) = self.begun(REPORT_LATER_MAX);
         let Begun { mut orders, ends } = begun;
         let [vouched_max] = ends[..] else { panic!("one part") };
-        let (named, behind) = (orders.later.len(), orders.kept.len());
+        let (named, behind) = (orders.holds.named(), orders.holds.len());
         let mut most = behind;
         let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
             orders.apply(&mut replay, (sequence, at), record)?;
-            most = most.max(orders.kept.len());
+            most = most.max(orders.holds.len());
             Ok(())
         };
         read_beside_from(&self.storage, origin, vouched_max, &mut apply).unwrap();
@@ -108,7 +108,7 @@ impl Shop {
         let (Loaded { mut replay, origin, .. }, begun) = self.begun(later_max);
         let parts = begun.ends.len();
         let orders = apply_parts(&self.storage, origin, begun, &mut replay).unwrap();
-        let room = orders.kept.capacity(); // it never becomes less
+        let room = orders.holds.room;
         self.same(orders);
         [parts, room]
     }
@@ -117,11 +117,16 @@ impl Shop {
     /// here where it is in a part of its own.
     fn refused(&self, record: &Record<'_>) -> [Result<(), Impossible>; 3] {
         let mut all = Replay::default();
-        let (Loaded { mut replay, origin, .. }, Begun { mut orders, ends }) =
-            self.begun(REPORT_LATER_MAX);
+        let (Loaded { mut replay, origin, .. }, Begun { ends, .. }) = self.begun(REPORT_LATER_MAX);
         let [vouched_max] = ends[..] else { panic!("one part") };
-        orders.later.see(record);
-        orders.later = std::mem::take(&mut orders.later).finish();
+        let mut later = Later::default();
+        let mut see = |_: u64, _: Timestamp, record: &Record<'_>| {
+            later.see(record);
+            Ok(())
+        };
+        read_beside_from(&self.storage, origin, vouched_max, &mut see).unwrap();
+        later.see(record);
+        let mut orders = Orders::before(later.finish());
         let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
             all.apply(sequence, at, record)?;
             orders.apply(&mut replay, (sequence, at), record)
