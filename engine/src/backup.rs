@@ -106,6 +106,7 @@ fn whole(source: &dyn Storage) -> Result<Recovered, Error> {
         kept_only: true,
         vouched_min: vouched_max,
         vouched_max,
+        until: u64::MAX,
         ahead: false,
     };
     recover(source, extent, &mut |_, _, _| Ok(()))

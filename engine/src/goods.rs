@@ -119,7 +119,7 @@ impl Goods {
     }
 
     /// What a hold moves: its lines, and the gifts of those lines that got theirs.
-    pub(crate) fn moves(&self, lines: &Lines, gifts: u32) -> Moves {
+    pub(crate) fn moves(&self, lines: &[Line], gifts: u32) -> Moves {
         let mut moves: Moves =
             lines.iter().map(|line| (line.item, u32::from(line.quantity))).collect();
         for (place, line) in lines.iter().enumerate() {
@@ -133,7 +133,7 @@ impl Goods {
 
     /// What comes back with units of a hold, `kept` being what was left of its lines before: those
     /// units, and the gifts of lines of which nothing is left.
-    pub(crate) fn moves_back(&self, kept: &Lines, gifts: u32, back: &Lines) -> Moves {
+    pub(crate) fn moves_back(&self, kept: &[Line], gifts: u32, back: &[Line]) -> Moves {
         let mut moves: Moves =
             back.iter().map(|line| (line.item, u32::from(line.quantity))).collect();
         for (place, line) in kept.iter().enumerate() {

@@ -43,6 +43,12 @@ const _: () = assert!(LEDGER_AMOUNTS_MAX <= u16::MAX as usize, "a record counts 
 /// wants to buy meanwhile.
 pub const REPORT_ROWS: usize = 4_096;
 
+/// Refunds and late payments in one part of a report from files: so many orders are kept at a time
+/// at most, in some 60 bytes each, and more if they have more than two lines. With fewer, a report
+/// would read its files more often where much came back; with no bound, its memory would grow with
+/// what did.
+pub const REPORT_LATER_MAX: usize = 1 << 20;
+
 /// How often a settlement or a deletion counts a campaign anew because something was refunded
 /// meanwhile, before it is answered `overloaded`.
 pub const SETTLE_TRIES_MAX: u32 = 8;

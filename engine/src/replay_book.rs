@@ -2,12 +2,12 @@
 //! does it in this way, whether it keeps the holds or only sums them up.
 
 use crate::book::{Moves, Turn};
-use crate::journal::record::{Grant, Line, Lines, Refund};
+use crate::journal::record::{Grant, Line, Refund};
 use crate::replay::{Impossible, Replay, Replayed};
 
 impl Replayed {
     /// What lines move, and the gifts of those that got theirs.
-    fn moves(&self, lines: &Lines, gifts: u32) -> Result<Moves, Impossible> {
+    fn moves(&self, lines: &[Line], gifts: u32) -> Result<Moves, Impossible> {
         if !self.goods.has_items(lines) {
             return Err("a line that names no item");
         }
@@ -37,7 +37,7 @@ impl Replay {
     pub(crate) fn book_taken(
         &mut self,
         sale: u32,
-        lines: &Lines,
+        lines: &[Line],
         gifts: u32,
         turn: Turn,
     ) -> Result<(), Impossible> {
@@ -60,7 +60,7 @@ impl Replay {
     pub(crate) fn book_ended(
         &mut self,
         sale: u32,
-        lines: &Lines,
+        lines: &[Line],
         gifts: u32,
         turn: Turn,
     ) -> Result<(), Impossible> {
@@ -74,7 +74,7 @@ impl Replay {
         &mut self,
         sale: u32,
         refund: &Refund<'_>,
-        kept: &Lines,
+        kept: &[Line],
         gifts: u32,
     ) -> Result<(), Impossible> {
         let lines = &refund.lines;

@@ -119,7 +119,7 @@ impl Shard {
 }
 
 /// Takes units off lines that have them.
-pub(crate) fn take_off(lines: &mut Lines, less: &[Line]) {
+pub(crate) fn take_off(lines: &mut [Line], less: &[Line]) {
     for less in less {
         let line = lines.iter_mut().find(|line| line.item == less.item);
         let line = line.expect("a refund names lines of its hold");

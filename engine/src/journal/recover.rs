@@ -117,6 +117,8 @@ pub(crate) struct Extent {
     pub(crate) vouched_min: u64,
     /// Frames that vouch for more than this are not believed.
     pub(crate) vouched_max: u64,
+    /// Segments that begin behind this record are not read.
+    pub(crate) until: u64,
     /// Whether a second thread may read ahead.
     pub(crate) ahead: bool,
 }
@@ -125,7 +127,8 @@ impl Extent {
     /// Everything, on this thread.
     pub(crate) fn all(storage: &dyn Storage) -> io::Result<Self> {
         let (from, vouched_min) = (Origin::default(), named_by_snapshots(storage)?);
-        Ok(Self { from, kept_only: false, vouched_min, vouched_max: u64::MAX, ahead: false })
+        let (vouched_max, until) = (u64::MAX, u64::MAX);
+        Ok(Self { from, kept_only: false, vouched_min, vouched_max, until, ahead: false })
     }
 }
 
@@ -155,7 +158,7 @@ pub(crate) fn recover(
         tail: VecDeque::new(),
         vouched: extent.vouched_min.clamp(from.sequence, extent.vouched_max.max(from.sequence)),
         segments: Vec::with_capacity(ids.len()),
-        blank: ids.iter().copied().filter(|id| *id != from.end.segment).collect(),
+        blank: BTreeSet::new(),
         found: Recovered {
             first_sequence: from.sequence + 1,
             vouched: from,
@@ -167,17 +170,21 @@ pub(crate) fn recover(
             ..Recovered::default()
         },
     };
-    for (place, &id) in ids.iter().enumerate() {
-        let later = heads.iter().skip(place + 1).flatten();
-        let epoch = heads.get(place).copied().flatten().map_or(0, |head| head.epoch);
+    let mut parts = Vec::with_capacity(ids.len());
+    for ((&segment, head), place) in ids.iter().zip(&heads).zip(1..) {
+        if head.is_some_and(|head| head.first_sequence > extent.until) {
+            continue;
+        }
+        let later = heads.iter().skip(place).flatten();
+        let epoch = head.map_or(0, |head| head.epoch);
         let replaced = later.filter(|head| head.epoch > epoch).map(|head| head.first_sequence);
-        reading.segments.push((id, replaced.min().unwrap_or(u64::MAX)));
+        reading.segments.push((segment, replaced.min().unwrap_or(u64::MAX)));
+        let goes_on = segment == from.end.segment;
+        parts.push(Part { segment, from: if goes_on { from.end.offset } else { 0 } });
+        if !goes_on {
+            reading.blank.insert(segment);
+        }
     }
-    let part = |&id: &u64| {
-        let from = if id == from.end.segment { from.end.offset } else { 0 };
-        Part { segment: id, from }
-    };
-    let parts: Vec<Part> = ids.iter().map(part).collect();
     scan::each(storage, &parts, extent.ahead, &mut |window| reading.window(&window))?;
     reading.finish(ids.last().copied())
 }
@@ -293,8 +300,8 @@ pub(crate) fn read_beside_from(
         // A later one may yet become a torn tail.
         if sequence > vouched_max { Ok(()) } else { apply(sequence, at, record) }
     };
-    let vouched_min = vouched_max;
-    let extent = Extent { from, kept_only: false, vouched_min, vouched_max, ahead: false };
+    let (vouched_min, until) = (vouched_max, vouched_max);
+    let extent = Extent { from, kept_only: false, vouched_min, vouched_max, until, ahead: false };
     recover(storage, extent, &mut apply)
 }
 

@@ -40,6 +40,15 @@ struct OrderLine {
 /// The lines of one order.
 type OrderLines = SmallVec<[OrderLine; 2]>;
 
+/// What the orders of a drop come to, while they are added up.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// All but the amounts.
+    sums: Sums,
+    /// For each beneficiary of each rule; wide, so that what was added can be taken off again.
+    accrued: Vec<u128>,
+}
+
 impl Counting {
     /// Of drop `number` of `campaign`, under the rules of `ledger`.
     pub(super) fn of(ledger: &[LedgerRule], campaign: &Campaign, number: u32) -> Self {
@@ -56,16 +65,16 @@ impl Counting {
     }
 
     /// No orders yet.
-    pub(super) fn nothing(&self) -> Sums {
+    pub(super) fn nothing(&self) -> Tally {
         let amounts = self.rules.iter().map(|here| here.rule.beneficiaries.len()).sum();
-        Sums { accrued: vec![0; amounts], ..Sums::default() }
+        Tally { sums: Sums::default(), accrued: vec![0; amounts] }
     }
 
     /// Adds the orders among some rows of a shard.
-    pub(super) fn add(&self, sums: &mut Sums, shard: &Shard, rows: Range<usize>) {
+    fn add(&self, tally: &mut Tally, shard: &Shard, rows: Range<usize>) {
         let rows = shard.all().zip(0..).skip(rows.start).take(rows.len());
         for (hold, row) in rows.filter(|(hold, _)| is_order(hold.state())) {
-            self.add_order(sums, &shard.lines(hold), &shard.kept(row));
+            self.add_order(tally, &shard.lines(hold), &shard.kept(row));
         }
     }
 
@@ -88,23 +97,48 @@ impl Counting {
         bought.iter().zip(kept).map(line).collect()
     }
 
+    /// What an order comes to for each beneficiary of each rule.
+    fn amounts(&self, lines: &OrderLines) -> impl Iterator<Item = u128> {
+        self.rules.iter().flat_map(|here| here.amounts(lines)).map(u128::from)
+    }
+
     /// Adds one order: what was bought, and what of it its customer still has, line by line.
-    pub(super) fn add_order(&self, sums: &mut Sums, bought: &[Line], kept: &[Line]) {
-        let lines = &self.lines(bought, kept);
+    pub(super) fn add_order(&self, tally: &mut Tally, bought: &[Line], kept: &[Line]) {
+        let lines = self.lines(bought, kept);
+        let sums = &mut tally.sums;
         sums.orders += 1;
-        for line in lines {
+        for line in &lines {
             sums.units += line.units;
-            sums.refunded_units += line.refunded;
             sums.spend = sums.spend.saturating_add(line.price * line.units);
-            sums.refunds = sums.refunds.saturating_add(line.price * line.refunded);
+            sums.add_refund(line.price, line.refunded);
         }
-        let mut accrued = sums.accrued.iter_mut();
-        for here in &self.rules {
-            // NOTE: in this order, since a zip takes one more of what comes first.
-            for (amount, sum) in here.amounts(lines).into_iter().zip(accrued.by_ref()) {
-                *sum = sum.saturating_add(amount);
-            }
+        tally.accrued.iter_mut().zip(self.amounts(&lines)).for_each(|(sum, amount)| *sum += amount);
+    }
+
+    /// Something came back of an order that was added: what its customer had before, and has now.
+    pub(super) fn add_refund(&self, tally: &mut Tally, bought: &[Line], kept: [&[Line]; 2]) {
+        let [was, is] = kept.map(|kept| self.lines(bought, kept));
+        for (was, is) in was.iter().zip(&is) {
+            tally.sums.add_refund(is.price, is.refunded - was.refunded);
         }
+        let amounts = self.amounts(&was).zip(self.amounts(&is));
+        for (sum, (was, is)) in tally.accrued.iter_mut().zip(amounts) {
+            *sum = *sum - was + is;
+        }
+    }
+}
+
+impl Sums {
+    fn add_refund(&mut self, price: u64, units: u64) {
+        self.refunded_units += units;
+        self.refunds = self.refunds.saturating_add(price * units);
+    }
+}
+
+impl Tally {
+    pub(super) fn finish(self) -> Sums {
+        let narrow = |sum| u64::try_from(sum).unwrap_or(u64::MAX);
+        Sums { accrued: self.accrued.into_iter().map(narrow).collect(), ..self.sums }
     }
 }
 
@@ -136,7 +170,7 @@ impl Sale {
     /// What the drop's orders come to. Each order is taken as it is when its turn comes, some rows
     /// under one lock.
     pub(super) fn sums(&self, counting: &Counting) -> Sums {
-        let mut sums = counting.nothing();
+        let mut tally = counting.nothing();
         for index in 0..SHARDS {
             let index = u8::try_from(index).expect("a slot names a shard in a byte");
             let mut from = 0;
@@ -144,11 +178,10 @@ impl Sale {
                 && from < shard.rows()
             {
                 let to = shard.rows().min(from + REPORT_ROWS);
-                counting.add(&mut sums, &shard, from..to);
+                counting.add(&mut tally, &shard, from..to);
                 from = to;
             }
         }
-        sums.idle_unit_seconds = self.idle_unit_seconds();
-        sums
+        Sums { idle_unit_seconds: self.idle_unit_seconds(), ..tally.finish() }
     }
 }

@@ -9,12 +9,15 @@
 //! meanwhile waits for no more than that.
 //!
 //! `amount` (one order, one rule) `-> fold` (one drop) `-> report -> settle`; `points`: one
-//! customer; `offline`: from a directory, whose orders are summed up one by one (`orders`).
+//! customer; `offline`: from a directory, whose orders are summed up one by one (`orders`: the
+//! holds it keeps are in `kept`) and a part at a time (`parts`).
 
 mod amount;
 mod fold;
+mod kept;
 mod offline;
 mod orders;
+mod parts;
 mod points;
 mod report;
 mod settle;

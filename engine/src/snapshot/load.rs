@@ -132,7 +132,8 @@ pub(crate) fn load(storage: &dyn Storage, sequence: u64) -> Result<(Origin, Repl
     load_each(storage, sequence, &mut ())
 }
 
-fn load_each(
+/// Likewise, and hands `each` its shards.
+pub(crate) fn load_each(
     storage: &dyn Storage,
     sequence: u64,
     each: &mut dyn EachRead,

@@ -47,6 +47,4 @@ mod recovery;
 #[cfg(test)]
 mod refunds;
 #[cfg(test)]
-mod reports;
-#[cfg(test)]
 mod retention;

@@ -4,12 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
+use crate::error::Error;
 use crate::journal::Directory;
 use crate::journal::record::{Line, Refund as Back};
-use crate::journal::recover::{Origin, read_beside_from};
-use crate::ledger::offline::{Beginning, Begun};
+use crate::journal::recover::read_beside_from;
+use crate::ledger::offline::{Beginning, Begun, apply_parts};
 use crate::ledger::report::{DropSums, Report};
-use crate::snapshot::{EachRead, Loaded, newest_each};
+use crate::limits::REPORT_LATER_MAX;
+use crate::snapshot::{Loaded, newest_each};
 use crate::{Campaign, Engine, HoldId, HoldRequest, ManualClock, Refund, Sale};
 
 /// 2020-04-29 10:00 in Seoul.
@@ -65,47 +67,86 @@ impl Shop {
         self.engine.tick();
     }
 
-    /// Reads the files as a report does, and comes to what the engine does. How many holds are
-    /// named later, how many were kept behind the snapshot, and how many at most.
-    fn read(&self) -> [usize; 3] {
+    /// A beginning, and what it found.
+    fn begun(&self, later_max: usize) -> (Loaded, Begun) {
         self.vouch();
-        let mut beginning = Beginning::of(&self.storage);
+        let mut beginning = Beginning::of(&self.storage, later_max);
         let loaded = newest_each(&self.storage, &mut beginning).unwrap();
-        let Loaded { mut replay, origin, passed_over } = loaded;
-        assert_eq!(passed_over, [""; 0]);
-        let Begun { mut orders, vouched_max } = beginning.begun.unwrap();
-        let (named, behind) = (orders.later.0.len(), orders.kept.len());
-        let mut most = behind;
-        let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
-            orders.apply(&mut replay, (sequence, at), record)?;
-            most = most.max(orders.kept.len());
-            Ok(())
-        };
-        read_beside_from(&self.storage, origin, vouched_max, &mut apply).unwrap();
+        assert_eq!(loaded.passed_over, [""; 0]);
+        (loaded, beginning.begun.unwrap())
+    }
+
+    /// The orders come to what they do in the engine.
+    fn same(&self, orders: Orders) {
         let found = orders.finish().remove(&0).unwrap();
         let report = self.engine.report("t").unwrap().wait().unwrap();
         let [drop] = &report.drops[..] else { panic!("one drop") };
         let found = DropSums { drop: drop.drop.clone(), sums: found, settled: None };
         assert_eq!(Report::of(&self.sale.campaign(), &[found]), report);
+    }
+
+    /// Reads the files as a report does, and comes to what the engine does. How many holds are
+    /// named later, how many were kept behind the snapshot, and how many at most.
+    fn read(&self) -> [usize; 3] {
+        let (Loaded { mut replay, origin, .. }, begun) = self.begun(REPORT_LATER_MAX);
+        let Begun { mut orders, ends } = begun;
+        let [vouched_max] = ends[..] else { panic!("one part") };
+        let (named, behind) = (orders.holds.named(), orders.holds.len());
+        let mut most = behind;
+        let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
+            orders.apply(&mut replay, (sequence, at), record)?;
+            most = most.max(orders.holds.len());
+            Ok(())
+        };
+        read_beside_from(&self.storage, origin, vouched_max, &mut apply).unwrap();
+        self.same(orders);
         [named, behind, most]
     }
 
-    /// What is said of a record that follows all others: by whoever keeps every hold, and here.
-    fn refused(&self, record: &Record<'_>) -> [Result<(), Impossible>; 2] {
-        let mut beginning = Beginning::of(&self.storage);
-        beginning.begin(Origin::default());
-        let Begun { mut orders, vouched_max } = beginning.begun.unwrap();
-        orders.later.see(record);
-        orders.later = std::mem::take(&mut orders.later).finish();
-        let (mut all, mut replay) = (Replay::default(), Replay::default());
+    /// Likewise in parts. How many there are, and for how many holds there was room.
+    fn read_in_parts(&self, later_max: usize) -> [usize; 2] {
+        let (Loaded { mut replay, origin, .. }, begun) = self.begun(later_max);
+        let parts = begun.ends.len();
+        let orders = apply_parts(&self.storage, origin, begun, &mut replay).unwrap();
+        let room = orders.holds.room;
+        self.same(orders);
+        [parts, room]
+    }
+
+    /// What is said of a record that follows all others: by whoever keeps every hold, here, and
+    /// here where it is in a part of its own.
+    fn refused(&self, record: &Record<'_>) -> [Result<(), Impossible>; 3] {
+        let mut all = Replay::default();
+        let (Loaded { mut replay, origin, .. }, Begun { ends, .. }) = self.begun(REPORT_LATER_MAX);
+        let [vouched_max] = ends[..] else { panic!("one part") };
+        let mut later = Later::default();
+        let mut see = |_: u64, _: Timestamp, record: &Record<'_>| {
+            later.see(record);
+            Ok(())
+        };
+        read_beside_from(&self.storage, origin, vouched_max, &mut see).unwrap();
+        later.see(record);
+        let mut orders = Orders::before(later.finish());
         let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
             all.apply(sequence, at, record)?;
             orders.apply(&mut replay, (sequence, at), record)
         };
-        read_beside_from(&self.storage, Origin::default(), vouched_max, &mut apply).unwrap();
-        let (sequence, at) = (vouched_max + 1, self.engine.now());
-        let here = orders.apply(&mut replay, (sequence, at), record);
-        [all.apply(sequence, at, record), here]
+        read_beside_from(&self.storage, origin, vouched_max, &mut apply).unwrap();
+        let last = (vouched_max + 1, self.engine.now());
+        let here = orders.apply(&mut replay, last, record);
+
+        let (Loaded { mut replay, origin, .. }, begun) = self.begun(1);
+        let mut parts = apply_parts(&self.storage, origin, begun, &mut replay).unwrap();
+        let mut later = Later::default();
+        later.see(record);
+        parts.go_on(later.finish());
+        let mut follow = |_: u64, _: Timestamp, record: &Record<'_>| {
+            parts.follow(record);
+            Ok(())
+        };
+        read_beside_from(&self.storage, origin, vouched_max, &mut follow).unwrap();
+        let apart = parts.apply(&mut replay, last, record);
+        [all.apply(last.0, last.1, record), here, apart]
     }
 }
 
@@ -136,6 +177,53 @@ fn no_more_is_kept_than_is_live_comes_back_or_is_paid_for_late() {
     assert_eq!(shop.read(), [8, 8, 9], "kept of a snapshot, and one that is live");
     drop(shop.sale.release(&live).unwrap());
     assert_eq!(shop.read(), [8, 8, 9]);
+}
+
+#[test]
+fn what_is_kept_at_a_time_does_not_grow_with_what_comes_back() {
+    const LATER_MAX: usize = 50;
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::new(directory.path(), "\"unlimited\"");
+    let late: Vec<HoldId> = (0..100).map(|customer| shop.hold(customer)).collect();
+    shop.expire();
+    let orders: Vec<HoldId> = (100..1_100).map(|customer| shop.order(customer)).collect();
+    late.iter().for_each(|id| drop(shop.sale.confirm(id, "p").unwrap()));
+    let back = |each: &mut dyn Iterator<Item = &HoldId>| {
+        let refund = Refund::all().line("a", 1);
+        each.for_each(|id| drop(shop.sale.refund(id, &refund).unwrap()));
+    };
+    back(&mut orders.iter());
+    back(&mut orders.iter().chain(&late).rev());
+    for snapshot in [false, true] {
+        if snapshot {
+            shop.vouch();
+            crate::snapshot_directory(directory.path()).unwrap().unwrap();
+            back(&mut orders.iter().chain(&late).skip(99));
+        }
+        let named: usize = if snapshot { 1_001 } else { 2_200 };
+        let [parts, room] = shop.read_in_parts(LATER_MAX);
+        assert_eq!(parts, named.div_ceil(LATER_MAX));
+        assert!((LATER_MAX..4 * LATER_MAX).contains(&room), "room for {room}");
+        let [one, room] = shop.read_in_parts(REPORT_LATER_MAX);
+        assert!(one == 1 && room > 900, "{one} and {room}");
+    }
+}
+
+#[test]
+fn a_snapshot_that_goes_away_between_two_parts_has_the_report_begin_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::new(directory.path(), "20");
+    let orders = [shop.order(0), shop.order(1)];
+    shop.vouch();
+    let made = crate::snapshot_directory(directory.path()).unwrap().unwrap();
+    orders.iter().for_each(|id| drop(shop.sale.refund(id, &Refund::all()).unwrap()));
+    let (Loaded { mut replay, origin, .. }, begun) = shop.begun(1);
+    std::fs::remove_file(made.file).unwrap();
+    match apply_parts(&shop.storage, origin, begun, &mut replay) {
+        Err(Error::Io(error)) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(shop.read_in_parts(1)[0], 2, "without it");
 }
 
 const SALE: u32 = 0;
@@ -214,10 +302,10 @@ fn what_cannot_be_is_refused_in_the_words_of_a_start() {
         (granted(next, 6, (0, 1), 1), "a gift that does not exist"),
     ];
     for (record, why) in &cases {
-        assert_eq!(shop.refused(record), [Err(*why); 2], "{record:?}");
+        assert_eq!(shop.refused(record), [Err(*why); 3], "{record:?}");
     }
     let may = [confirmed(live), refunded(order, 3), late(expired, 0)];
     for record in may.iter().chain(&[granted(next, 6, (0, 14), 0)]) {
-        assert_eq!(shop.refused(record), [Ok(()); 2], "{record:?}");
+        assert_eq!(shop.refused(record), [Ok(()); 3], "{record:?}");
     }
 }

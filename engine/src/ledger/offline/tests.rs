@@ -1,5 +1,5 @@
-//! A report made from the files says what the engine does, whatever happened and however it is
-//! read.
+//! A report made from the files says what the engine does, whatever happened, however it is read
+//! and in however many parts.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,19 +7,23 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jangteo::audit::audit_directory;
-use jangteo::{
-    Campaign, Engine, HoldId, HoldOrWait, HoldRequest, HoldState, ManualClock, Phase, Refund, Sale,
-    WaitId, report_directory, snapshot_directory,
-};
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::common::clock;
+use super::*;
+use crate::audit::audit_directory;
+use crate::limits::RETENTION_LOOK_MS;
+use crate::{
+    Campaign, Engine, HoldId, HoldOrWait, HoldRequest, HoldState, ManualClock, Phase, Refund, Sale,
+    WaitId, snapshot_directory,
+};
 
+/// 2020-04-29 10:00 in Seoul.
+const OPENS_MS: u64 = 1_588_122_000_000;
 const DAY_MS: u64 = 86_400_000;
-const LOOK_MS: u64 = jangteo::limits::RETENTION_LOOK_MS;
+/// Orders that come back or are paid for late, in one part: many parts, some, and one.
+const LATER_MAX: [usize; 4] = [1, 3, 20, REPORT_LATER_MAX];
 
 /// Two weekly drops that sell out, of goods with and without a gift, of odd prices, and of one that
 /// is free.
@@ -89,7 +93,9 @@ struct Shop {
 
 impl Shop {
     fn new(seed: u64) -> Self {
-        let (directory, clock) = (tempfile::tempdir().unwrap(), clock());
+        let opens = Timestamp::from_ms(OPENS_MS);
+        let (directory, clock) = (tempfile::tempdir().unwrap(), ManualClock::at(opens));
+        let clock = Arc::new(clock);
         let (rng, done) = (StdRng::seed_from_u64(seed), Done::new());
         let (holds, waits) = (Vec::new(), Vec::new());
         let mut shop = Self { directory, clock, engine: None, rng, holds, waits, asked: 0, done };
@@ -215,11 +221,14 @@ impl Shop {
     /// The engine and the files say the same of every campaign.
     fn same(&self, how: &str) {
         self.vouch();
+        let journal = Directory::unlocked(&self.directory.path().join("journal")).unwrap();
         for id in ["sold", "gone", "nobody"] {
-            let text = |report: &jangteo::Report| serde_json::to_string(report).unwrap();
+            let text = |report: &Report| serde_json::to_string(report).unwrap();
             let live = self.engine().report(id).map(|report| text(&report.wait().unwrap()));
-            let files = report_directory(self.directory.path(), id).unwrap();
-            assert_eq!(files.as_ref().map(text), live, "{id}, {how}");
+            for later_max in LATER_MAX {
+                let files = report_in_parts(&journal, id, later_max).unwrap();
+                assert_eq!(files.as_ref().map(text), live, "{id}, {how}, {later_max} at a time");
+            }
         }
     }
 
@@ -282,7 +291,7 @@ impl Shop {
         let mut dropped = 0;
         loop {
             let first = self.files("segment")[0].clone();
-            self.clock.advance(LOOK_MS);
+            self.clock.advance(RETENTION_LOOK_MS);
             self.engine().tick();
             if first.exists() {
                 return dropped;
