@@ -293,11 +293,21 @@ const _: () = assert!(4 * WATCHERS_MAX <= 3 * CONNECTIONS_MAX);
 pub const WATCH_PACE_MS: u64 = 250;
 const _: () = assert!(2 * WATCH_PACE_MS < HEARTBEAT_MS);
 
-/// Watchers that are woken in one go, and how long the rest waits then, in milliseconds. Without it
-/// a hold stands behind a write to everybody who watches.
+/// Watchers that are woken in one go, and how long the rest waits then at least, in milliseconds.
+/// Without it a hold stands behind a write to everybody who watches.
 pub const WATCHERS_WOKEN: usize = 32;
 /// See [`WATCHERS_WOKEN`].
 pub const WAKE_PAUSE_MS: u64 = 1;
+/// The rest waits so many times as long as the woken ones took: so a crowd that is told all the
+/// time has at most a quarter of the worker's, and buyers the rest.
+pub const WAKE_REST: u32 = 3;
+/// But it waits no longer than this, in milliseconds, or a disk that stalls would stop the telling.
+/// So of a round over all watchers the pauses alone leave room for the comment that says that a
+/// stream lives.
+pub const WAKE_PAUSE_MAX_MS: u64 = 10;
+const _: () = assert!(WAKE_PAUSE_MS <= WAKE_PAUSE_MAX_MS);
+const _: () =
+    assert!((WATCHERS_MAX / WATCHERS_WOKEN) as u64 * WAKE_PAUSE_MAX_MS < HEARTBEAT_MS / 2);
 
 /// What the system keeps of what a watcher has not taken yet, in bytes. Without it the kernel holds
 /// megabytes for each that never reads, and it takes hours until one is noticed.
