@@ -280,9 +280,11 @@ mod tests {
         let one: Moves = smallvec![(0, 1)];
         book.turn(0, &one, Turn::Held);
         assert_eq!((book.holds_live(), book.page(0).goods[0].available()), (1, Some(0)));
+        assert_eq!(book.live(), &BTreeSet::from([0]));
         book.turn(0, &one, Turn::Freed);
         let expected = Count { total: Some(3), held: 0, sold: 2 };
         assert_eq!((book.page(0).goods[0], book.page(0).orders), (expected, 1));
+        assert!(book.live().is_empty());
     }
 
     #[test]

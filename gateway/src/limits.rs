@@ -299,7 +299,7 @@ pub const WATCHERS_WOKEN: usize = 32;
 /// See [`WATCHERS_WOKEN`].
 pub const WAKE_PAUSE_MS: u64 = 1;
 /// The rest waits so many times as long as the woken ones took: so a crowd that is told all the
-/// time has at most a quarter of the worker's, and buyers the rest.
+/// time has about a quarter of the worker's, and buyers the rest.
 pub const WAKE_REST: u32 = 3;
 /// But it waits no longer than this, in milliseconds, or a disk that stalls would stop the telling.
 /// So of a round over all watchers the pauses alone leave room for the comment that says that a

@@ -31,8 +31,8 @@ pub(crate) struct Batch {
     pub(crate) last_at: Timestamp,
 }
 
-/// What every append writes comes first, with the lock in one line of the cache: that line goes from
-/// core to core with each record.
+/// What every append writes comes first, with the lock in one line of the cache: that line goes
+/// from core to core with each record.
 #[derive(Debug)]
 #[repr(C)]
 struct Open<B> {
