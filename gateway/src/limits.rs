@@ -298,11 +298,11 @@ const _: () = assert!(2 * WATCH_PACE_MS < HEARTBEAT_MS);
 pub const WATCHERS_WOKEN: usize = 32;
 /// See [`WATCHERS_WOKEN`].
 pub const WAKE_PAUSE_MS: u64 = 1;
-/// The rest waits so many times as long as the woken ones took: so a crowd that is told all the
-/// time has about a quarter of the worker's, and buyers the rest.
+/// The rest waits so many times as long as the woken ones took: so the crowd of one drop that is
+/// told all the time has about a quarter of the worker's, and buyers the rest.
 pub const WAKE_REST: u32 = 3;
-/// But it waits no longer than this, in milliseconds, or a disk that stalls would stop the telling.
-/// So of a round over all watchers the pauses alone leave room for the comment that says that a
+/// But it waits no longer than this, in milliseconds, or a worker that is busy would stop the
+/// telling. So of a round over all watchers the pauses alone leave room for the comment that says that a
 /// stream lives.
 pub const WAKE_PAUSE_MAX_MS: u64 = 10;
 const _: () = assert!(WAKE_PAUSE_MS <= WAKE_PAUSE_MAX_MS);

@@ -3,7 +3,7 @@
 //! Almost everybody who comes when all is sold was never granted anything: no key of theirs is
 //! remembered and no unit counts for their limit, so what is left to say is *sold out*, and that
 //! needs no shard. The filter tells them from the others with one load. Who is taken for known and
-//! is not (at the end of a sale of 2,000 units one in 300, of very many units one in twenty) goes
+//! is not (at the end of a sale of 2,000 units one in 200, of very many units one in twenty) goes
 //! the way through the shard and hears the same.
 //!
 //! While there is enough for everybody nobody asks the filter, and a grant leaves it alone: the

@@ -117,7 +117,7 @@ pub(crate) struct Extent {
     pub(crate) vouched_min: u64,
     /// Frames that vouch for more than this are not believed.
     pub(crate) vouched_max: u64,
-    /// Segments that begin behind this record are not read.
+    /// Segments and batches that begin behind this record are not read.
     pub(crate) until: u64,
     /// Whether a second thread may read ahead.
     pub(crate) ahead: bool,
@@ -152,6 +152,7 @@ pub(crate) fn recover(
         storage,
         apply,
         vouched_max: extent.vouched_max,
+        until: extent.until,
         next: from.sequence + 1,
         previous: from.checksum,
         stopped: None,
@@ -339,6 +340,8 @@ struct Reading<'a, 'f> {
     storage: &'a dyn Storage,
     apply: &'a mut Apply<'f>,
     vouched_max: u64,
+    /// Batches that begin behind this record are passed over.
+    until: u64,
     next: u64,
     previous: u32,
     /// Where reading stopped, and why.
@@ -388,7 +391,8 @@ impl Reading<'_, '_> {
             self.begin_epoch(head);
         }
         self.vouch(head.durable_up_to);
-        if self.stopped.is_some() || head.first_sequence >= replaced {
+        let behind = head.first_sequence > self.until;
+        if self.stopped.is_some() || head.first_sequence >= replaced || behind {
             return Ok(());
         }
         if head.first_sequence != self.next || head.previous != self.previous {

@@ -7,7 +7,7 @@ use super::*;
 use crate::error::Error;
 use crate::journal::Directory;
 use crate::journal::record::{Line, Refund as Back};
-use crate::journal::recover::read_beside_from;
+use crate::journal::recover::{Origin, read_beside_from};
 use crate::ledger::offline::{Beginning, Begun, apply_parts};
 use crate::ledger::report::{DropSums, Report};
 use crate::limits::REPORT_LATER_MAX;
@@ -148,6 +148,24 @@ impl Shop {
         let apart = parts.apply(&mut replay, last, record);
         [all.apply(last.0, last.1, record), here, apart]
     }
+}
+
+#[test]
+fn who_reads_up_to_a_record_keeps_nothing_of_the_batches_behind_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::new(directory.path(), "\"unlimited\"");
+    for customer in 0..100 {
+        shop.hold(customer);
+        shop.vouch();
+    }
+    let (mut seen, until) = (0, 10);
+    let mut see = |_: u64, _: Timestamp, _: &Record<'_>| {
+        seen += 1;
+        Ok(())
+    };
+    let found = read_beside_from(&shop.storage, Origin::default(), until, &mut see).unwrap();
+    assert_eq!(seen, until);
+    assert!(found.again_records < 5, "{} records", found.again_records);
 }
 
 #[test]
