@@ -302,8 +302,8 @@ pub const WAKE_PAUSE_MS: u64 = 1;
 /// told all the time has about a quarter of the worker's, and buyers the rest.
 pub const WAKE_REST: u32 = 3;
 /// But it waits no longer than this, in milliseconds, or a worker that is busy would stop the
-/// telling. So of a round over all watchers the pauses alone leave room for the comment that says that a
-/// stream lives.
+/// telling. So of a round over all watchers the pauses alone leave room for the comment that says
+/// that a stream lives.
 pub const WAKE_PAUSE_MAX_MS: u64 = 10;
 const _: () = assert!(WAKE_PAUSE_MS <= WAKE_PAUSE_MAX_MS);
 const _: () =
