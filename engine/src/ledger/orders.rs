@@ -4,7 +4,7 @@
 //! A hold is kept while it is live; afterwards only if a later record of the same part names it
 //! ([`parts`](super::parts)): an order of which something comes back, an expired hold that is paid
 //! for late. An order is added to the sums of its drop as it is confirmed, and what comes back of
-//! it later is taken off, exactly: sums are wider than what they are reported as.
+//! it later is taken off, exactly: what a rule comes to is summed up wider than it is reported.
 //!
 //! So memory grows with the holds that are live at one time, and not with the orders.
 //!
