@@ -1,12 +1,13 @@
 //! A durable grant beside the bare disk: one write of as many bytes into a file that exists, and
-//! one flush.
+//! one flush. A thread that waits for its grant flushes itself; a future has it flushed by the
+//! engine's thread.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use jangteo::{Campaign, Engine, HoldRequest, Sale};
+use jangteo::{Campaign, Engine, Hold, HoldRequest, Pending, Refusal, Sale};
 
 /// Bytes of a frame with one grant: one sector.
 const LONE: usize = 512;
@@ -47,13 +48,17 @@ fn open() -> (tempfile::TempDir, Engine, Sale) {
     (directory, engine, sale)
 }
 
+/// A unit for a customer of that number.
+fn hold(sale: &Sale, number: u64) -> Result<Pending<Hold>, Refusal> {
+    let customer = format!("c-{number:012}");
+    sale.hold(&HoldRequest::new(&customer).line("a", 1).key("k-1"))
+}
+
 /// Grants `count` under names counted from `from`, and waits for the last.
 fn grant(sale: &Sale, from: u64, count: u64) {
     let mut last = None;
     for number in from..from + count {
-        let customer = format!("c-{number:012}");
-        let request = HoldRequest::new(&customer).line("a", 1).key("k-1");
-        last = Some(sale.hold(&request).expect("enough"));
+        last = Some(hold(sale, number).expect("enough"));
     }
     if let Some(last) = last {
         last.wait().expect("a disk");
@@ -77,6 +82,20 @@ fn journal(criterion: &mut Criterion) {
                 started.elapsed()
             });
         });
+        if count == 1 {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            group.bench_function("grants, polled", |bencher| {
+                bencher.iter_custom(|iterations| {
+                    let started = Instant::now();
+                    for _ in 0..iterations {
+                        let pending = hold(&sale, next).expect("enough");
+                        runtime.block_on(pending).expect("a disk");
+                        next += 1;
+                    }
+                    started.elapsed()
+                });
+            });
+        }
         let frame = vec![7; bytes];
         group.bench_function("write and flush of as many bytes", |bencher| {
             bencher.iter_custom(|iterations| {

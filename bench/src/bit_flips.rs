@@ -43,6 +43,23 @@ fn whole(scene: &Scene, name: FileName) -> Option<(FileName, usize)> {
     bytes.iter().any(|&byte| byte != 0).then_some((name, bytes.len()))
 }
 
+/// How a journal ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// In good order, with a marker.
+    InOrder,
+    /// With the process.
+    Killed,
+    /// With the process, right after a batch that follows a marker: what vouches for everything
+    /// before that batch is vouched for by nothing but the batch.
+    KilledBehindMarker,
+}
+
+impl End {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::InOrder, Self::Killed, Self::KilledBehindMarker];
+}
+
 /// A journal whose bits are flipped.
 #[derive(Debug)]
 pub struct Journal {
@@ -52,18 +69,20 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// A journal of at least so many bytes of segments that were written to; `vouched`: one that
-    /// ended in good order.
+    /// A journal of at least so many bytes of segments that were written to.
     ///
     /// # Errors
     /// What is wrong even without a fault.
-    pub fn of(bytes: usize, vouched: bool) -> Result<Self, Violation> {
+    pub fn of(bytes: usize, end: End) -> Result<Self, Violation> {
+        let vouched = end == End::InOrder;
         let mut commands = 8;
         loop {
             let scene = Scene::play(1, commands, SEGMENT_BYTES, vouched)?;
+            let ends_so = end != End::KilledBehindMarker || scene.last_batch_follows_a_marker();
             let names = scene.medium.list().into_iter();
             let files: Vec<_> = names.filter_map(|name| whole(&scene, name)).collect();
-            if files.iter().map(|(_, length)| length).sum::<usize>() >= bytes {
+            let length = files.iter().map(|(_, length)| length).sum::<usize>();
+            if length >= bytes && ends_so {
                 return Ok(Self { scene, files, vouched });
             }
             commands += 4;

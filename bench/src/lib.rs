@@ -6,7 +6,8 @@
 //! simulation and the hammer share them.
 //!
 //! [`local`] performs commands on an engine in this process, [`hammer`] does so from many threads,
-//! and [`crash`] does so on a [`faulty`] medium that loses power.
+//! and [`crash`] does so on a [`faulty`] medium that loses power. Measurements are driven by
+//! [`producers`].
 
 pub mod auditor;
 pub mod bit_flips;
@@ -25,6 +26,7 @@ pub mod local;
 pub mod many;
 pub mod now;
 pub mod plan;
+pub mod producers;
 mod refunds;
 pub mod retention;
 pub mod rng;

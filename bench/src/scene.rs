@@ -189,6 +189,18 @@ impl Scene {
         Expected { acknowledged: last.issued, ..last }
     }
 
+    /// Whether the last frame written is a batch with records, and the one before it a marker.
+    #[must_use]
+    pub fn last_batch_follows_a_marker(&self) -> bool {
+        let mut frames = self.log.iter().rev().filter_map(|change| match change {
+            Logged::Write(_, _, bytes) if bytes.starts_with(b"\x89JGT") => {
+                Some(bytes.get(32..36) != Some(&[0; 4]))
+            }
+            _ => None,
+        });
+        [frames.next(), frames.next()] == [Some(true), Some(false)]
+    }
+
     /// Where the last batch with records lies: file, offset, length.
     #[must_use]
     pub fn last_batch(&self) -> Option<(FileName, usize, usize)> {

@@ -6,7 +6,7 @@
 use std::time::Instant;
 
 use jangteo::fault::{Fault, plant};
-use jangteo_bench::bit_flips::Journal;
+use jangteo_bench::bit_flips::{End, Journal};
 use jangteo_bench::crash::{Blow, strike};
 use jangteo_bench::faulty::Trouble;
 use jangteo_bench::hammer::{Round, play};
@@ -31,8 +31,8 @@ enum Hunt {
     CrashStates,
     /// A call that fails, in every way.
     IoFaults,
-    /// Bits of a journal.
-    BitFlips,
+    /// Bits of a journal that ended so.
+    BitFlips(End),
     /// A disk that fills up.
     FullDisk,
     /// A campaign that is settled.
@@ -44,7 +44,7 @@ enum Hunt {
 }
 
 /// A fault, what finds it, and which invariants it may be found by.
-const TABLE: [(Fault, Hunt, &[&str]); 76] = [
+const TABLE: [(Fault, Hunt, &[&str]); 77] = [
     (Fault::CheckThenTake, Hunt::Hammer(Profile::Churn), &["S1", "S2", "engine"]),
     (Fault::LostGiveBack, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
     (Fault::NoUndecidedMark, Hunt::Hammer(Profile::DoomedBaskets), &["S2"]),
@@ -71,7 +71,8 @@ const TABLE: [(Fault, Hunt, &[&str]); 76] = [
     (Fault::VouchTooFar, Hunt::CrashStates, &["J3"]),
     (Fault::FullDiskIsSuccess, Hunt::IoFaults, &["J3"]),
     (Fault::RetryFailedFlush, Hunt::IoFaults, &["J3"]),
-    (Fault::ShortChecksum, Hunt::BitFlips, &["J3", "audit"]),
+    (Fault::ShortChecksum, Hunt::BitFlips(End::InOrder), &["J3", "audit"]),
+    (Fault::BatchBehindDamage, Hunt::BitFlips(End::KilledBehindMarker), &["J3"]),
     (Fault::StepNotRecorded, Hunt::Simulation, &["answer", "K1", "audit"]),
     (Fault::NoGraceAfterRestart, Hunt::Simulation, &["answer", "audit"]),
     (Fault::ReserveForgotten, Hunt::FullDisk, &["F1"]),
@@ -146,8 +147,8 @@ fn run(hunt: Hunt, seed: u64) -> Result<(), Violation> {
             all.map(|&trouble| (8 * seed + n, trouble))
                 .try_for_each(|planned| io_faults::fail(&[planned], true).map(|_| ()))
         }),
-        Hunt::BitFlips => {
-            let journal = Journal::of(8 << 10, true)?;
+        Hunt::BitFlips(end) => {
+            let journal = Journal::of(8 << 10, end)?;
             let bits = (seed..journal.bits()).step_by(67);
             bits.map(|bit| journal.flip(bit)).try_for_each(|flips| flips.map(|_| ()))
         }

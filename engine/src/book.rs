@@ -41,18 +41,23 @@ impl Count {
     }
 }
 
-/// One sale's page, in one line of the cache but for its goods.
+/// The counts of a sale's items, then gifts. Most sales have one item.
+pub(crate) type Counts = SmallVec<[Count; 1]>;
+
+/// One sale's page. What a grant of the one item moves is in one line of the cache, since that line
+/// goes from core to core with each.
 #[derive(Clone, Debug)]
-#[repr(align(64))]
+#[repr(C, align(64))]
 pub(crate) struct Page {
-    pub(crate) phase: Phase,
-    pub(crate) pause: Option<Pause>,
-    pub(crate) last_number: u32,
+    pub(crate) goods: Counts,
     pub(crate) holds_live: u64,
     pub(crate) orders: u64,
-    /// Items, then gifts.
-    pub(crate) goods: Vec<Count>,
+    pub(crate) last_number: u32,
+    pub(crate) phase: Phase,
+    pub(crate) pause: Option<Pause>,
 }
+
+const _: () = assert!(std::mem::offset_of!(Page, pause) <= 64);
 
 /// A pause that goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +111,7 @@ pub(crate) enum Turn {
 
 impl Page {
     /// The page of a drop that was just announced.
-    pub(crate) fn new(goods: Vec<Count>) -> Self {
+    pub(crate) fn new(goods: Counts) -> Self {
         let phase = Phase::Scheduled;
         Self { phase, pause: None, last_number: 0, holds_live: 0, orders: 0, goods }
     }
@@ -265,7 +270,7 @@ mod tests {
 
     fn book() -> Book {
         let mut book = Book::default();
-        let goods = vec![Count { total: Some(3), held: 0, sold: 0 }, Count::default()];
+        let goods: Counts = smallvec![Count { total: Some(3), held: 0, sold: 0 }, Count::default()];
         book.add(Page { phase: Phase::Open, ..Page::new(goods) });
         book
     }

@@ -66,6 +66,8 @@ pub enum Fault {
     TrustPageCache,
     /// Recovery cuts the journal at any bad batch.
     TruncateAtCorruption,
+    /// A batch that goes on behind damage is taken for a part of the torn tail.
+    BatchBehindDamage,
     /// A new segment's name is not made durable.
     SkipDirectorySync,
     /// A start of the engine writes under the epoch of the one before.

@@ -1,7 +1,7 @@
 //! What a drop sells: its items and gifts, as the campaign had them when the drop was made. Only
 //! their titles can change, and are not here.
 
-use crate::book::{Count, Moves};
+use crate::book::{Count, Counts, Moves};
 use crate::campaign::{Campaign, Stock};
 use crate::journal::record::{Line, Lines};
 use crate::limits::{ROWS_TOUCHED_MAX, SHARDS};
@@ -90,7 +90,7 @@ impl Goods {
     }
 
     /// The book's page of goods, before anything is granted.
-    pub(crate) fn counts(&self) -> Vec<Count> {
+    pub(crate) fn counts(&self) -> Counts {
         self.all.iter().map(|good| Count { total: good.units, held: 0, sold: 0 }).collect()
     }
 

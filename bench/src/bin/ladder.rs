@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Parser, Subcommand};
-use jangteo_bench::bit_flips::{Flips, Journal};
+use jangteo_bench::bit_flips::{End, Flips, Journal};
 use jangteo_bench::crash_states::{self, Tried};
 use jangteo_bench::faulty::Trouble;
 use jangteo_bench::io_faults::{self, Faults};
@@ -215,19 +215,19 @@ fn flip(kib: u32, random: u64, threads: u64) -> Result<(), String> {
     let bytes = usize::try_from(kib).unwrap_or(usize::MAX) << 10;
     let told = |violation: Violation| violation.to_string();
     let mut all = 0;
-    for (vouched, how) in [(true, "ended in good order"), (false, "killed")] {
-        let journal = Journal::of(bytes, vouched).map_err(told)?;
+    for end in End::ALL {
+        let journal = Journal::of(bytes, end).map_err(told)?;
         let mut sum = Flips::default();
         let flip = |bit| journal.flip(bit).map_err(told);
         trials(0..=journal.bits() - 1, threads, flip, |_, flips| {
             sum = sum.plus(&flips);
             Ok(())
         })?;
-        println!("{how}, every bit: {sum:?}");
+        println!("{end:?}, every bit: {sum:?}");
         all += sum.bits;
     }
     if random > 0 {
-        let journal = Journal::of(4 * bytes, true).map_err(told)?;
+        let journal = Journal::of(4 * bytes, End::InOrder).map_err(told)?;
         let mut sum = Flips::default();
         let flip = |number| journal.flip(journal.any(number)).map_err(told);
         trials(1..=random, threads, flip, |_, flips| {

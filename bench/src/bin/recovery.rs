@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use clap::Parser;
 use jangteo::{Campaign, Durability, Engine, HoldRequest, Options};
+use jangteo_bench::producers;
 
 /// Measures how long a start takes; ends with status 1 if it takes longer than it may.
 #[derive(Debug, Parser)]
@@ -62,7 +63,7 @@ fn measure(arguments: &Arguments) -> Result<Figures, Box<dyn Error>> {
     sell(&data, arguments.holds)?;
     let plain = temporary.path().join("plain");
     copy_files(&data, &plain)?;
-    let journal_bytes = used_bytes(&data)?;
+    let journal_bytes = producers::journal_bytes(&data)?;
     let started = Instant::now();
     let made = jangteo::snapshot_directory(&data)?.ok_or("nothing was granted")?;
     let snapshot_seconds = started.elapsed().as_secs_f64();
@@ -123,16 +124,6 @@ fn copy_files(from: &Path, to: &Path) -> std::io::Result<()> {
         std::fs::copy(entry.path(), to.join(entry.file_name()))?;
     }
     Ok(())
-}
-
-/// Bytes of the segments, each up to its last one that is not zero.
-fn used_bytes(data: &Path) -> std::io::Result<u64> {
-    let mut used = 0;
-    for entry in std::fs::read_dir(data.join("journal"))? {
-        let bytes = std::fs::read(entry?.path())?;
-        used += bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last as u64 + 1);
-    }
-    Ok(used)
 }
 
 fn report(arguments: &Arguments, mut figures: Figures) -> ExitCode {

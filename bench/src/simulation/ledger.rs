@@ -91,14 +91,24 @@ fn moved(counts: &[Count], lines: &Units, gifts: &Units, way: Move) -> Vec<Count
     counts
 }
 
-/// What is left once everybody in line got what there is for him, the first first.
-pub(super) fn served(plan: &Plan, mut counts: Vec<Count>, line: &[Waiter]) -> Vec<Count> {
+/// Whether `after` is what is left of `counts` once everybody in line got what there is for him,
+/// the first first; or only so many of them, where the disk has become too `short` for the next.
+pub(super) fn is_served(
+    plan: &Plan,
+    mut counts: Vec<Count>,
+    line: &[Waiter],
+    after: &[Count],
+    short: bool,
+) -> bool {
     for waiter in line {
+        if short && counts == after {
+            return true;
+        }
         if let Ok(gifts) = admission(plan, &counts, &waiter.lines) {
             counts = moved(&counts, &waiter.lines, &gifts, Move::Taken);
         }
     }
-    counts
+    counts == after
 }
 
 /// The counts of a drop of which nothing was sold.
@@ -141,6 +151,8 @@ pub(super) struct Around<'a> {
     pub(super) now_ms: u64,
     /// Whether nothing is sold any more.
     pub(super) closed: bool,
+    /// Whether the disk has no room for a grant now.
+    pub(super) short: bool,
 }
 
 impl Around<'_> {
@@ -280,8 +292,8 @@ impl Around<'_> {
 
     fn freed(&self, known: &Known, after: Vec<Count>, reply: &Reply) -> Result<bool, Violation> {
         // INVARIANT(S3): what is freed goes to the first whom it fits.
-        let after = served(self.plan, after, self.line);
-        let fine = after == self.after || self.before == self.after;
+        let served = is_served(self.plan, after, self.line, self.after, self.short);
+        let fine = served || self.before == self.after;
         require(fine, "S1", || {
             format!("{known:?} got {reply:?} and moved {:?} to {:?}", self.before, self.after)
         })?;

@@ -302,8 +302,10 @@ impl Run {
         let before = if whole.is_empty() { before } else { &whole };
         let (now_ms, last_number) = (self.stage.now_ms(), *last_number);
         let closed = self.stage.is_closed(life);
+        let short = life.engine.health().disk_short;
+        let after = &after;
         let around =
-            Around { plan, shadow, before, after: &after, line, last_number, now_ms, closed };
+            Around { plan, shadow, before, after, line, last_number, now_ms, closed, short };
         let granted = around.check(&exchange.command, &exchange.reply)?;
         self.stage.last_number += u32::from(granted);
         Ok(())

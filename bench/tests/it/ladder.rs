@@ -1,6 +1,6 @@
 //! The rungs of the ladder, each a few steps up: the long way is `ladder`'s own.
 
-use jangteo_bench::bit_flips::{Flips, Journal};
+use jangteo_bench::bit_flips::{End, Flips, Journal};
 use jangteo_bench::charity;
 use jangteo_bench::crash_states::try_all;
 use jangteo_bench::faulty::Trouble;
@@ -82,8 +82,8 @@ fn every_hold_can_end_on_a_disk_that_is_full() {
 
 #[test]
 fn flipped_bits_are_found_or_lie_where_nothing_is() {
-    for vouched in [true, false] {
-        let journal = Journal::of(16 << 10, vouched).unwrap();
+    for end in End::ALL {
+        let journal = Journal::of(16 << 10, end).unwrap();
         let mut sum = Flips::default();
         for bit in (0..journal.bits()).step_by(397) {
             let flips = journal.flip(bit).unwrap_or_else(|violation| panic!("{violation}"));

@@ -12,7 +12,7 @@ use std::time::Instant;
 use parking_lot::MutexGuard;
 
 use super::report::{Audit, Compared, Counted, HoldAudit, HoldCounts, Units};
-use crate::book::{Count, Page};
+use crate::book::{Count, Counts, Page};
 use crate::buyers::{HoldRow, Shard, WaitRowState};
 use crate::goods::Good;
 use crate::hold::HoldState;
@@ -136,7 +136,7 @@ fn units(count: &Count) -> Units {
 struct Recount<'s> {
     sale: &'s Sale,
     sequence: u64,
-    goods: Vec<Count>,
+    goods: Counts,
     /// Which numbers were seen.
     numbers: Vec<bool>,
     states: HoldCounts,

@@ -91,7 +91,7 @@ impl Shown {
 
 impl From<&Page> for Shown {
     fn from(page: &Page) -> Self {
-        Self { phase: page.phase, goods: page.goods.clone() }
+        Self { phase: page.phase, goods: page.goods.to_vec() }
     }
 }
 

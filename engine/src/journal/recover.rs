@@ -6,7 +6,9 @@
 //! 2. *Vouched for* is every record up to the highest durable-up-to of any valid frame.
 //! 3. Reading stops at the first frame that is not valid. Every vouched record must have been read
 //!    by then; otherwise something that was on disk is not any more: corruption, and the engine
-//!    does not start. What is not vouched for was never acknowledged: a torn tail.
+//!    does not start. What is not vouched for was never acknowledged: a torn tail. But a batch that
+//!    goes on exactly where reading stopped, in the same epoch, was written after what is damaged
+//!    there, a marker, had been flushed: no torn tail.
 //! 4. Each start of the engine is an epoch and writes to fresh segments only. Its first frame takes
 //!    the place of everything at or after its first sequence in older segments.
 //! 5. What was read but not vouched for is kept aside, to be *written again*: after a crash of the
@@ -392,10 +394,17 @@ impl Reading<'_, '_> {
         }
         self.vouch(head.durable_up_to);
         let behind = head.first_sequence > self.until;
-        if self.stopped.is_some() || head.first_sequence >= replaced || behind {
+        if head.first_sequence >= replaced || behind {
             return Ok(());
         }
-        if head.first_sequence != self.next || head.previous != self.previous {
+        let follows = head.first_sequence == self.next && head.previous == self.previous;
+        if self.stopped.is_some() {
+            if follows && !planted(Fault::BatchBehindDamage) {
+                self.vouch(head.last_sequence());
+            }
+            return Ok(());
+        }
+        if !follows {
             self.stop(place, "a batch that does not follow the one before");
             return Ok(());
         }

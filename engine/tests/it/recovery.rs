@@ -104,6 +104,47 @@ fn a_flipped_bit_in_the_middle_refuses_to_start() {
     }
 }
 
+/// Of a killed engine the last batch has no marker behind it, and vouches only for what lies before
+/// the marker in front of it: it must not pass for a torn tail when that marker is damaged.
+#[test]
+fn a_flipped_bit_in_a_marker_hides_no_batch() {
+    const SECTOR: usize = 512;
+    let (directory, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let clock = clock();
+    let engine = open(directory.path(), &clock).unwrap();
+    engine.put(campaign("", &one_item(10))).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    hold(&sale, "c-1", "k").unwrap();
+    engine.tick();
+    hold(&sale, "c-2", "k").unwrap();
+    let [from, to] = [&directory, &killed].map(|at| at.path().join("journal"));
+    std::fs::create_dir(&to).unwrap();
+    for file in std::fs::read_dir(&from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+    let path = to.join("000000000001.segment");
+    let bytes = std::fs::read(&path).unwrap();
+    let batch = bytes.windows(3).position(|window| window == b"c-2").unwrap() / SECTOR * SECTOR;
+    let marker = batch - SECTOR;
+    assert_eq!(bytes[marker + 32..marker + 36], [0; 4], "no records");
+    for bit in 0..8 * SECTOR {
+        let mut flipped = bytes.clone();
+        flipped[marker + bit / 8] ^= 1 << (bit % 8);
+        std::fs::write(&path, &flipped).unwrap();
+        match open(killed.path(), &clock) {
+            Err(Error::Corrupt(corruption)) => {
+                assert!(corruption.file.ends_with("000000000001.segment"), "{corruption:?}");
+                assert_eq!(corruption.offset, marker as u64, "{corruption:?}");
+            }
+            other => panic!("bit {bit}: {other:?}"),
+        }
+    }
+    std::fs::write(&path, &bytes).unwrap();
+    let again = open(killed.path(), &clock).unwrap().sale("t-1").unwrap();
+    assert_eq!(again.find("c-2").wait().unwrap().len(), 1);
+}
+
 #[test]
 fn a_batch_larger_than_a_segment_is_read_back_in_its_place() {
     let directory = tempfile::tempdir().unwrap();

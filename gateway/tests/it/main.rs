@@ -43,6 +43,7 @@ mod sealed;
 mod secrecy;
 mod semantics;
 mod shop;
+mod snapshot_beside;
 mod tls;
 mod tokens;
 mod torture;

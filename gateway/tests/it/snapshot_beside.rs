@@ -1,0 +1,139 @@
+//! A snapshot that is made beside a service that sells, and what the buyers notice of it.
+//!
+//! `JANGTEO_SNAPSHOT_HOLDS` says how many holds there are before the first (20,000), and
+//! `JANGTEO_SNAPSHOTS` how many are made (1). Units are asked for in bursts, at half the rate at
+//! which those first holds were granted, for as long as each snapshot takes and, before it, for as
+//! long as the one before took. With `JANGTEO_SNAPSHOT_RATIO` the 99th percentile beside snapshots
+//! may be, in the middle one of those pairs, so many times what it is without; else it is only
+//! printed, since a busy machine has its own.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::clients::{Resp, connect, http};
+use crate::process::{Served, jangteo};
+use crate::shop::{campaign_file, items};
+use crate::torture::count;
+
+const BUYERS: u32 = 8;
+/// Holds that a buyer asks for at once.
+const BURST: u32 = 16;
+/// What each is answered with: the hold's id.
+const REPLY: usize = "$26\r\n".len() + 26 + "\r\n".len();
+/// How long the first look without a snapshot takes.
+const FIRST: Duration = Duration::from_secs(2);
+
+struct Buyer {
+    stream: TcpStream,
+    number: u32,
+    next: u32,
+}
+
+impl Buyer {
+    fn connect(served: &Served, number: u32) -> Self {
+        Self { stream: connect(served.resp), number, next: 0 }
+    }
+
+    /// Asks for a burst, each unit for a customer of its own, and reads every answer.
+    fn burst(&mut self) {
+        let asks = (self.next..self.next + BURST)
+            .map(|next| format!("DROP.HOLD t-1 c-{}-{next} 1 a 1 BRIEF", self.number));
+        self.stream.write_all(&Resp::encoded(&asks.collect::<Vec<_>>())).unwrap();
+        let mut replies = [0; BURST as usize * REPLY];
+        self.stream.read_exact(&mut replies).unwrap();
+        assert!(replies.chunks(REPLY).all(|reply| reply.starts_with(b"$26\r\n")), "not granted");
+        self.next += BURST;
+    }
+
+    /// Asks for a burst every `each` until it is `over`; how long each took from the instant it was
+    /// due, in microseconds.
+    fn keep_on(&mut self, each: Duration, over: &AtomicBool) -> Vec<u64> {
+        let mut due = Instant::now() + each * self.number / BUYERS;
+        let mut took = Vec::new();
+        while !over.load(Ordering::Relaxed) {
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+            self.burst();
+            took.push(u64::try_from(due.elapsed().as_micros()).unwrap());
+            due += each;
+        }
+        took
+    }
+}
+
+/// As fast as they are granted: holds a second.
+fn sell(buyers: &mut [Buyer], holds: u32) -> f64 {
+    let bursts = holds.div_ceil(BURST * BUYERS);
+    let begun = Instant::now();
+    thread::scope(|scope| {
+        for buyer in buyers {
+            scope.spawn(move || (0..bursts).for_each(|_| buyer.burst()));
+        }
+    });
+    f64::from(bursts * BURST * BUYERS) / begun.elapsed().as_secs_f64()
+}
+
+/// How long bursts took while `meanwhile` went on: 50th and 99th percentile in milliseconds.
+fn times(buyers: &mut [Buyer], per_s: f64, meanwhile: impl FnOnce()) -> [f64; 2] {
+    let each = Duration::from_secs_f64(f64::from(BURST * BUYERS) / per_s);
+    let over = AtomicBool::new(false);
+    let mut took: Vec<u64> = thread::scope(|scope| {
+        let keep_on = |buyer| scope.spawn(|| Buyer::keep_on(buyer, each, &over));
+        let buying: Vec<_> = buyers.iter_mut().map(keep_on).collect();
+        meanwhile();
+        over.store(true, Ordering::Relaxed);
+        buying.into_iter().flat_map(|buyer| buyer.join().unwrap()).collect()
+    });
+    took.sort_unstable();
+    [50, 99].map(|percent| took[(took.len() - 1) * percent / 100] as f64 / 1_000.0)
+}
+
+#[test]
+fn a_snapshot_is_made_beside_a_service_that_sells() {
+    let holds = u32::try_from(count("JANGTEO_SNAPSHOT_HOLDS", 20_000)).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let campaign = directory.path().join("t.toml");
+    std::fs::write(&campaign, campaign_file("", &items(&[("a", 100_000_000)]))).unwrap();
+    let data = directory.path().join("data");
+    let served = Served::start(&data, &["--campaign", campaign.to_str().unwrap()]);
+    let mut buyers: Vec<_> = (0..BUYERS).map(|number| Buyer::connect(&served, number)).collect();
+    let most = sell(&mut buyers, holds);
+    eprintln!("{most:.0} holds/s at most, in bursts of {BURST}");
+
+    let mut last = FIRST;
+    let mut ratios = Vec::new();
+    for _ in 0..count("JANGTEO_SNAPSHOTS", 1) {
+        let without = times(&mut buyers, most / 2.0, || thread::sleep(last));
+        let beside = times(&mut buyers, most / 2.0, || {
+            let begun = Instant::now();
+            let made = jangteo().arg("snapshot").arg(&data).output().unwrap();
+            last = begun.elapsed();
+            let said = String::from_utf8(made.stdout).unwrap();
+            assert!(made.status.success() && said.contains(" records in "), "{said}");
+        });
+        let ratio = beside[1] / without[1];
+        eprintln!(
+            "p50 and p99 {without:.2?} ms without, {beside:.2?} ms beside a snapshot of {last:.1?}: \
+             p99 {ratio:.2} times",
+        );
+        ratios.push(ratio);
+    }
+    ratios.sort_by(f64::total_cmp);
+    let ratio = ratios[ratios.len() / 2];
+    eprintln!("in the middle {ratio:.2} times");
+    if let Ok(limit) = std::env::var("JANGTEO_SNAPSHOT_RATIO") {
+        assert!(ratio <= limit.parse().unwrap(), "{ratio}");
+    }
+
+    let asked: u32 = buyers.iter().map(|buyer| buyer.next).sum();
+    let held = http(served.http, "GET /v1/drops/t-1", &[], "").json()["items"][0]["held"].clone();
+    assert_eq!(held, asked, "what was granted is what is held");
+    served.kill();
+    let again = Served::start(&data, &[]);
+    let held = http(again.http, "GET /v1/drops/t-1", &[], "").json()["items"][0]["held"].clone();
+    assert_eq!(held, asked, "a start from the snapshot and what followed it");
+    assert_eq!(again.terminate(), Some(0));
+    assert!(jangteo().arg("audit").arg(&data).output().unwrap().status.success());
+}
