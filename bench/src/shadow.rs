@@ -344,13 +344,21 @@ impl Shadow {
     /// The process is gone, and some of these steps of its clock, from the last one backwards, may
     /// never have been recorded.
     pub fn unstepped(&mut self, steps_ms: &[i64]) {
-        let mut back_ms = 0_i64;
-        let (mut least, mut most) = (0, 0);
-        for step_ms in steps_ms.iter().rev() {
-            back_ms -= step_ms;
-            (least, most) = (back_ms.min(least), back_ms.max(most));
-        }
+        let back = |last: usize| {
+            let mut back_ms = 0_i64;
+            let (mut least, mut most) = (0, 0);
+            for step_ms in steps_ms.iter().take(last).rev() {
+                back_ms -= step_ms;
+                (least, most) = (back_ms.min(least), back_ms.max(most));
+            }
+            (least, most)
+        };
+        let all = back(steps_ms.len());
+        // A hold that was gone did not follow the last of them.
+        let some = (0..=steps_ms.len()).map(back);
+        let some = some.fold(all, |(least, most), (a, b)| (a.min(least), b.max(most)));
         self.each_live(|known| {
+            let (least, most) = if known.is_gone { some } else { all };
             for span in [&mut known.created_ms, &mut known.expires_ms] {
                 let low = span.0.saturating_add_signed(least);
                 *span = (low, span.1.saturating_add_signed(most));
