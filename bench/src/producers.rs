@@ -55,21 +55,21 @@ impl Names {
     }
 }
 
-/// A drop of one item that opens in this second, limit 1. `rules` are further rules.
+/// The drop of a campaign `id`: one item, limit 1, opens in this second. `rules` are further rules.
 ///
 /// # Panics
 /// If the engine has it already.
 #[must_use]
-pub fn sale(engine: &Engine, units: u32, price: u32, rules: &str) -> Sale {
+pub fn sale(engine: &Engine, id: &str, units: u32, price: u32, rules: &str) -> Sale {
     let opens = now::opens();
     let text = format!(
-        "[campaign]\nid = \"t\"\ntitle = \"t\"\ncurrency = \"KRW\"\ntime_zone = \"UTC\"\n\
+        "[campaign]\nid = \"{id}\"\ntitle = \"t\"\ncurrency = \"KRW\"\ntime_zone = \"UTC\"\n\
          [schedule]\nopens = \"{opens}\"\n[rules]\nhold_ttl = \"1h\"\n{rules}\n\
          limit_per_customer = 1\n[[items]]\nsku = \"onion-3kg\"\ntitle = \"onions\"\n\
          price = {price}\nstock = {units}\n"
     );
     engine.put(Campaign::parse(&text).expect("the campaign is valid")).expect("none is there yet");
-    engine.sale("t-1").expect("it was put")
+    engine.sale(&format!("{id}-1")).expect("it was put")
 }
 
 /// Runs `work` on so many threads at once, each with names of its own; seconds until the last is
@@ -98,13 +98,15 @@ pub fn run(threads: u32, names_each: u32, work: impl Fn(&Names) + Sync) -> f64 {
     })
 }
 
-/// Asks for a unit for each name, with so many answers outstanding, until all are durable.
+/// Asks for a unit for each name, from one drop after the other, with so many answers outstanding,
+/// until all are durable.
 ///
 /// # Panics
 /// If one is refused, or the disk fails.
-pub fn grant(sale: &Sale, names: &Names, outstanding: usize) {
+pub fn grant(sales: &[Sale], names: &Names, outstanding: usize) {
     let mut pending: VecDeque<Ticket> = VecDeque::with_capacity(outstanding);
-    for (customer, key) in names.each() {
+    for (place, (customer, key)) in names.each().enumerate() {
+        let sale = &sales[place * sales.len() / names.ends.len()];
         if pending.len() == outstanding {
             let oldest = pending.pop_front().expect("it is full");
             oldest.wait().expect("the disk works");
@@ -127,7 +129,11 @@ pub fn grant(sale: &Sale, names: &Names, outstanding: usize) {
 pub fn journal_bytes(data: &Path) -> io::Result<u64> {
     let mut used = 0;
     for entry in std::fs::read_dir(data.join("journal"))? {
-        let bytes = std::fs::read(entry?.path())?;
+        let path = entry?.path();
+        if path.extension().is_none_or(|kind| kind != "segment") {
+            continue;
+        }
+        let bytes = std::fs::read(path)?;
         used += bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last as u64 + 1);
     }
     Ok(used)

@@ -2,8 +2,9 @@
 //! included, beside the bare disk: as many bytes in as many writes and flushes, into files that
 //! exist.
 //!
-//! Limit 1, every request with a key and a customer of its own. What is sold costs nothing and is
-//! an order at once: the engine keeps journal room back for the end of every hold that lives, and
+//! Limit 1, every request with a key and a customer of its own, one drop of some millions of units
+//! after the other; all were put before the clock starts. What is sold costs nothing and is an order
+//! at once: the engine keeps journal room back for the end of every hold that lives, and
 //! tens of millions at a time would keep back more than most disks have. Such a grant has the same
 //! record and goes the same way, but for the list of deadlines.
 
@@ -22,9 +23,12 @@ use jangteo_bench::producers;
 /// few.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Grants in all; 65 million are more than 5 GB of journal.
-    #[arg(long, default_value_t = 65_000_000)]
+    /// Grants in all; 66 million are more than 5 GB of journal.
+    #[arg(long, default_value_t = 66_000_000)]
     grants: u32,
+    /// Drops that share them.
+    #[arg(long, default_value_t = 20)]
+    drops: u32,
     /// Threads.
     #[arg(long, default_value_t = 2)]
     threads: u32,
@@ -101,11 +105,16 @@ fn measure(arguments: &Arguments) -> Result<ExitCode, Box<dyn Error>> {
 }
 
 fn granted(arguments: &Arguments, directory: &Path) -> Result<Written, Box<dyn Error>> {
-    let engine = Engine::options().data(directory).durability(Durability::Synced).open()?;
-    let sale = producers::sale(&engine, arguments.grants, 0, "auto_confirm = true");
+    let options = Engine::options().data(directory).durability(Durability::Synced);
+    let engine = options.snapshot_after(u64::MAX).open()?;
+    // Each thread rounds its shares down, so one unit more for each.
+    let units = arguments.grants / arguments.drops + arguments.threads;
+    let sale =
+        |drop| producers::sale(&engine, &format!("t{drop}"), units, 0, "auto_confirm = true");
+    let sales: Vec<_> = (1..=arguments.drops).map(sale).collect();
     let share = arguments.grants / arguments.threads;
     let seconds = producers::run(arguments.threads, share, |names| {
-        producers::grant(&sale, names, arguments.pending);
+        producers::grant(&sales, names, arguments.pending);
     });
     let flushes = engine.figures().flushes.by_records.iter().sum();
     drop(engine);

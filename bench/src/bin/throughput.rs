@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::process::ExitCode;
+use std::slice;
 use std::sync::Mutex;
 
 use clap::Parser;
@@ -104,7 +105,7 @@ fn map(arguments: &Arguments) -> f64 {
 
 fn memory(arguments: &Arguments) -> f64 {
     let engine = Engine::in_memory();
-    let sale = sale(&engine, arguments.grants, PRICE, "");
+    let sale = sale(&engine, "t", arguments.grants, PRICE, "");
     measure(arguments, arguments.grants, u32::MAX, |names| {
         for (customer, key) in names.each() {
             let request = HoldRequest::new(customer).line("onion-3kg", 1).key(key);
@@ -116,7 +117,7 @@ fn memory(arguments: &Arguments) -> f64 {
 
 fn refused(arguments: &Arguments) -> f64 {
     let engine = Engine::in_memory();
-    let sale = sale(&engine, WINNERS, PRICE, "");
+    let sale = sale(&engine, "t", WINNERS, PRICE, "");
     for winner in 0..WINNERS {
         let customer = format!("w-{winner}");
         let request = HoldRequest::new(&customer).line("onion-3kg", 1).key("k");
@@ -135,10 +136,10 @@ fn synced(arguments: &Arguments) -> f64 {
     let directory = tempfile::tempdir().expect("a directory for the journal");
     let options = Engine::options().data(directory.path()).durability(Durability::Synced);
     let engine = options.open().expect("an empty directory opens");
-    let sale = sale(&engine, arguments.grants, PRICE, "");
+    let sale = sale(&engine, "t", arguments.grants, PRICE, "");
     // Segments are made ahead of the opening; a drop does not open in the second it is announced.
     std::thread::sleep(std::time::Duration::from_secs(3));
     measure(arguments, arguments.grants, u32::MAX, |names| {
-        producers::grant(&sale, names, arguments.pending);
+        producers::grant(slice::from_ref(&sale), names, arguments.pending);
     })
 }

@@ -16,6 +16,8 @@ use super::row::NONE;
 const BUCKET_ENTRIES: usize = 8;
 /// So many of them are used, on the average, before there are more buckets.
 const BUCKET_USED: usize = 6;
+/// Buckets that are put in their places together.
+const BUCKETS_AT_ONCE: usize = 16;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry {
@@ -53,9 +55,14 @@ impl Index {
         }
         let old = std::mem::replace(self, Self::with_room(entries));
         self.entries = old.entries;
-        let old = old.buckets.into_iter().flat_map(|bucket| bucket.0);
-        for Entry { row, .. } in old.filter(|entry| *entry != FREE) {
-            self.put(hash_of(row), row);
+        // Hashes lie far apart in memory: those of some buckets are fetched together before any is
+        // used.
+        let mut hashes = Vec::with_capacity(BUCKETS_AT_ONCE * BUCKET_ENTRIES);
+        for buckets in old.buckets.chunks(BUCKETS_AT_ONCE) {
+            let entries = buckets.iter().flat_map(|bucket| bucket.0);
+            let rows = entries.filter(|entry| *entry != FREE).map(|entry| entry.row);
+            hashes.extend(rows.map(|row| (hash_of(row), row)));
+            hashes.drain(..).for_each(|(hash, row)| self.put(hash, row));
         }
     }
 
