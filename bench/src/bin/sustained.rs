@@ -3,9 +3,9 @@
 //! exist.
 //!
 //! Limit 1, every request with a key and a customer of its own, one drop of some millions of units
-//! after the other; all were put before the clock starts. What is sold costs nothing and is an order
-//! at once: the engine keeps journal room back for the end of every hold that lives, and
-//! tens of millions at a time would keep back more than most disks have. Such a grant has the same
+//! after the other; all were put before the clock starts. What is sold costs nothing and is an
+//! order at once: the engine keeps journal room back for the end of every hold that lives, and tens
+//! of millions at a time would keep back more than most disks have. Such a grant has the same
 //! record and goes the same way, but for the list of deadlines.
 
 use std::error::Error;
@@ -27,10 +27,10 @@ struct Arguments {
     #[arg(long, default_value_t = 66_000_000)]
     grants: u32,
     /// Drops that share them.
-    #[arg(long, default_value_t = 20)]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     drops: u32,
     /// Threads.
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     threads: u32,
     /// Grants that each thread has under way before it waits for the oldest.
     #[arg(long, default_value_t = 4_096)]
