@@ -6,7 +6,7 @@ use loom::thread;
 
 use super::explore;
 use crate::Timestamp;
-use crate::book::Page;
+use crate::book::{Counts, Page};
 use crate::journal::append::Append;
 use crate::journal::gate::{Class, Gate};
 use crate::journal::record::{Record, Shown};
@@ -39,7 +39,7 @@ impl<B> Desk<B> {
 
 /// A drop without goods.
 fn page(phase: Phase) -> Page {
-    Page { phase, ..Page::new(Vec::new()) }
+    Page { phase, ..Page::new(Counts::new()) }
 }
 
 #[test]

@@ -34,7 +34,7 @@ struct Called(std::sync::atomic::AtomicBool);
 
 impl Wake for Called {
     fn wake(self: std::sync::Arc<Self>) {
-        self.0.store(true, std::sync::atomic::Ordering::SeqCst);
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -93,7 +93,7 @@ fn a_future_is_never_forgotten() {
         let waker = Waker::from(std::sync::Arc::clone(&called));
         let look = log.watermark.register(sequence, &mut None, &waker, Interest::Watch);
         thread.join().unwrap();
-        let woken = called.0.load(std::sync::atomic::Ordering::SeqCst);
+        let woken = called.0.load(Ordering::SeqCst);
         assert_eq!(look == Look::NotYet, woken, "told at once, or woken");
     });
 }
