@@ -21,6 +21,9 @@ use crate::sync::{Condvar, Mutex, wait_at_most, wait_on};
 /// Zeros are written and synced in slices of this size, so that a commit's own flush never waits
 /// behind a whole segment.
 const SLICE_BYTES: usize = 1 << 20;
+/// While there is time, slices are shorter, with a rest after each, so that it hardly waits at all.
+const SMALL_SLICE_BYTES: usize = 128 << 10;
+const REST: Duration = Duration::from_millis(4);
 /// Length of a segment made where it is needed at once, unless segments are shorter anyway.
 const FIRST_BYTES: u64 = 4 << 10;
 /// On a full disk segments may be shorter, down to this part of the usual length.
@@ -39,14 +42,16 @@ pub(crate) struct Blank {
 }
 
 impl Blank {
-    /// Adds zeros up to `bytes` and syncs them.
-    fn lengthen(&mut self, bytes: u64) -> io::Result<()> {
+    /// Adds zeros up to `bytes` and syncs them, in slices as long as `slice` says when it is told
+    /// how far this is.
+    fn lengthen(&mut self, bytes: u64, slice: impl Fn(u64) -> usize) -> io::Result<()> {
         let zeros = vec![0; SLICE_BYTES.min(usize::try_from(bytes).unwrap_or(SLICE_BYTES))];
         while self.bytes < bytes {
-            let left = usize::try_from(bytes - self.bytes).unwrap_or(usize::MAX).min(zeros.len());
-            write_all(&*self.file, zeros.get(..left).unwrap_or(&zeros), self.bytes)?;
+            let left = usize::try_from(bytes - self.bytes).unwrap_or(usize::MAX);
+            let zeros = zeros.get(..left.min(slice(self.bytes))).unwrap_or(&zeros);
+            write_all(&*self.file, zeros, self.bytes)?;
             self.file.sync()?;
-            self.bytes += left as u64;
+            self.bytes += zeros.len() as u64;
         }
         Ok(())
     }
@@ -105,7 +110,7 @@ impl Supply {
                 continue;
             }
             drop(pool);
-            let made = self.make_largest(self.next_id());
+            let made = self.make_largest(self.next_id(), |made| self.rest(made));
             pool = self.pool.lock();
             match made {
                 Ok(blank) => {
@@ -125,6 +130,20 @@ impl Supply {
         }
     }
 
+    /// How long the next slice may be of a segment that has `made` bytes. Rests first, unless more
+    /// than half as many are used up already of the one before: then it would soon be waited for.
+    fn rest(&self, made: u64) -> usize {
+        let pool = self.pool.lock();
+        let ready: u64 = pool.ready.iter().map(|blank| blank.bytes).sum();
+        if pool.stopping || pool.current_left + ready + made / 2 < self.segment_bytes {
+            return SLICE_BYTES;
+        }
+        if made > 0 {
+            drop(wait_at_most(&self.changed, &self.pool, pool, REST));
+        }
+        SMALL_SLICE_BYTES
+    }
+
     /// Without a thread for it: makes one of the segments that are to be ready, if any is missing.
     pub(crate) fn prepare(&self) {
         let wanted = {
@@ -132,7 +151,7 @@ impl Supply {
             !self.threaded && pool.ready.len() < pool.want
         };
         if wanted {
-            let made = self.make_largest(self.next_id());
+            let made = self.make_largest(self.next_id(), |_| SLICE_BYTES);
             let mut pool = self.pool.lock();
             pool.failed = made.as_ref().err().map(io::Error::kind);
             pool.ready.extend(made);
@@ -142,7 +161,7 @@ impl Supply {
     /// Makes a segment of at least `bytes` on this thread: a short one, so that an engine that is
     /// started again and again does not fill the disk with segments it hardly used.
     pub(crate) fn make_now(&self, bytes: u64) -> io::Result<Blank> {
-        self.make(self.next_id(), bytes.max(self.segment_bytes.min(FIRST_BYTES)))
+        self.make(self.next_id(), bytes.max(self.segment_bytes.min(FIRST_BYTES)), |_| SLICE_BYTES)
     }
 
     fn next_id(&self) -> u64 {
@@ -154,13 +173,13 @@ impl Supply {
     /// Makes a blank segment, of the usual size or a half, a quarter ... of it: on a full disk the
     /// room that a start got back from blank segments must all be of use, or live holds could not
     /// end.
-    fn make_largest(&self, id: u64) -> io::Result<Blank> {
+    fn make_largest(&self, id: u64, slice: impl Fn(u64) -> usize) -> io::Result<Blank> {
         let mut bytes = self.segment_bytes;
         let smallest = (bytes / SMALLEST_PART).max(frame::SECTOR as u64);
         let free = self.storage.free_bytes().unwrap_or(u64::MAX);
         loop {
             let last = bytes <= smallest;
-            let tried = (last || bytes <= free).then(|| self.make(id, bytes));
+            let tried = (last || bytes <= free).then(|| self.make(id, bytes, &slice));
             match tried {
                 Some(Err(error)) if is_full(error.kind()) && !last => {}
                 Some(made) => return made,
@@ -170,14 +189,14 @@ impl Supply {
         }
     }
 
-    fn make(&self, id: u64, bytes: u64) -> io::Result<Blank> {
+    fn make(&self, id: u64, bytes: u64, slice: impl Fn(u64) -> usize) -> io::Result<Blank> {
         // What could not be created may be somebody else's.
         let file = self.storage.create(FileName::Segment(id))?;
         let mut blank = Blank { id, file, bytes: 0 };
         let listed = || {
             if planted(Fault::SkipDirectorySync) { Ok(()) } else { self.storage.sync_directory() }
         };
-        match blank.lengthen(bytes).and_then(|()| listed()) {
+        match blank.lengthen(bytes, slice).and_then(|()| listed()) {
             Ok(()) => Ok(blank),
             Err(error) => {
                 // Gives the room back; a leftover is only zeros.
@@ -419,7 +438,7 @@ impl Writer {
         let last = self.segment.as_ref().map_or(0, |segment| segment.id);
         let blank = match self.supply.take(last) {
             Some(mut blank) => {
-                blank.lengthen(needed)?; // a batch may be longer than a segment
+                blank.lengthen(needed, |_| SLICE_BYTES)?; // a batch may be longer than a segment
                 blank
             }
             // Nobody makes them any more, and what is still under way must not fail on a sound

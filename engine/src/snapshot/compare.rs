@@ -9,6 +9,7 @@ use std::io;
 
 use super::load::{Loaded, load};
 use super::make::replay_to;
+use super::pace::Pace;
 use super::section::Sink;
 use super::write::write;
 use crate::error::{Corruption, Error};
@@ -50,7 +51,7 @@ pub(crate) fn compare(storage: &dyn Storage) -> Result<Compared, Error> {
             continue;
         }
         let from = base.map_or_else(|| Ok(Loaded::default()), |base| loaded(storage, base))?;
-        let (replay, origin) = replay_to(storage, from, sequence, &())?;
+        let (replay, origin) = replay_to(storage, from, sequence, &Pace::FULL)?;
         let mut against = Against { file: &*file, at: 0 };
         if write(&mut against, origin, &replay).is_err() || file.length()? > against.at {
             let (file, at) = (storage.describe(name), against.at);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
 
-use super::section::StopAsked;
+use super::pace::StopAsked;
 use super::write::{EachShard, State};
 use crate::book::Page;
 use crate::catalogue::Catalogue;

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::load::{Loaded, load, newest};
-use super::section::{FileSink, StopAsked};
+use super::load::{Loaded, load_each, newest_each};
+use super::pace::{Pace, StopAsked};
+use super::section::FileSink;
 use super::write::{EachShard, State, write};
 use crate::Timestamp;
 use crate::book::Page;
@@ -19,24 +20,8 @@ use crate::journal::{Directory, FileName, Storage, snapshots};
 use crate::limits::SNAPSHOTS_KEPT;
 use crate::replay::Replay;
 
-/// How much of the machine a maker may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// Nobody else needs it.
-    Full,
-    /// An engine runs beside: small slices, and a pause after each.
-    Gentle,
-}
-
-impl Pace {
-    /// Bytes between two flushes, and whether to pause after each.
-    const fn slices(self) -> (usize, bool) {
-        match self {
-            Self::Full => (64 << 20, false),
-            Self::Gentle => (1 << 20, true),
-        }
-    }
-}
+/// Records applied before it is asked whether to go on.
+const RECORDS_PART: u64 = 64;
 
 /// A snapshot that was made, or was there already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,18 +67,15 @@ pub(crate) fn make(
     stopped: &dyn StopAsked,
 ) -> Result<Option<SnapshotMade>, Error> {
     let _one_maker = storage.lock_snapshots()?.ok_or(Error::InUse)?;
-    let loaded = newest(storage)?;
+    let pace = Pace::gentle(stopped);
+    let loaded = newest_each(storage, &mut &pace)?;
     let vouched_max = vouched_beside(storage, loaded.origin)?;
     let (before, passed_over) = (loaded.origin, loaded.passed_over.clone());
-    let (replay, origin) = replay_to(storage, loaded, vouched_max, stopped)?;
+    let (replay, origin) = replay_to(storage, loaded, vouched_max, &pace)?;
     if origin.sequence == 0 {
         return Ok(None);
     }
-    let bytes = if origin == before {
-        0
-    } else {
-        write_locked(storage, origin, &replay, (Pace::Gentle, stopped))?
-    };
+    let bytes = if origin == before { 0 } else { write_locked(storage, origin, &replay, &pace)? };
     let file = storage.describe(FileName::Snapshot(origin.sequence));
     Ok(Some(SnapshotMade { sequence: origin.sequence, file, bytes, passed_over }))
 }
@@ -103,12 +85,12 @@ pub(crate) fn replay_to(
     storage: &dyn Storage,
     loaded: Loaded,
     vouched_max: u64,
-    stopped: &dyn StopAsked,
+    pace: &Pace<'_>,
 ) -> Result<(Replay, Origin), Error> {
     let Loaded { mut replay, origin: from, passed_over } = loaded;
     let mut interrupted = false;
     let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
-        if sequence.is_multiple_of(1 << 12) && stopped.is_asked() {
+        if sequence.is_multiple_of(RECORDS_PART) && pace.go_on().is_err() {
             interrupted = true;
             return Err("not wanted any more");
         }
@@ -132,7 +114,7 @@ pub(crate) fn store(
     state: &impl State,
 ) -> Result<(), Error> {
     let _one_maker = storage.lock_snapshots()?.ok_or(Error::InUse)?;
-    write_locked(storage, origin, state, (Pace::Full, &())).map(drop)
+    write_locked(storage, origin, state, &Pace::FULL).map(drop)
 }
 
 /// Writes, reads back, and removes older ones:
@@ -141,19 +123,19 @@ fn write_locked(
     storage: &dyn Storage,
     origin: Origin,
     state: &impl State,
-    (pace, stopped): (Pace, &dyn StopAsked),
+    pace: &Pace<'_>,
 ) -> Result<u64, Error> {
     let name = FileName::Snapshot(origin.sequence);
     if snapshots(storage)?.contains(&origin.sequence) {
         // Left behind half-done, or damaged: whoever could read it would not make it again.
         storage.remove(name)?;
     }
-    let written = write_new(storage, name, origin, state, (pace, stopped));
+    let written = write_new(storage, name, origin, state, pace);
     if written.is_err() {
         let _ = storage.remove(name); // it is no snapshot; a start would pass it over
     }
     let bytes = written?;
-    prune(storage, origin.sequence)?;
+    prune(storage, origin.sequence, pace)?;
     Ok(bytes)
 }
 
@@ -162,10 +144,10 @@ fn write_new(
     name: FileName,
     origin: Origin,
     state: &impl State,
-    (pace, stopped): (Pace, &dyn StopAsked),
+    pace: &Pace<'_>,
 ) -> Result<u64, Error> {
     let file = storage.create(name)?;
-    let mut sink = FileSink::new(&*file, pace.slices(), stopped);
+    let mut sink = FileSink::new(&*file, pace);
     write(&mut sink, origin, state)?;
     sink.flush()?;
     if !state.stands_at(origin.sequence) {
@@ -174,8 +156,8 @@ fn write_new(
     storage.sync_directory()?;
     let bytes = sink.written();
     drop(file);
-    let (again, _) =
-        load(storage, origin.sequence).map_err(|why| unverified(storage, name, why))?;
+    let (again, _) = load_each(storage, origin.sequence, &mut &*pace)
+        .map_err(|why| unverified(storage, name, why))?;
     if again != origin {
         let why = "it stands elsewhere than it was made for".to_owned();
         return Err(unverified(storage, name, why));
@@ -188,10 +170,10 @@ fn unverified(storage: &dyn Storage, name: FileName, why: String) -> Error {
 }
 
 /// Keeps the newest ones that can be read, `last` among them.
-fn prune(storage: &dyn Storage, last: u64) -> Result<(), Error> {
+fn prune(storage: &dyn Storage, last: u64, pace: &Pace<'_>) -> Result<(), Error> {
     let mut kept = 1;
     for sequence in snapshots(storage)?.into_iter().rev().filter(|sequence| *sequence != last) {
-        if kept < SNAPSHOTS_KEPT && load(storage, sequence).is_ok() {
+        if kept < SNAPSHOTS_KEPT && load_each(storage, sequence, &mut &*pace).is_ok() {
             kept += 1;
         } else {
             storage.remove(FileName::Snapshot(sequence))?;

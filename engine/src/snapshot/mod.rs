@@ -11,14 +11,15 @@
 //! the file is complete. Written under its final name: until that last section is there, it is no
 //! snapshot.
 //!
-//! `make -> write -> section`, and back by [`load`]; [`live`] is an engine that ends, [`compare`]
-//! sets a snapshot against the journal.
+//! `make -> write -> section`, at a [`pace`], and back by [`load`]; [`live`] is an engine that ends,
+//! [`compare`] sets a snapshot against the journal.
 
 mod compare;
 mod head;
 mod live;
 mod load;
 mod make;
+mod pace;
 mod section;
 #[cfg(test)]
 #[cfg(not(jangteo_loom))]

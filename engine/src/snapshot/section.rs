@@ -12,8 +12,8 @@
 //! | 28-31 | checksum: CRC32C (Castagnoli) of head and bytes, with this field 0 |
 
 use std::io;
-use std::time::{Duration, Instant};
 
+use super::pace::Pace;
 use crate::journal::{StorageFile, read_at, write_all};
 
 /// Bytes before a section's own.
@@ -265,33 +265,14 @@ impl<'f> Reader<'f> {
 #[derive(Debug)]
 pub(crate) struct FileSink<'f> {
     file: &'f dyn StorageFile,
+    pace: &'f Pace<'f>,
     at: u64,
     unflushed: usize,
-    slice_bytes: usize,
-    /// Whether to leave the disk alone after a slice for as long as it took, at least.
-    gentle: bool,
-    stopped: &'f dyn StopAsked,
-}
-
-/// Whether what is being made is not wanted any more.
-pub(crate) trait StopAsked: std::fmt::Debug {
-    fn is_asked(&self) -> bool;
-}
-
-/// Nobody asks.
-impl StopAsked for () {
-    fn is_asked(&self) -> bool {
-        false
-    }
 }
 
 impl<'f> FileSink<'f> {
-    pub(crate) fn new(
-        file: &'f dyn StorageFile,
-        (slice_bytes, gentle): (usize, bool),
-        stopped: &'f dyn StopAsked,
-    ) -> Self {
-        Self { file, at: 0, unflushed: 0, slice_bytes, gentle, stopped }
+    pub(crate) const fn new(file: &'f dyn StorageFile, pace: &'f Pace<'f>) -> Self {
+        Self { file, pace, at: 0, unflushed: 0 }
     }
 
     /// Bytes put.
@@ -301,27 +282,22 @@ impl<'f> FileSink<'f> {
 
     /// Flushes what is not.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        let started = Instant::now();
-        self.file.sync()?;
         self.unflushed = 0;
-        if self.gentle {
-            std::thread::sleep(started.elapsed().min(PAUSE_MAX));
-        }
-        Ok(())
+        self.file.sync()
     }
 }
 
-/// A disk that takes longer than this for a slice is waited for no longer.
-const PAUSE_MAX: Duration = Duration::from_millis(200);
-
 impl Sink for FileSink<'_> {
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.stopped.is_asked() {
-            return Err(io::ErrorKind::Interrupted.into());
+        for part in bytes.chunks(self.pace.slice_bytes()) {
+            self.pace.go_on()?;
+            write_all(self.file, part, self.at)?;
+            self.at += part.len() as u64;
+            self.unflushed += part.len();
+            if self.unflushed >= self.pace.slice_bytes() {
+                self.flush()?;
+            }
         }
-        write_all(self.file, bytes, self.at)?;
-        self.at += bytes.len() as u64;
-        self.unflushed += bytes.len();
-        if self.unflushed >= self.slice_bytes { self.flush() } else { Ok(()) }
+        Ok(())
     }
 }

@@ -5,6 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use jangteo::{Error, snapshot_directory};
+use thread_priority::ThreadPriority;
+use thread_priority::unix::{
+    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
 
 use super::check::{counted, grouped};
 use super::{Exit, Failure};
@@ -17,14 +22,17 @@ pub(crate) struct Snapshot {
     directory: PathBuf,
 }
 
-/// The processor goes to everybody else first.
-const NICE: i32 = 19;
+/// What this thread and those it starts do is done while nobody else wants the processor.
+fn step_back() -> Result<(), thread_priority::Error> {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+}
 
 impl Snapshot {
     /// Makes a snapshot of everything that is vouched for at this moment.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let directory = self.directory.display();
-        if let Err(error) = rustix::process::nice(NICE) {
+        if let Err(error) = step_back() {
             eprintln!("jangteo: priority is as usual: {error}"); // slower for others, not wrong
         }
         let made = snapshot_directory(&self.directory).map_err(|error| match error {

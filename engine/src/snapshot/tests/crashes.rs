@@ -3,7 +3,7 @@
 
 use super::medium::{Medium, Unflushed};
 use super::work::Work;
-use super::{assert_same_state, state};
+use super::{Pace, assert_same_state, state};
 use crate::journal::Storage;
 use crate::journal::{FileName, snapshots};
 use crate::snapshot::make_snapshot;
@@ -59,7 +59,7 @@ fn a_crash_while_an_engine_ends_with_a_snapshot_loses_nothing() {
     let ended = |medium: &Medium| {
         let end = super::super::load::Loaded::default();
         let vouched = crate::journal::recover::vouched_beside(medium, end.origin).unwrap();
-        let (replay, origin) = super::replay_to(medium, end, vouched, &()).unwrap();
+        let (replay, origin) = super::replay_to(medium, end, vouched, &Pace::FULL).unwrap();
         let _ = crate::snapshot::store(medium, origin, &replay);
     };
     crash_everywhere(&work.medium, &ended);

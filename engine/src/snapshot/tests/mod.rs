@@ -8,6 +8,7 @@ mod work;
 
 use super::load::Loaded;
 use super::make::replay_to;
+use super::pace::Pace;
 use super::section::Sink;
 use super::write::write;
 use super::{compare, newest};
@@ -30,7 +31,7 @@ fn state(storage: &dyn Storage, with_snapshots: bool) -> (Origin, Vec<u8>) {
 
 fn state_at(storage: &dyn Storage, vouched: u64, with_snapshots: bool) -> (Origin, Vec<u8>) {
     let from = if with_snapshots { newest(storage).unwrap() } else { Loaded::default() };
-    let (replay, origin) = replay_to(storage, from, vouched, &()).unwrap();
+    let (replay, origin) = replay_to(storage, from, vouched, &Pace::FULL).unwrap();
     let mut bytes = Vec::new();
     write(&mut bytes, origin, &replay).unwrap();
     (origin, bytes)
