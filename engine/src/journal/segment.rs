@@ -465,3 +465,28 @@ impl Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
+mod tests {
+    use super::*;
+    use crate::journal::Directory;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn slices_are_short_while_there_is_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Arc::new(Directory::lock(directory.path()).unwrap());
+        let supply = Supply::new(storage, 64 * MIB, 1, true);
+        let slice = |left, made| {
+            supply.pool.lock().current_left = left;
+            supply.rest(made)
+        };
+        assert_eq!(slice(64 * MIB, 0), SMALL_SLICE_BYTES);
+        assert_eq!(slice(63 * MIB, MIB), SLICE_BYTES, "as much is used up as is made");
+        assert_eq!(slice(63 * MIB, 2 * MIB), SMALL_SLICE_BYTES);
+        supply.stop();
+        assert_eq!(slice(64 * MIB, 0), SLICE_BYTES, "who ends waits for it");
+    }
+}

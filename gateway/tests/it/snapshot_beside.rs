@@ -3,7 +3,7 @@
 //! `JANGTEO_SNAPSHOTS` says how many are made (1), each beside a service of its own, and
 //! `JANGTEO_SNAPSHOT_HOLDS` how many holds there are before (20,000). Units are asked for in bursts,
 //! at half the rate at which those first holds were granted, for as long as the snapshot takes and
-//! for a few seconds before it. With `JANGTEO_SNAPSHOT_RATIO` the 99th percentile beside snapshots
+//! about as long before it. With `JANGTEO_SNAPSHOT_RATIO` the 99th percentile beside snapshots
 //! may be, in the middle one of those looks, so many times what it is without; else it is only
 //! printed, since a busy machine has its own.
 
@@ -23,8 +23,13 @@ const BUYERS: u32 = 8;
 const BURST: u32 = 16;
 /// What each is answered with: the hold's id.
 const REPLY: usize = "$26\r\n".len() + 26 + "\r\n".len();
-/// How long buyers are watched before there is a snapshot.
-const WITHOUT: Duration = Duration::from_secs(4);
+/// How long buyers are watched before there is a snapshot, for each hold that there is: about as
+/// long as it takes.
+const WITHOUT: Duration = Duration::from_micros(20);
+/// Units of each of the two drops: as many as a drop has room for from the start, so that no table
+/// grows meanwhile.
+const UNITS: u32 = 3_840_000;
+const _: () = assert!(UNITS.is_multiple_of(BUYERS * BURST));
 
 struct Buyer {
     stream: TcpStream,
@@ -39,12 +44,14 @@ impl Buyer {
 
     /// Asks for a burst, each unit for a customer of its own, and reads every answer.
     fn burst(&mut self) {
+        let drop = 1 + self.next / (UNITS / BUYERS);
         let asks = (self.next..self.next + BURST)
-            .map(|next| format!("DROP.HOLD t-1 c-{}-{next} 1 a 1 BRIEF", self.number));
+            .map(|next| format!("DROP.HOLD t-{drop} c-{}-{next} 1 a 1 BRIEF", self.number));
         self.stream.write_all(&Resp::encoded(&asks.collect::<Vec<_>>())).unwrap();
         let mut replies = [0; BURST as usize * REPLY];
         self.stream.read_exact(&mut replies).unwrap();
-        assert!(replies.chunks(REPLY).all(|reply| reply.starts_with(b"$26\r\n")), "not granted");
+        let granted = replies.chunks(REPLY).all(|reply| reply.starts_with(b"$26\r\n"));
+        assert!(granted, "not granted: {}", replies.escape_ascii());
         self.next += BURST;
     }
 
@@ -90,18 +97,24 @@ fn times(buyers: &mut [Buyer], per_s: f64, meanwhile: impl FnOnce()) -> [f64; 2]
     [50, 99].map(|percent| took[(took.len() - 1) * percent / 100] as f64 / 1_000.0)
 }
 
+/// Units of both drops that are held.
+fn held(served: &Served) -> u64 {
+    let held = |drop| http(served.http, drop, &[], "").json()["items"][0]["held"].as_u64().unwrap();
+    ["GET /v1/drops/t-1", "GET /v1/drops/t-2"].map(held).iter().sum()
+}
+
 /// Sells `holds` with a service of its own, and then on at half the rate, without a snapshot and
 /// beside one. How many times as long the 99th percentile took beside it; what was granted is held,
 /// also by a start from it.
 fn look(holds: u32) -> f64 {
     let directory = tempfile::tempdir().unwrap();
     let campaign = directory.path().join("t.toml");
-    std::fs::write(&campaign, campaign_file("", &items(&[("a", 100_000_000)]))).unwrap();
+    std::fs::write(&campaign, campaign_file("", &items(&[("a", UNITS)]))).unwrap();
     let data = directory.path().join("data");
     let served = Served::start(&data, &["--campaign", campaign.to_str().unwrap()]);
     let mut buyers: Vec<_> = (0..BUYERS).map(|number| Buyer::connect(&served, number)).collect();
     let most = sell(&mut buyers, holds);
-    let without = times(&mut buyers, most / 2.0, || thread::sleep(WITHOUT));
+    let without = times(&mut buyers, most / 2.0, || thread::sleep(WITHOUT * holds));
     let mut took = Duration::ZERO;
     let beside = times(&mut buyers, most / 2.0, || {
         let begun = Instant::now();
@@ -117,12 +130,10 @@ fn look(holds: u32) -> f64 {
     );
 
     let asked: u32 = buyers.iter().map(|buyer| buyer.next).sum();
-    let held = http(served.http, "GET /v1/drops/t-1", &[], "").json()["items"][0]["held"].clone();
-    assert_eq!(held, asked, "what was granted is what is held");
+    assert_eq!(held(&served), u64::from(asked), "what was granted is what is held");
     served.kill();
     let again = Served::start(&data, &[]);
-    let held = http(again.http, "GET /v1/drops/t-1", &[], "").json()["items"][0]["held"].clone();
-    assert_eq!(held, asked, "a start from the snapshot and what followed it");
+    assert_eq!(held(&again), u64::from(asked), "a start from the snapshot and what followed it");
     assert_eq!(again.terminate(), Some(0));
     assert!(jangteo().arg("audit").arg(&data).output().unwrap().status.success());
     ratio

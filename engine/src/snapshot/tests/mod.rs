@@ -6,17 +6,21 @@ mod format;
 mod medium;
 mod work;
 
+use std::io;
+
+use parking_lot::Mutex;
+
 use super::load::Loaded;
 use super::make::replay_to;
 use super::pace::Pace;
-use super::section::Sink;
+use super::section::{FileSink, Sink};
 use super::write::write;
 use super::{compare, newest};
-use crate::journal::Storage;
 use crate::journal::recover::{Origin, vouched_beside};
+use crate::journal::{Storage, StorageFile};
 
 impl Sink for Vec<u8> {
-    fn put(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.extend_from_slice(bytes);
         Ok(())
     }
@@ -47,4 +51,39 @@ fn assert_same_state(storage: &dyn Storage, what: &str) {
     assert!(whole.1 == shortened.1, "{what}: differs at {differs:?}");
     let compared = compare(storage).unwrap();
     assert_eq!(compared.wrong, [], "{what}");
+}
+
+/// Notes how many bytes are written between two flushes.
+#[derive(Debug, Default)]
+struct Slices(Mutex<Vec<usize>>);
+
+impl StorageFile for Slices {
+    fn read_at(&self, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Ok(0)
+    }
+
+    fn write_at(&self, bytes: &[u8], _: u64) -> io::Result<usize> {
+        *self.0.lock().last_mut().unwrap() += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.lock().push(0);
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+}
+
+#[test]
+fn slices_are_short_beside_an_engine() {
+    let slices = |pace: &Pace<'_>| {
+        let file = Slices(Mutex::new(vec![0]));
+        FileSink::new(&file, pace).put(&[0; 1 << 20]).unwrap();
+        file.0.into_inner()
+    };
+    assert_eq!(slices(&Pace::FULL), [1 << 20], "written at once, and flushed later");
+    assert_eq!(slices(&Pace::gentle(&()))[..8], [1 << 17; 8]);
 }
