@@ -130,12 +130,14 @@ impl Supply {
         }
     }
 
-    /// How long the next slice may be of a segment that has `made` bytes. Rests first, unless more
-    /// than half as many are used up already of the one before: then it would soon be waited for.
+    /// How long the next slice may be of a segment that has `made` bytes. Rests first, unless it is
+    /// not the last that is wanted, or would soon be waited for: more than half as many bytes are
+    /// used up already of the one before.
     fn rest(&self, made: u64) -> usize {
         let pool = self.pool.lock();
         let ready: u64 = pool.ready.iter().map(|blank| blank.bytes).sum();
-        if pool.stopping || pool.current_left + ready + made / 2 < self.segment_bytes {
+        let more = pool.ready.len() + 1 < pool.want;
+        if more || pool.stopping || pool.current_left + ready + made / 2 < self.segment_bytes {
             return SLICE_BYTES;
         }
         if made > 0 {
@@ -486,6 +488,9 @@ mod tests {
         assert_eq!(slice(64 * MIB, 0), SMALL_SLICE_BYTES);
         assert_eq!(slice(63 * MIB, MIB), SLICE_BYTES, "as much is used up as is made");
         assert_eq!(slice(63 * MIB, 2 * MIB), SMALL_SLICE_BYTES);
+        supply.want(128 * MIB);
+        assert_eq!(slice(64 * MIB, 0), SLICE_BYTES, "another one is wanted too");
+        supply.want(64 * MIB);
         supply.stop();
         assert_eq!(slice(64 * MIB, 0), SLICE_BYTES, "who ends waits for it");
     }
