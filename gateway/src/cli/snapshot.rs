@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use ioprio::{BePriorityLevel, Class, Pid, Priority, Target};
 use jangteo::{Error, snapshot_directory};
 use thread_priority::ThreadPriority;
 use thread_priority::unix::{
@@ -23,9 +24,20 @@ pub(crate) struct Snapshot {
 }
 
 /// What this thread and those it starts do is done while nobody else wants the processor.
-fn step_back() -> Result<(), thread_priority::Error> {
+///
+/// The disk still takes their requests like anybody's. Else it would hold them back as well, and
+/// with them whoever waits for a block of the file system that such a request is writing: the files
+/// of the journal and of the snapshot share such blocks.
+fn step_back() -> Result<(), Box<dyn std::error::Error>> {
+    let usual = Class::BestEffort(BePriorityLevel::fallback());
+    ioprio::set_priority(this_thread(), Priority::new(usual))?;
     let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)
+    set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle)?;
+    Ok(())
+}
+
+fn this_thread() -> Target {
+    Target::Process(Pid::from_raw(0))
 }
 
 impl Snapshot {
@@ -60,5 +72,25 @@ impl Snapshot {
         let printed = writeln!(io::stdout().lock(), "{text}");
         printed.map_err(|error| Failure::io("standard output", &error))?;
         Ok(Exit::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use thread_priority::unix::thread_schedule_policy;
+
+    use super::*;
+
+    #[test]
+    fn only_the_processor_is_left_to_others() {
+        let stepped = || {
+            step_back().unwrap();
+            (thread_schedule_policy().unwrap(), ioprio::get_priority(this_thread()).unwrap())
+        };
+        let (policy, disk) = thread::spawn(stepped).join().unwrap();
+        assert_eq!(policy, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle));
+        assert!(matches!(disk.class(), Some(Class::BestEffort(_))), "{disk:?}");
     }
 }
