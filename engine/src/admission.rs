@@ -143,7 +143,7 @@ fn take_marked(cell: &Cell, units: u32) -> Result<(), u32> {
 /// The basket is decided: clears the marks of what it took, after putting it back if `refused`.
 ///
 /// IMPORTANT: only under the basket mutex.
-pub(crate) fn settle(goods: &Goods, moves: &Moves, refused: bool) {
+pub(crate) fn decide(goods: &Goods, moves: &Moves, refused: bool) {
     let words = || moves.iter().filter_map(|&(good, n)| Some((goods.get(good).cell.as_ref()?, n)));
     if refused {
         words().for_each(|(cell, units)| cell.put_back(units));

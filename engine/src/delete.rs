@@ -52,7 +52,7 @@ impl Sale {
 impl EngineCore {
     fn delete(&self, id: &str) -> Result<Pending<()>, Refusal> {
         let mut catalogue = self.catalogue.lock();
-        let _watch = self.shared.journal.pass(Class::Hold)?;
+        let _watch = self.shared.journal.pass(Class::New)?;
         let put = catalogue.get(id).ok_or(Refusal::UnknownCampaign)?;
         let (first_sale, indices) = (put.first, put.indices().collect::<BTreeSet<u32>>());
         let campaign = Arc::clone(&put.record.campaign);
@@ -77,7 +77,7 @@ impl EngineCore {
 
     fn would_delete(&self, id: &str) -> Result<(), Refusal> {
         let catalogue = self.catalogue.lock();
-        let _watch = self.shared.journal.pass(Class::Hold)?;
+        let _watch = self.shared.journal.pass(Class::New)?;
         let put = catalogue.get(id).ok_or(Refusal::UnknownCampaign)?;
         let indices = put.indices().collect::<BTreeSet<u32>>();
         let may = self.shared.journal.read(|book, _| book.may_forget(&indices).is_some());

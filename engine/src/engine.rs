@@ -18,6 +18,7 @@ use crate::ids::HoldId;
 use crate::journal::record::Record;
 use crate::journal::recover::{Extent, recover};
 use crate::journal::{Class, Journal, Look, Opened, Storage, snapshots};
+use crate::limits::JOURNAL_BYTES_PER_UNIT;
 use crate::options::Options;
 use crate::refusal::Refusal;
 use crate::replay::{Replay, Replayed};
@@ -93,11 +94,11 @@ impl Reopened {
         let found = recover(&**storage, extent, &mut apply)
             .map_err(|error| error.beside_snapshots(&passed_over))?;
         let torn = found.torn.map(|place| place.describe(&**storage));
-        let replayed = found.last_sequence() - origin.sequence;
+        let replayed = found.last.sequence - origin.sequence;
         // Not before: reading may have taken longer than the rest of a hold's time.
         let now = options.clock.now();
         let resumed = Record::Resumed { now };
-        let resumed_at = now.max(found.last_at);
+        let resumed_at = now.max(found.last.at);
         replay.apply(0, resumed_at, &resumed).expect("resuming changes deadlines only");
         replay.finish();
         let opened = Opened {
@@ -175,6 +176,7 @@ impl Engine {
         for put in core.catalogue.lock().current() {
             core.list(put.indices());
         }
+        core.expect();
         core.tick();
         // Whichever thread cannot be made, those that run are ended by the drop of this.
         let mut running = Running { core, threads: Vec::new() };
@@ -290,7 +292,7 @@ impl Engine {
     /// # Errors
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn admits_holds(&self) -> Result<(), Refusal> {
-        self.0.core.shared.journal.pass(Class::Hold).map(|_| ())
+        self.0.core.shared.journal.pass(Class::New).map(|_| ())
     }
 
     /// Whether a flush would first have to wait for room on the disk.
@@ -322,6 +324,12 @@ impl EngineCore {
         for sale in indices.filter_map(|index| sales.get(index as usize)) {
             self.by_id.insert(sale.id().into(), sale.clone());
         }
+    }
+
+    /// Asks for as many segments as what can still be sold will fill.
+    pub(crate) fn expect(&self) {
+        let units: u64 = self.current().iter().map(Sale::units_to_come).sum();
+        self.shared.journal.expect(units.saturating_mul(JOURNAL_BYTES_PER_UNIT));
     }
 
     /// Makes the rows of those drops among these ready that open soon.

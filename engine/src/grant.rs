@@ -85,7 +85,7 @@ impl Sale {
         request.check()?;
         let mut ask = self.0.ask(request);
         self.0.resolve(request, &mut ask);
-        let _watch = self.0.shared.journal.pass(Class::Hold)?;
+        let _watch = self.0.shared.journal.pass(Class::New)?;
         if let Some(available) = self.0.sold_out_to_a_stranger(&ask) {
             return Err(Refusal::SoldOut { available });
         }
@@ -253,7 +253,7 @@ impl SaleCore {
             Ok(Record::Granted { sale: sale.index, grant: grant.clone() })
         });
         if basket {
-            admission::settle(&sale.goods, &moves, stamp.is_err());
+            admission::decide(&sale.goods, &moves, stamp.is_err());
         }
         let stamp = stamp.map_err(|refusal: Refusal| (refusal, moves))?;
         let limited = |item| sale.is_limited(item);

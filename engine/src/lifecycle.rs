@@ -25,7 +25,7 @@ impl Sale {
     /// [`WrongState`](Refusal::WrongState) once closed, [`Overloaded`](Refusal::Overloaded),
     /// [`Unavailable`](Refusal::Unavailable).
     pub fn pause(&self) -> Result<Pending<SaleView>, Refusal> {
-        let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        let _watch = self.0.shared.journal.pass(Class::Change)?;
         let _no_step = self.0.shared.making.lock();
         let now = self.0.shared.clock.now();
         self.0.turn_phase(now);
@@ -46,7 +46,7 @@ impl Sale {
     /// # Errors
     /// As [`Sale::pause`].
     pub fn resume(&self) -> Result<Pending<SaleView>, Refusal> {
-        let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        let _watch = self.0.shared.journal.pass(Class::Change)?;
         let resumed = self.0.unpause(|page, now| match page.phase {
             Phase::Paused => {
                 let pause_ms = page.unpause(now);
@@ -66,7 +66,7 @@ impl Sale {
     /// # Errors
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn close(&self) -> Result<Pending<SaleView>, Refusal> {
-        let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        let _watch = self.0.shared.journal.pass(Class::Change)?;
         let closed = self.0.close();
         self.turned(closed)
     }

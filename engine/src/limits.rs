@@ -129,6 +129,10 @@ pub const SEGMENTS_MAX: u64 = 1_000_000_000_000;
 /// and followed by a marker.
 pub const RESERVE_BYTES_PER_HOLD: u64 = 4 * 512;
 
+/// Bytes of journal that a unit which can still be sold is reckoned with: its grant, and how that
+/// ends.
+pub const JOURNAL_BYTES_PER_UNIT: u64 = 256;
+
 /// Segments written and synced ahead of need before a big opening, at most, in bytes.
 pub const PREPARED_BYTES_MAX: u64 = 256 << 20;
 

@@ -271,7 +271,7 @@ impl Sale {
     /// hold or ended, [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn leave(&self, id: &WaitId) -> Result<Pending<Wait>, Refusal> {
         // No room is kept for it: on a full disk it comes after what holds need to end.
-        let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        let _watch = self.0.shared.journal.pass(Class::Change)?;
         let mut line = self.0.basket.lock();
         let mut shard = self.0.shard_of_wait(id).ok_or(Refusal::UnknownWait)?;
         let (sale, slot, now) = (self.0.index, id.slot(), self.0.shared.clock.now());
@@ -297,7 +297,7 @@ impl Sale {
     fn wait_in_line(&self, request: &HoldRequest<'_>) -> Result<Pending<HoldOrWait>, Refusal> {
         let mut ask = self.0.ask(request);
         self.0.resolve(request, &mut ask);
-        let _watch = self.0.shared.journal.pass(Class::Hold)?;
+        let _watch = self.0.shared.journal.pass(Class::New)?;
         let since = Instant::now();
         loop {
             let mut line = self.0.basket.lock();

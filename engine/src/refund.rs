@@ -85,7 +85,7 @@ impl Sale {
     /// [`Unavailable`](Refusal::Unavailable).
     pub fn refund(&self, id: &HoldId, refund: &Refund<'_>) -> Result<Pending<Hold>, Refusal> {
         refund.check()?;
-        let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        let _watch = self.0.shared.journal.pass(Class::Change)?;
         match self.refund_now(id, refund, false)? {
             Some(answer) => Ok(answer),
             None => self.refund_slow(id, refund),

@@ -36,7 +36,7 @@ impl Sale {
         if total > UNITS_MAX {
             return Err(Refusal::Malformed("total"));
         }
-        let _watch = self.0.shared.journal.pass(Class::Hold)?;
+        let _watch = self.0.shared.journal.pass(Class::New)?;
         let good = self.0.goods.find_good(sku).ok_or(Refusal::UnknownSku)?;
         let mut line = self.0.basket.lock();
         self.0.serve(&mut line)?;

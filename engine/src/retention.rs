@@ -3,7 +3,9 @@
 //! # Rules
 //!
 //! 1. Only the oldest segment goes, one at a look, and its removal is durable before the next one
-//!    goes. So what is kept is always the whole end of the journal.
+//!    goes. So what is kept is always the whole end of the journal. Before it, one behind it goes
+//!    that was cut short in its first batch and has nothing that can be read: what is kept begins
+//!    with a batch.
 //! 2. It goes only while the two newest snapshots that can be read both go on behind it: a start
 //!    needs nothing of it, also if the newest of them is damaged tomorrow.
 //! 3. It goes only if every campaign with a record in it is over for good: deleted, or settled for
@@ -17,6 +19,7 @@
 //! when campaigns were settled.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +32,7 @@ use crate::error::Error;
 use crate::fault::{Fault, planted};
 use crate::journal::feed::{Feed, Located, NoFrame};
 use crate::journal::record::Record;
-use crate::journal::recover::first_head;
+use crate::journal::recover::{first_head, has_frame};
 use crate::journal::settlement::Settlement;
 use crate::journal::{FileName, Look, Storage, segments};
 use crate::limits::{RETENTION_LOOK_MS, RETENTION_READ_BYTES, SNAPSHOTS_KEPT};
@@ -128,9 +131,11 @@ impl EngineCore {
     ) -> Result<(), Error> {
         let files = segments(&**storage)?;
         let [oldest, next, ..] = files[..] else { return Ok(()) };
-        // What is kept begins with a frame: a blank one in front will be taken away by its maker.
-        if first_head(&**storage, next)?.is_none() {
-            return Ok(());
+        // What is kept begins with a frame.
+        for front in [oldest, next] {
+            if first_head(&**storage, front)?.is_none() {
+                return Self::drop_dead(past, &**storage, front, &files);
+            }
         }
         let needed = if planted(Fault::OneSnapshotIsEnough) { 1 } else { SNAPSHOTS_KEPT };
         let beyond = snapshot::beyond(&**storage, oldest)?;
@@ -151,9 +156,28 @@ impl EngineCore {
         if whole.take(needed).count() < needed || !durable() {
             return Ok(());
         }
+        Self::remove(past, &**storage, oldest)
+    }
+
+    /// Drops `id`, whose first batch cannot be read, if nothing in it can and nothing will be
+    /// written to it: a start went on behind it. Nobody was told of what was cut short there.
+    fn drop_dead(
+        past: &mut Past,
+        storage: &dyn Storage,
+        id: u64,
+        files: &[u64],
+    ) -> Result<(), Error> {
+        let mut later = files.iter().filter(|later| **later > id);
+        let went_on = later.try_fold(false, |went_on, later| {
+            io::Result::Ok(went_on || first_head(storage, *later)?.is_some())
+        })?;
+        if went_on && !has_frame(storage, id)? { Self::remove(past, storage, id) } else { Ok(()) }
+    }
+
+    fn remove(past: &mut Past, storage: &dyn Storage, id: u64) -> Result<(), Error> {
         // Until both are done: what came back with the loss of power may leave a hole behind it.
         past.stopped = true;
-        storage.remove(FileName::Segment(oldest))?;
+        storage.remove(FileName::Segment(id))?;
         if !planted(Fault::DropNotSynced) {
             storage.sync_directory()?;
         }
@@ -204,7 +228,7 @@ impl EngineCore {
         while past.next <= durable && bytes < RETENTION_READ_BYTES {
             let loaded = feed.frame(past.next).map_err(|missing| match missing {
                 NoFrame::Failed(error) => error,
-                NoFrame::Gone { .. } => Error::Io(std::io::ErrorKind::NotFound.into()),
+                NoFrame::Gone { .. } => Error::Io(io::ErrorKind::NotFound.into()),
             })?;
             for located in loaded.records(past.next) {
                 let located = located.map_err(|_| feed.corrupt(&loaded, UNREADABLE))?;

@@ -40,7 +40,7 @@ impl SaleCore {
         {
             seen = joined;
             if self.goods.has_units(&waiting.lines) {
-                let _watch = self.shared.journal.pass(Class::Hold)?;
+                let _watch = self.shared.journal.pass(Class::New)?;
                 if self.hand_over(waiting.slot) {
                     line.remove(&self.goods, joined);
                 } else {
@@ -135,7 +135,7 @@ mod tests {
             {
                 let _line = sale.0.basket.lock();
                 assert!(admission::take_basket(&sale.0.goods, &lines).is_ok());
-                admission::settle(&sale.0.goods, &moves, false);
+                admission::decide(&sale.0.goods, &moves, false);
             }
             if pauses {
                 drop(sale.resume().unwrap());

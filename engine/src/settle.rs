@@ -48,7 +48,7 @@ impl Sale {
         let payment = payment.into();
         check_payment(payment)?;
         let payment = payment.unwrap_or_default();
-        let _watch = self.0.shared.journal.pass(Class::Settle)?;
+        let _watch = self.0.shared.journal.pass(Class::End)?;
         let (mut shard, row) = self.locate(id)?;
         match shard.row(row).state() {
             HoldState::Held => {}
@@ -85,7 +85,7 @@ impl Sale {
     /// [`UnknownHold`](Refusal::UnknownHold), [`WrongState`](Refusal::WrongState) once confirmed,
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn release(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
-        let _watch = self.0.shared.journal.pass(Class::Settle)?;
+        let _watch = self.0.shared.journal.pass(Class::End)?;
         match self.release_now(id, false)? {
             Some(answer) => Ok(answer),
             None => self.release_slow(id),
@@ -144,7 +144,7 @@ impl Sale {
     /// released, [`Expired`](Refusal::Expired), [`Closed`](Refusal::Closed) once the drop is,
     /// [`Overloaded`](Refusal::Overloaded), [`Unavailable`](Refusal::Unavailable).
     pub fn extend(&self, id: &HoldId) -> Result<Pending<Hold>, Refusal> {
-        let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        let _watch = self.0.shared.journal.pass(Class::Change)?;
         let (mut shard, row) = self.locate(id)?;
         let now = self.0.shared.clock.now();
         let hold = shard.row(row);
@@ -184,7 +184,7 @@ impl Sale {
     #[cold]
     fn confirm_late(&self, id: &HoldId, payment: &str) -> Result<Pending<Hold>, Refusal> {
         // INVARIANT(F1): the hold has ended; what is kept on a full disk is for those that live.
-        let _watch = self.0.shared.journal.pass(Class::Extend)?;
+        let _watch = self.0.shared.journal.pass(Class::Change)?;
         let mut line = self.0.basket.lock();
         self.0.serve(&mut line)?;
         let (mut shard, row) = self.locate(id)?;
@@ -217,7 +217,7 @@ impl Sale {
             Ok(Record::PaidLate { sale, slot, gifts, payment })
         });
         let back = stamp.is_err() || planted(Fault::LatePaymentOversells);
-        admission::settle(&self.0.goods, &moves, back);
+        admission::decide(&self.0.goods, &moves, back);
         shard.paid_late(row, gifts, payment, stamp?, |item| self.0.is_limited(item));
         Ok(self.answer(&shard, row))
     }
@@ -232,7 +232,7 @@ impl SaleCore {
         let waited = !self.basket.lock().is_empty();
         for index in 0..u8::try_from(SHARDS - 1).unwrap_or(u8::MAX) + 1 {
             // One hold at a time: nobody waits long for the shard.
-            while self.shared.journal.pass(Class::Settle).is_ok()
+            while self.shared.journal.pass(Class::End).is_ok()
                 && self.expire_one(index, now, waited)
             {
                 expired += 1;

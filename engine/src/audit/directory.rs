@@ -67,7 +67,7 @@ pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         rule: "snapshot",
         what,
     }));
-    let last_sequence = read.last_sequence();
+    let last_sequence = read.last.sequence;
     Ok(DirectoryAudit {
         ok: violations.is_empty(),
         segments: files.len() as u64,
@@ -76,7 +76,7 @@ pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
         epochs: read.epoch,
         incarnation: read.incarnation,
         last_sequence,
-        last_at: read.last_at,
+        last_at: read.last.at,
         starts,
         files,
         snapshots_unreadable: unreadable,

@@ -231,7 +231,7 @@ mod tests {
             std::panic::catch_unwind(appended).unwrap_err()
         };
         broken("an invariant");
-        assert!(gate.is_latched() && gate.pass(Class::Settle).is_err());
+        assert!(gate.is_latched() && gate.pass(Class::End).is_err());
         // One that passed the gate before.
         let why = broken("");
         assert_eq!(why.downcast_ref(), Some(&"an earlier append was broken off"));
@@ -246,11 +246,11 @@ mod tests {
         append.set_room(&gate, frame::HEAD as u64 + 100);
         let now = Timestamp::default();
         append.append(&gate, now, Room::Own, post).unwrap();
-        assert!(gate.pass(Class::Hold).is_ok(), "a settlement spends what was kept back for it");
+        assert!(gate.pass(Class::New).is_ok(), "a settlement spends what was kept back for it");
         append.append(&gate, now, Room::Keep(1_000), post).unwrap();
-        assert!(gate.pass(Class::Hold).is_err());
-        assert!(gate.pass(Class::Settle).is_ok());
+        assert!(gate.pass(Class::New).is_err());
+        assert!(gate.pass(Class::End).is_ok());
         append.set_room(&gate, 1 << 20);
-        assert!(gate.pass(Class::Hold).is_ok());
+        assert!(gate.pass(Class::New).is_ok());
     }
 }

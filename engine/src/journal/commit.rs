@@ -20,8 +20,9 @@ use super::frame;
 use super::gate::{Class, Gate, PanicWatch};
 use super::record::Record;
 use super::recover::{Origin, Recovered};
-use super::segment::{Supply, Writer};
+use super::segment::Writer;
 use super::storage::{FileName, Storage};
+use super::supply::Supply;
 use super::watermark::{Interest, Lead, Look, Watermark};
 use crate::Timestamp;
 use crate::error::Error;
@@ -94,7 +95,7 @@ impl<B: Send + 'static> Journal<B> {
             frame: vec![0; frame::HEAD],
             first_sequence: found.vouched.sequence + 1,
             records: found.again_records + 1,
-            last_at: now.max(found.last_at),
+            last_at: now.max(found.last.at),
         };
         batch.frame.extend_from_slice(&found.again);
         let at = batch.last_at;
@@ -146,7 +147,14 @@ impl<B: Send + 'static> Journal<B> {
         }
         let [segments, commits] = [Arc::clone(self), Arc::clone(self)];
         let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
-        threads.push(named("jangteo-segments").spawn(move || segments.prepare())?);
+        match named("jangteo-segments").spawn(move || segments.keep_segments_ready()) {
+            Ok(thread) => threads.push(thread),
+            Err(error) => {
+                // Whoever ends this must not wait for segments that nobody makes.
+                self.disk.iter().for_each(|disk| disk.supply.stop());
+                return Err(error);
+            }
+        }
         threads.push(named("jangteo-commit").spawn(move || commits.serve())?);
         Ok(())
     }
@@ -164,7 +172,7 @@ impl<B: Send + 'static> Journal<B> {
     }
 
     /// Makes segments ahead of need, until [`Journal::stop`]. Runs on its own thread.
-    pub(crate) fn prepare(&self) {
+    pub(crate) fn keep_segments_ready(&self) {
         if let Some(disk) = &self.disk {
             disk.supply.keep_ready();
         }
@@ -335,7 +343,7 @@ impl<B: Send + 'static> Journal<B> {
             self.demand();
         }
         if !self.gate.is_latched() {
-            disk.supply.prepare();
+            disk.supply.make_missing();
         }
         // Beside what live holds need to end, the next start needs a segment.
         let start = disk.supply.segment_bytes();

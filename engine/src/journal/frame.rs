@@ -111,13 +111,6 @@ pub(crate) fn look(bytes: &[u8], segment: u64) -> Seen<'_> {
     valid(bytes, segment).unwrap_or(Seen::Bad)
 }
 
-/// How long the frame at the front of `bytes` would be if its head were right.
-pub(crate) fn claimed_bytes(bytes: &[u8]) -> usize {
-    let field = bytes.get(36..).and_then(|from| from.first_chunk::<4>());
-    let length = field.map_or(0, |field| u32::from_le_bytes(*field));
-    (HEAD + length as usize).next_multiple_of(SECTOR)
-}
-
 /// The head at the front of `bytes`, if it can be one of this segment, whatever the checksum says:
 /// enough to go on to the next frame.
 pub(crate) fn peek(bytes: &[u8], segment: u64) -> Option<Head> {

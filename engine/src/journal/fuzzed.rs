@@ -8,64 +8,24 @@ use std::path::Path;
 
 use driver::Fuzz;
 
-use super::record::{Grant, Join, Line, Record, Refund, Shown};
-use crate::book::Count;
+use super::record::tests::samples;
+use super::record::{Record, Shown};
 use crate::clock::Timestamp;
 use crate::ids::Slot;
 use crate::phase::Phase;
 
+/// A record of every kind, and openings and closings of a drop without goods, in both forms.
 fn examples() -> Vec<Vec<u8>> {
-    let (sale, slot) = (3, Slot { shard: 63, row: 70_000 });
-    let (at, expires_at) = (Timestamp::from_ms(1_588_122_000_000), Timestamp::from_ms(u64::MAX));
-    let lines = [Line { item: 0, quantity: 1 }, Line { item: 7, quantity: 1_000 }];
-    let grant = Grant {
-        slot,
-        number: 1,
-        random: 0x0123_4567_89ab_cdef,
-        expires_at,
-        gifts: 5,
-        confirmed: false,
-        wait: None,
-        lines: lines.into_iter().collect(),
-        customer: "c-1",
-        key: "order-77",
-        area: "seoul",
-    };
-    let lines = grant.lines.clone();
-    let join = Join { slot, random: 7, place: 3, lines, customer: "c-2", key: "k", area: "" };
-    let lines = grant.lines.clone();
-    let refund = Refund { slot, lines, all: true, restock: true, name: "r-1" };
-    let goods = vec![Count { total: Some(5), held: 1, sold: 1 }, Count::default()];
-    let shown = Shown { phase: Phase::Open, goods };
-    let records = [
-        Record::Resumed { now: at },
-        Record::Campaign { first_sale: 0, json: "{\"campaign\":{}}" },
-        Record::Opened { sale, shown: shown.clone() },
-        Record::Closed { sale, pause_ms: 9, shown: shown.clone() },
-        Record::Paused { sale, now: at, shown: shown.clone() },
-        Record::Unpaused { sale, pause_ms: 9, shown: shown.clone() },
-        Record::Stocked { sale, good: 0, total: 9, shown },
-        Record::Refunded { sale, refund },
-        Record::PaidLate { sale, slot, gifts: 1, payment: "toss-9" },
-        Record::Waited { sale, join },
-        Record::Left { sale, slot },
-        Record::Granted { sale, grant },
-        Record::Confirmed { sale, slot, payment: "toss-9" },
-        Record::Released { sale, slot },
-        Record::Expired { sale, slot },
-        Record::Extended { sale, slot, expires_at },
-        Record::Stepped { step_ms: -3_600_000 },
-    ];
     let encoded = |record: &Record<'_>| {
         let mut bytes = Vec::new();
-        record.encode(at, &mut bytes);
+        record.encode(Timestamp::from_ms(1_588_122_000_000), &mut bytes);
         bytes
     };
-    let mut all: Vec<_> = records.iter().map(encoded).collect();
-    // Openings and closings of a drop without goods, in both forms.
+    let mut all: Vec<_> = samples().iter().map(encoded).collect();
+    let short = Record::Released { sale: 3, slot: Slot { shard: 63, row: 70_000 } };
     for (kind, long) in [(3, &[1][..]), (4, &[0, 0, 0, 0, 0, 0, 0, 0, 3])] {
         for tail in [&[], long] {
-            let mut bytes = encoded(&Record::Released { sale, slot });
+            let mut bytes = encoded(&short);
             bytes.splice(16.., tail.iter().copied());
             bytes[0] = u8::try_from(bytes.len()).expect("a few bytes");
             bytes[3] = kind;

@@ -35,12 +35,14 @@ const STOPPED: u8 = 1 << 4;
 /// Who asks to enter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// A new hold.
-    Hold,
-    /// A confirm or release of a hold: these come first, and room is kept back for them.
-    Settle,
-    /// More time for a hold: comes first too, but no room is kept back for it.
-    Extend,
+    /// Something new: a hold, a place in the line, a campaign, a settlement.
+    New,
+    /// The end of a hold, by confirm, release or expiry: these come first, and room is kept back
+    /// for them.
+    End,
+    /// A change of what there is: more time, a refund, a pause. Comes first too, but no room is
+    /// kept back for it.
+    Change,
 }
 
 /// See the module.
@@ -118,9 +120,9 @@ impl Drop for PanicWatch<'_> {
 #[cold]
 fn pass_slow(bits: u8, class: Class) -> Result<(), Refusal> {
     let (full, short) = match class {
-        Class::Hold => (FULL, SHORT),
-        Class::Settle => (FULL_FIRST, 0),
-        Class::Extend => (FULL_FIRST, SHORT),
+        Class::New => (FULL, SHORT),
+        Class::End => (FULL_FIRST, 0),
+        Class::Change => (FULL_FIRST, SHORT),
     };
     if bits & (LATCHED | STOPPED | short) != 0 {
         Err(Refusal::Unavailable)
@@ -139,14 +141,14 @@ mod tests {
     fn confirms_enter_where_holds_no_longer_do() {
         let gate = Gate::open();
         gate.set_short(true);
-        assert!(matches!(gate.pass(Class::Hold), Err(Refusal::Unavailable)));
-        assert!(gate.pass(Class::Settle).is_ok());
+        assert!(matches!(gate.pass(Class::New), Err(Refusal::Unavailable)));
+        assert!(gate.pass(Class::End).is_ok());
         gate.set_short(false);
         gate.set_full(true, false);
-        assert!(matches!(gate.pass(Class::Hold), Err(Refusal::Overloaded)));
-        assert!(gate.pass(Class::Settle).is_ok());
+        assert!(matches!(gate.pass(Class::New), Err(Refusal::Overloaded)));
+        assert!(gate.pass(Class::End).is_ok());
         gate.set_full(true, true);
-        assert!(matches!(gate.pass(Class::Settle), Err(Refusal::Overloaded)));
+        assert!(matches!(gate.pass(Class::End), Err(Refusal::Overloaded)));
     }
 
     #[test]
@@ -155,7 +157,7 @@ mod tests {
         gate.latch();
         gate.set_full(false, false);
         gate.set_short(false);
-        for class in [Class::Hold, Class::Settle] {
+        for class in [Class::New, Class::End] {
             assert!(matches!(gate.pass(class), Err(Refusal::Unavailable)));
         }
     }

@@ -39,6 +39,7 @@ mod scan;
 mod segment;
 pub(crate) mod settlement;
 mod storage;
+mod supply;
 pub(crate) mod watermark;
 
 pub(crate) use append::{Room, Stamp};
@@ -46,7 +47,6 @@ pub(crate) use commit::{Journal, Opened};
 pub use durability::Durability;
 pub use flushes::{BATCH_BOUNDS, FLUSH_BOUNDS_US, Flushes};
 pub(crate) use gate::Class;
-pub(crate) use scan::read_at;
 pub use storage::{Directory, FileName, Storage, StorageFile};
-pub(crate) use storage::{read_from, segments, snapshots, write_all};
+pub(crate) use storage::{read_at, read_from, segments, snapshots, write_all};
 pub(crate) use watermark::{Interest, Look};

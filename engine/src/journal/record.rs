@@ -9,14 +9,14 @@
 //! |---|---|
 //! | 0-2 | length of the whole record |
 //! | 3 | kind |
-//! | 4-6 | index of the sale (of the campaign's first sale for a campaign, its end or a settlement, else 0) |
+//! | 4-6 | index of the sale; for a campaign, its deletion or a settlement, of the campaign's first sale; 0 for resumed and stepped |
 //! | 7 | flags of a grant: bit 0, confirmed at once; bit 1, from the line. Of a refund: bit 0, the units are on sale again; bit 1, of all that was left |
 //! | 8-15 | time, in milliseconds after the epoch; never before the record before it |
 //!
 //! | kind | name | what follows |
 //! |---|---|---|
 //! | 1 | resumed | the clock as the engine was started, `u64` milliseconds after the epoch |
-//! | 2 | campaign | the campaign and its drops as JSON |
+//! | 2 | campaign | the campaign, its drops and the key of its hash as JSON |
 //! | 3 | opened | the drop |
 //! | 4 | closed | for how long it had been paused just before, `u64` milliseconds; the drop |
 //! | 5 | granted | number `u32`, row `u32`, random bits `u64`, expiry `u64`, gifts `u32` (bit n: line n got its gift), shard, lines, customer length, key length, area length (a byte each); from the line: the wait's row `u32`; then per line item `u16` and quantity `u16`, then customer, key, area |
@@ -321,7 +321,7 @@ impl<'a> Record<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::settlement::Sums;
     use super::*;
     use smallvec::smallvec;
@@ -339,7 +339,8 @@ mod tests {
         Settlement { rules: vec![0, 2], drops: vec![(7, sums(1)), (9, sums(u64::MAX))] }
     }
 
-    fn samples() -> Vec<Record<'static>> {
+    /// A record of every kind.
+    pub(in crate::journal) fn samples() -> Vec<Record<'static>> {
         let slot = Slot { shard: 63, row: 77 };
         let grant = Grant {
             slot,

@@ -20,6 +20,9 @@
 //!    not start. Who only reads may begin at the first frame kept, and the chain with it.
 //! 8. Beside a running engine the bytes change under the reader, so a later frame may be seen and
 //!    an earlier one not. There only what was vouched for before reading began must be found whole.
+//!
+//! These are the first eight of `docs/journal-format.md`; the last two are kept by `replay` and by
+//! the start of an engine.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -27,7 +30,7 @@ use std::io;
 use super::frame::{self, Head, SECTOR, Seen};
 use super::record::Record;
 use super::scan::{self, Part, Piece, Window};
-use super::storage::{FileName, Storage, read_front, segments, snapshots};
+use super::storage::{FileName, Storage, read_from, segments, snapshots};
 use crate::Timestamp;
 use crate::error::{Corruption, Error};
 use crate::fault::{Fault, planted};
@@ -49,19 +52,11 @@ pub(crate) struct Recovered {
     pub(crate) incarnation: u32,
     /// Frames with records that count.
     pub(crate) batches: u64,
-    pub(crate) last_at: Timestamp,
     pub(crate) next_segment: u64,
     /// Segments that hold nothing.
     pub(crate) blank: Vec<u64>,
     /// Where an unacknowledged batch was cut short, if one was.
     pub(crate) torn: Option<Place>,
-}
-
-impl Recovered {
-    /// Sequence of the last record handed out.
-    pub(crate) fn last_sequence(&self) -> u64 {
-        self.vouched.sequence + u64::from(self.again_records)
-    }
 }
 
 /// The end of a frame with records: where reading can go on if what was before is known.
@@ -168,7 +163,6 @@ pub(crate) fn recover(
             last: from,
             epoch: from.epoch,
             incarnation: from.incarnation,
-            last_at: from.at,
             next_segment: ids.last().map_or(1, |last| last + 1),
             ..Recovered::default()
         },
@@ -323,12 +317,23 @@ pub(crate) fn read_beside(
 /// The head of a segment's first frame, if that is valid.
 pub(crate) fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<Head>> {
     let file = storage.open(FileName::Segment(id))?;
-    let first_sector = read_front(&*file, SECTOR)?;
-    let bytes = read_front(&*file, frame::claimed_bytes(&first_sector))?;
+    let first_sector = read_from(&*file, 0, SECTOR)?;
+    let Some(claimed) = frame::peek(&first_sector, id) else { return Ok(None) };
+    let bytes = read_from(&*file, 0, claimed.frame_bytes())?;
     match frame::look(&bytes, id) {
         Seen::Frame { head, .. } => Ok(Some(head)),
         Seen::Nothing | Seen::Bad => Ok(None),
     }
+}
+
+/// Whether a segment has any valid frame.
+pub(crate) fn has_frame(storage: &dyn Storage, id: u64) -> Result<bool, Error> {
+    let mut has = false;
+    scan::each(storage, &[Part { segment: id, from: 0 }], false, &mut |window| {
+        has |= window.pieces.iter().any(|(_, piece)| matches!(piece, Piece::Frame { .. }));
+        Ok(())
+    })?;
+    Ok(has)
 }
 
 /// A frame whose records were handed out, though nothing vouches for it yet.
@@ -408,14 +413,14 @@ impl Reading<'_, '_> {
             self.stop(place, "a batch that does not follow the one before");
             return Ok(());
         }
-        let mut rest = records;
+        let (mut rest, mut last_at) = (records, self.found.last.at);
         for sequence in head.first_sequence..=head.last_sequence() {
             let decoded = Record::decode(rest);
             let Ok((at, record, length)) = decoded else {
                 return Err(self.corrupt(place, "a record that cannot be read"));
             };
             (self.apply)(sequence, at, &record).map_err(|why| self.corrupt(place, why))?;
-            self.found.last_at = at;
+            last_at = at;
             rest = rest.get(length..).unwrap_or_default();
         }
         if !rest.is_empty() {
@@ -427,7 +432,7 @@ impl Reading<'_, '_> {
             self.found.batches += 1;
             let Head { epoch, incarnation, .. } = *head;
             let end = Place { offset: place.offset + head.frame_bytes() as u64, ..place };
-            let (sequence, at) = (head.last_sequence(), self.found.last_at);
+            let (sequence, at) = (head.last_sequence(), last_at);
             let origin = Origin { sequence, at, checksum, epoch, incarnation, end };
             self.found.last = origin;
             let tail = Tail { origin, records: head.records, bytes: records.to_vec() };
@@ -448,11 +453,11 @@ impl Reading<'_, '_> {
     /// Everything up to `sequence` was durable (rule 2).
     fn vouch(&mut self, sequence: u64) {
         self.vouched = self.vouched.max(sequence.min(self.vouched_max));
-        self.settle();
+        self.let_go();
     }
 
     /// Lets go of the frames that are vouched for.
-    fn settle(&mut self) {
+    fn let_go(&mut self) {
         let vouched = self.vouched;
         while let Some(first) = self.tail.pop_front_if(|tail| tail.origin.sequence <= vouched) {
             self.found.vouched = first.origin;
@@ -465,13 +470,13 @@ impl Reading<'_, '_> {
     }
 
     fn finish(mut self, last_segment: Option<u64>) -> Result<Recovered, Error> {
-        self.settle();
+        self.let_go();
         if planted(Fault::TruncateAtCorruption) {
             self.vouched = self.vouched.min(self.next - 1);
         }
         if planted(Fault::TrustPageCache) {
             self.vouched = self.next - 1;
-            self.settle();
+            self.let_go();
         }
         // INVARIANT(J3): what was vouched for has been read, or the engine does not start.
         if self.vouched >= self.next {

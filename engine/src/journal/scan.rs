@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use super::frame::{self, Head, SECTOR, Seen};
-use super::storage::{FileName, Storage, StorageFile};
+use super::storage::{FileName, Storage, StorageFile, read_at};
 use crate::error::Error;
 
 /// Bytes read at once; more only for a frame that is longer.
@@ -154,20 +154,6 @@ impl Reader<'_> {
             frame::peek(rest, self.segment).map(|head| head.frame_bytes()).unwrap_or(SECTOR);
         whole > rest.len() && place + whole as u64 <= self.length
     }
-}
-
-/// Reads until `bytes` are full or the file ends, and says how many there were.
-pub(crate) fn read_at(file: &dyn StorageFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-    let mut at = 0;
-    while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset + at as u64) {
-            Ok(0) => break,
-            Ok(read) => at += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(at)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::scan::read_at;
 use crate::limits::SEGMENTS_MAX;
 
 /// What a file of the journal is called.
@@ -130,9 +129,18 @@ pub(crate) fn write_all(
     Ok(())
 }
 
-/// Reads the first `most` bytes of a segment, or all if it is shorter.
-pub(crate) fn read_front(file: &dyn StorageFile, most: usize) -> io::Result<Vec<u8>> {
-    read_from(file, 0, most)
+/// Reads until `bytes` are full or the file ends, and says how many there were.
+pub(crate) fn read_at(file: &dyn StorageFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    let mut at = 0;
+    while let Some(rest) = bytes.get_mut(at..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, offset + at as u64) {
+            Ok(0) => break,
+            Ok(read) => at += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(at)
 }
 
 /// Reads `most` bytes of a segment from `offset` on, or what there is of them.
@@ -210,17 +218,24 @@ const OWNERS_FILE: u32 = 0o600;
 /// Makes a directory and those above it where missing, and the entry of each that was made durable:
 /// otherwise what is flushed inside could be out of reach after the loss of power.
 fn make_durably(path: &Path) -> io::Result<()> {
-    if path.as_os_str().is_empty() || path.is_dir() {
+    if path.as_os_str().is_empty() {
         return Ok(());
     }
     let parent = path.parent().unwrap_or(Path::new(""));
-    make_durably(parent)?;
-    match DirBuilder::new().mode(OWNERS_DIRECTORY).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    let there = path.is_dir();
+    if !there {
+        make_durably(parent)?;
+        match DirBuilder::new().mode(OWNERS_DIRECTORY).create(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
     }
+    // Also where it was there: whoever made it may have died before this.
     let here = parent.as_os_str().is_empty();
-    File::open(if here { Path::new(".") } else { parent })?.sync_all()
+    match File::open(if here { Path::new(".") } else { parent }) {
+        Err(error) if there && error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        above => above?.sync_all(),
+    }
 }
 
 /// The file of that name, made where missing, and locked; `None` if another has it.

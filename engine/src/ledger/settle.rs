@@ -83,7 +83,7 @@ impl EngineCore {
         expect: &[(&str, u64)],
     ) -> Result<Pending<Report>, Refusal> {
         let _one_at_a_time = self.settling.lock();
-        let _watch = self.shared.journal.pass(Class::Hold)?;
+        let _watch = self.shared.journal.pass(Class::New)?;
         for _ in 0..SETTLE_TRIES_MAX {
             let sales = self.sales_of(id);
             let campaign = sales.first().ok_or(Refusal::UnknownCampaign)?.campaign();

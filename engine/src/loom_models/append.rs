@@ -77,7 +77,7 @@ fn the_gate_agrees_with_the_batch() {
         let batch = desk.append.take(&desk.gate, &mut Vec::new());
         thread.join().unwrap();
         let waiting = 2 - batch.map_or(0, |batch| batch.records);
-        assert_eq!(desk.gate.pass(Class::Hold).is_err(), waiting == 2);
+        assert_eq!(desk.gate.pass(Class::New).is_err(), waiting == 2);
     });
 }
 

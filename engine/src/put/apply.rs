@@ -84,7 +84,7 @@ impl EngineCore {
         campaign: &Arc<Campaign>,
     ) -> Result<(Vec<Change>, Vec<u32>), Error> {
         let _ticking = self.ticking.lock(); // no clock step falls between record and drops
-        let _watch = self.shared.journal.pass(Class::Hold).map_err(|refusal| match refusal {
+        let _watch = self.shared.journal.pass(Class::New).map_err(|refusal| match refusal {
             Refusal::Overloaded => Error::Overloaded,
             _ => Error::Unavailable,
         })?;
@@ -112,8 +112,7 @@ impl EngineCore {
         });
         let drops = put.indices().collect();
         catalogue.add(put);
-        let units: u64 = self.current().iter().map(Sale::units_to_come).sum();
-        self.shared.journal.expect(units.saturating_mul(256));
+        self.expect();
         Ok((changes, drops))
     }
 

@@ -116,7 +116,7 @@ impl Scene {
 
     /// Appends a record, unless the gate is shut.
     fn append(&self, sale: u32) -> Option<Pending<u32>> {
-        let class = if sale % 3 == 0 { Class::Settle } else { Class::Hold };
+        let class = if sale % 3 == 0 { Class::End } else { Class::New };
         let passed = self.journal.pass(class);
         if let Err(refusal) = &passed {
             let ended = self.plan.stops || self.journal.failure().is_some();
@@ -213,7 +213,7 @@ fn play(plan: Plan, segment_bytes: u64) {
         thread::spawn(move || work(&scene))
     };
     let committer = spawn(Box::new(|scene| scene.journal.serve()));
-    let segments = spawn(Box::new(|scene| scene.journal.prepare()));
+    let segments = spawn(Box::new(|scene| scene.journal.keep_segments_ready()));
     let tasks: Vec<_> =
         (0..plan.tasks).map(|number| spawn(Box::new(move |scene| scene.task(number)))).collect();
     if plan.stops {

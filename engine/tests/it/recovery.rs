@@ -44,6 +44,25 @@ fn everything_acknowledged_is_there_again() {
 }
 
 #[test]
+fn a_start_prepares_as_much_for_what_can_be_sold_as_the_put_did() {
+    let directory = tempfile::tempdir().unwrap();
+    let clock = clock();
+    let prepared = || {
+        let engine = open(directory.path(), &clock).unwrap();
+        engine.put(campaign("", &one_item(15_000))).unwrap();
+        for _ in 0..10 {
+            engine.tick();
+        }
+        let files = std::fs::read_dir(directory.path().join("journal")).unwrap();
+        let lengths = files.map(|file| file.unwrap().metadata().unwrap().len());
+        lengths.filter(|length| *length == 1 << 20).count()
+    };
+    let put = prepared();
+    assert!(put >= 4, "{put}");
+    assert_eq!(prepared(), put, "after another start, which finds the campaign");
+}
+
+#[test]
 fn a_second_engine_on_the_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let clock = clock();

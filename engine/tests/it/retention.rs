@@ -228,6 +228,36 @@ fn a_settled_campaign_goes_and_the_one_after_it_is_kept_whole() {
     assert_eq!(shop.engine().retention_failure(), None);
 }
 
+/// A power cut in the first batch of a fresh segment leaves one in which nothing can be read.
+#[test]
+fn a_segment_that_was_cut_short_at_its_front_holds_nothing_back() {
+    let mut shop = Shop::new();
+    shop.sell("old");
+    shop.stop();
+    let last = shop.segments().pop().unwrap();
+    let id: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    let torn = last.with_file_name(format!("{:012}.segment", id + 1));
+    fs::write(&torn, [[7; 512], [0; 512]].concat()).unwrap();
+    shop.start();
+    shop.settle("old");
+    let new = shop.sell("new");
+    shop.two_snapshots();
+    shop.clock.advance(31 * DAY_MS);
+    for _ in 0..20 {
+        shop.clock.advance(LOOK_MS);
+        shop.engine().tick();
+    }
+    assert_eq!(shop.engine().retention_failure(), None);
+    let kept = shop.segments();
+    assert!(kept[0] > torn, "{kept:?} behind {torn:?}");
+    let found = audit_directory(shop.path()).unwrap();
+    assert!(found.ok && found.not_kept.is_some(), "{:?}", found.violations);
+    shop.start();
+    for id in &new {
+        assert!(shop.sale("new").get(id).is_ok());
+    }
+}
+
 #[test]
 fn nothing_goes_unless_it_is_asked_for() {
     let mut shop = Shop::new();

@@ -6,8 +6,7 @@ use super::state;
 use super::work::Work;
 use crate::Error;
 use crate::journal::{FileName, Storage, snapshots};
-use crate::snapshot::load::load;
-use crate::snapshot::section::{Kind, Reader};
+use crate::snapshot::load::{is_whole, load};
 use crate::snapshot::{make_snapshot, newest};
 
 /// A journal with two snapshots, and the work that made it.
@@ -22,20 +21,6 @@ fn two_snapshots(seed: u64) -> (Work, u64, u64) {
     drop(engine);
     let all = snapshots(&work.medium).unwrap();
     (work, all[0], all[1])
-}
-
-/// Whether every section is as it was written, up to the last: what `load` sees before it looks at
-/// what the sections say.
-fn is_whole(medium: &Medium, sequence: u64) -> bool {
-    let file = medium.open(FileName::Snapshot(sequence)).unwrap();
-    let mut sections = Reader::new(&*file, sequence).unwrap();
-    loop {
-        match sections.next() {
-            Err(_) => return false,
-            Ok((Kind::End, _)) => return sections.is_at_end(),
-            Ok(_) => {}
-        }
-    }
 }
 
 #[test]
