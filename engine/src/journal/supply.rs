@@ -109,7 +109,6 @@ impl Supply {
         let mut pool = self.pool.lock();
         while !pool.stopping {
             if pool.ready.len() >= pool.want {
-                pool.failed = None; // nothing is missing, so the disk is not known to be full
                 pool = wait_on(&self.changed, pool);
                 continue;
             }
@@ -269,7 +268,11 @@ impl Supply {
     /// Asks for blank segments of `bytes` together, from now on.
     pub(crate) fn want(&self, bytes: u64) {
         let segments = usize::try_from(bytes.div_ceil(self.segment_bytes)).unwrap_or(1);
-        self.pool.lock().want = segments.clamp(1, PREPARED_SEGMENTS_MAX);
+        let mut pool = self.pool.lock();
+        pool.want = segments.clamp(1, PREPARED_SEGMENTS_MAX);
+        if pool.ready.len() >= pool.want {
+            pool.failed = None; // nobody asks the disk any more
+        }
         self.changed.notify_all();
     }
 
