@@ -67,6 +67,16 @@ struct Pool {
 }
 
 impl Pool {
+    /// Whether nothing is missing. Then the last failure counts no more: nobody asks the disk again
+    /// before something is, and it may have room by then.
+    fn has_enough(&mut self) -> bool {
+        let enough = self.ready.len() >= self.want;
+        if enough {
+            self.failed = None;
+        }
+        enough
+    }
+
     /// Whether it is no use to wait after this failure. A full disk can have room again, and
     /// nothing is lost by waiting; else it is broken.
     fn is_hopeless(&self, failure: io::ErrorKind) -> bool {
@@ -108,7 +118,7 @@ impl Supply {
     pub(crate) fn keep_ready(&self) {
         let mut pool = self.pool.lock();
         while !pool.stopping {
-            if pool.ready.len() >= pool.want {
+            if pool.has_enough() {
                 pool = wait_on(&self.changed, pool);
                 continue;
             }
@@ -151,11 +161,7 @@ impl Supply {
 
     /// Without a thread for it: makes one of the segments that are to be ready, if any is missing.
     pub(crate) fn make_missing(&self) {
-        let wanted = {
-            let pool = self.pool.lock();
-            !self.threaded && pool.ready.len() < pool.want
-        };
-        if wanted {
+        if !self.threaded && !self.pool.lock().has_enough() {
             let made = self.make_largest(self.next_id(), |_| SLICE_BYTES);
             let mut pool = self.pool.lock();
             pool.failed = made.as_ref().err().map(io::Error::kind);
@@ -268,11 +274,7 @@ impl Supply {
     /// Asks for blank segments of `bytes` together, from now on.
     pub(crate) fn want(&self, bytes: u64) {
         let segments = usize::try_from(bytes.div_ceil(self.segment_bytes)).unwrap_or(1);
-        let mut pool = self.pool.lock();
-        pool.want = segments.clamp(1, PREPARED_SEGMENTS_MAX);
-        if pool.ready.len() >= pool.want {
-            pool.failed = None; // nobody asks the disk any more
-        }
+        self.pool.lock().want = segments.clamp(1, PREPARED_SEGMENTS_MAX);
         self.changed.notify_all();
     }
 
