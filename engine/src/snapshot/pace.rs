@@ -12,9 +12,12 @@ use crate::replay::Replayed;
 /// Work is done in parts of about this length.
 const PART: Duration = Duration::from_micros(200);
 /// A part is followed by a pause of so many times its length.
-const PAUSES: u32 = 4;
-/// A machine that is so busy is waited for no longer.
-const PAUSE_MAX: Duration = Duration::from_millis(200);
+const PAUSES: u32 = 9;
+/// One that ends with a flush, by so many. Whoever flushes meanwhile waits for the whole of it, so
+/// flushes take half a percent of the time, out of sight of the 99th percentile.
+const PAUSES_FLUSH: u32 = 199;
+/// A machine that is so busy is waited for no longer; nor is a maker that is not wanted any more.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Bytes written between two flushes: a flush of somebody else waits behind one at most.
 const GENTLE_BYTES: usize = 128 << 10;
 const FULL_BYTES: usize = 64 << 20;
@@ -31,7 +34,7 @@ impl StopAsked for () {
     }
 }
 
-/// Takes all of the machine, or a fifth of one core's time and, of the disk's, a little at a time.
+/// Takes all of the machine, or a tenth of one core's time and half a percent of the disk's.
 #[derive(Debug)]
 pub(crate) struct Pace<'s> {
     stopped: &'s dyn StopAsked,
@@ -56,13 +59,23 @@ impl<'s> Pace<'s> {
         if self.stopped.is_asked() {
             return Err(io::ErrorKind::Interrupted.into());
         }
-        let Some(part) = &self.part else { return Ok(()) };
+        self.pause_after(PART, PAUSES);
+        Ok(())
+    }
+
+    /// Something was flushed: pauses.
+    pub(crate) fn flushed(&self) {
+        self.pause_after(Duration::ZERO, PAUSES_FLUSH);
+    }
+
+    /// Pauses `times` as long as the part took, unless it took less than `least`.
+    fn pause_after(&self, least: Duration, times: u32) {
+        let Some(part) = &self.part else { return };
         let worked = part.get().elapsed();
-        if worked >= PART {
-            thread::sleep((worked * PAUSES).min(PAUSE_MAX));
+        if worked >= least {
+            thread::sleep((worked * times).min(PAUSE_MAX));
             part.set(Instant::now());
         }
-        Ok(())
     }
 
     /// Bytes to write between two flushes.

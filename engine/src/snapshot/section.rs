@@ -296,6 +296,7 @@ impl Sink for FileSink<'_> {
             self.unflushed += part.len();
             if self.unflushed >= self.pace.slice_bytes() {
                 self.flush()?;
+                self.pace.flushed();
             }
         }
         Ok(())

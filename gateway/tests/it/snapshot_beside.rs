@@ -2,19 +2,25 @@
 //!
 //! `JANGTEO_SNAPSHOTS` says how many are made (1), each beside a service of its own, and
 //! `JANGTEO_SNAPSHOT_HOLDS` how many holds there are before (20,000). Units are asked for in bursts,
-//! at half the rate at which those first holds were granted, for as long as the snapshot takes and
-//! about as long before it. With `JANGTEO_SNAPSHOT_RATIO` the 99th percentile beside snapshots
-//! may be, by the median of those looks, so many times what it is without; else it is only
-//! printed, since a busy machine has its own.
+//! at half the rate at which those first holds were granted. Meanwhile the maker of the snapshot is
+//! stopped and continued, turn by turn, so that what else goes on in the machine and in the service
+//! falls on both kinds of turns alike. With `JANGTEO_SNAPSHOT_RATIO` the 99th percentile beside
+//! snapshots may be, by the median of those looks, so many times what it is without; else it is
+//! only printed, since a busy machine has its own.
 //!
 //! The drop opens as it is put, as one does before which its tables were made: one that grows makes
 //! a percent of the buyers wait for some milliseconds, with and without a snapshot.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::ops::Range;
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::clients::{Resp, connect, http};
 use crate::process::{Served, jangteo};
@@ -26,9 +32,10 @@ const BUYERS: u32 = 8;
 const BURST: u32 = 16;
 /// What each is answered with: the hold's id.
 const REPLY: usize = "$26\r\n".len() + 26 + "\r\n".len();
-/// How long buyers are watched before there is a snapshot, for each hold that there is: about as
-/// long as it takes.
-const WITHOUT: Duration = Duration::from_micros(30);
+/// For so long the snapshot is made, and for so long it is not, in turns.
+const TURN: Duration = Duration::from_millis(200);
+/// What is left of one turn is over so long after it.
+const BETWEEN: Duration = Duration::from_millis(5);
 /// Units that can be held: as many as a drop has room for before it opens.
 const UNITS: u32 = 4_000_000;
 
@@ -45,6 +52,7 @@ impl Buyer {
 
     /// Asks for a burst, each unit for a customer of its own, and reads every answer.
     fn burst(&mut self) {
+        assert!((self.next + BURST) * BUYERS <= UNITS, "more is asked for than there is");
         let asks = (self.next..self.next + BURST)
             .map(|next| format!("DROP.HOLD t-1 c-{}-{next} 1 a 1 BRIEF", self.number));
         self.stream.write_all(&Resp::encoded(&asks.collect::<Vec<_>>())).unwrap();
@@ -55,15 +63,15 @@ impl Buyer {
         self.next += BURST;
     }
 
-    /// Asks for a burst every `each` until it is `over`; how long each took from the instant it was
-    /// due, in microseconds.
-    fn keep_on(&mut self, each: Duration, over: &AtomicBool) -> Vec<u64> {
+    /// Asks for a burst every `each` until it is `over`: when each was due and how long it took
+    /// from then on.
+    fn keep_on(&mut self, each: Duration, over: &AtomicBool) -> Vec<(Instant, Duration)> {
         let mut due = Instant::now() + each * self.number / BUYERS;
         let mut took = Vec::new();
         while !over.load(Ordering::Relaxed) {
             thread::sleep(due.saturating_duration_since(Instant::now()));
             self.burst();
-            took.push(u64::try_from(due.elapsed().as_micros()).unwrap());
+            took.push((due, due.elapsed()));
             due += each;
         }
         took
@@ -82,19 +90,56 @@ fn sell(buyers: &mut [Buyer], holds: u32) -> f64 {
     f64::from(bursts * BURST * BUYERS) / begun.elapsed().as_secs_f64()
 }
 
-/// How long bursts took while `meanwhile` went on: 50th and 99th percentile in milliseconds.
-fn times(buyers: &mut [Buyer], per_s: f64, meanwhile: impl FnOnce()) -> [f64; 2] {
+/// What buyers notice while `meanwhile` goes on, at that rate.
+fn bursts(buyers: &mut [Buyer], per_s: f64, meanwhile: impl FnOnce()) -> Vec<(Instant, Duration)> {
     let each = Duration::from_secs_f64(f64::from(BURST * BUYERS) / per_s);
     let over = AtomicBool::new(false);
-    let mut took: Vec<u64> = thread::scope(|scope| {
+    thread::scope(|scope| {
         let keep_on = |buyer| scope.spawn(|| Buyer::keep_on(buyer, each, &over));
         let buying: Vec<_> = buyers.iter_mut().map(keep_on).collect();
         meanwhile();
         over.store(true, Ordering::Relaxed);
         buying.into_iter().flat_map(|buyer| buyer.join().unwrap()).collect()
-    });
-    took.sort_unstable();
-    [50, 99].map(|percent| took[(took.len() - 1) * percent / 100] as f64 / 1_000.0)
+    })
+}
+
+/// Makes a snapshot of `data` in turns, with the first turn before it. What turns there were,
+/// those without it first.
+fn make_in_turns(data: &Path) -> [Vec<Range<Instant>>; 2] {
+    let mut turns = [Vec::new(), Vec::new()];
+    let mut turn = |beside: bool, is_over: &mut dyn FnMut() -> bool| {
+        let from = Instant::now();
+        let over = loop {
+            let over = is_over();
+            if over || from.elapsed() >= TURN {
+                break over;
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        turns[usize::from(beside)].push(from..Instant::now());
+        over
+    };
+    turn(false, &mut || false);
+    let mut maker = jangteo().arg("snapshot").arg(data).stdout(Stdio::piped()).spawn().unwrap();
+    let pid = Pid::from_child(&maker);
+    while !turn(true, &mut || maker.try_wait().unwrap().is_some()) {
+        kill_process(pid, Signal::STOP).unwrap();
+        turn(false, &mut || false);
+        kill_process(pid, Signal::CONT).unwrap();
+    }
+    let made = maker.wait_with_output().unwrap();
+    let said = String::from_utf8(made.stdout).unwrap();
+    assert!(made.status.success() && said.contains(" records in "), "{said}");
+    turns
+}
+
+/// Of the bursts that were due in those turns, the 50th and 99th percentile in milliseconds.
+fn percentiles(bursts: &[(Instant, Duration)], turns: &[Range<Instant>]) -> [f64; 2] {
+    let within = |due| turns.iter().any(|turn| (turn.start + BETWEEN..turn.end).contains(due));
+    let due = bursts.iter().filter(|(due, _)| within(due));
+    let mut took: Vec<_> = due.map(|(_, took)| took.as_secs_f64() * 1_000.0).collect();
+    took.sort_by(f64::total_cmp);
+    [50, 99].map(|percent| took[(took.len() - 1) * percent / 100])
 }
 
 /// Units that are held.
@@ -102,9 +147,9 @@ fn held(served: &Served) -> u64 {
     http(served.http, "GET /v1/drops/t-1", &[], "").json()["items"][0]["held"].as_u64().unwrap()
 }
 
-/// Sells `holds` with a service of its own, and then on at half the rate, without a snapshot and
-/// beside one. How many times as long the 99th percentile took beside it; what was granted is held,
-/// also by a start from it.
+/// Sells `holds` with a service of its own, and then on at half the rate, beside a snapshot. How
+/// many times as long the 99th percentile took beside it; what was granted is held, also by a start
+/// from it.
 fn look(holds: u32) -> f64 {
     let directory = tempfile::tempdir().unwrap();
     let campaign = directory.path().join("t.toml");
@@ -115,15 +160,10 @@ fn look(holds: u32) -> f64 {
     let served = Served::start(&data, &["--campaign", campaign.to_str().unwrap()]);
     let mut buyers: Vec<_> = (0..BUYERS).map(|number| Buyer::connect(&served, number)).collect();
     let most = sell(&mut buyers, holds);
-    let without = times(&mut buyers, most / 2.0, || thread::sleep(WITHOUT * holds));
-    let mut took = Duration::ZERO;
-    let beside = times(&mut buyers, most / 2.0, || {
-        let begun = Instant::now();
-        let made = jangteo().arg("snapshot").arg(&data).output().unwrap();
-        took = begun.elapsed();
-        let said = String::from_utf8(made.stdout).unwrap();
-        assert!(made.status.success() && said.contains(" records in "), "{said}");
-    });
+    let mut turns = [Vec::new(), Vec::new()];
+    let bursts = bursts(&mut buyers, most / 2.0, || turns = make_in_turns(&data));
+    let [without, beside] = turns.each_ref().map(|turns| percentiles(&bursts, turns));
+    let took: Duration = turns[1].iter().map(|turn| turn.end - turn.start).sum();
     let ratio = beside[1] / without[1];
     eprintln!(
         "at half of {most:.0} holds/s p50 and p99 {without:.2?} ms without, {beside:.2?} ms beside \

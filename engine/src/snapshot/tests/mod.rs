@@ -7,6 +7,8 @@ mod medium;
 mod work;
 
 use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -53,6 +55,9 @@ fn assert_same_state(storage: &dyn Storage, what: &str) {
     assert_eq!(compared.wrong, [], "{what}");
 }
 
+/// How long a flush takes here.
+const FLUSH: Duration = Duration::from_micros(100);
+
 /// Notes how many bytes are written between two flushes.
 #[derive(Debug, Default)]
 struct Slices(Mutex<Vec<usize>>);
@@ -68,6 +73,7 @@ impl StorageFile for Slices {
     }
 
     fn sync(&self) -> io::Result<()> {
+        thread::sleep(FLUSH);
         self.0.lock().push(0);
         Ok(())
     }
@@ -78,12 +84,14 @@ impl StorageFile for Slices {
 }
 
 #[test]
-fn slices_are_short_beside_an_engine() {
+fn slices_are_short_and_far_between_beside_an_engine() {
     let slices = |pace: &Pace<'_>| {
         let file = Slices(Mutex::new(vec![0]));
         FileSink::new(&file, pace).put(&[0; 1 << 20]).unwrap();
         file.0.into_inner()
     };
     assert_eq!(slices(&Pace::FULL), [1 << 20], "written at once, and flushed later");
+    let begun = Instant::now();
     assert_eq!(slices(&Pace::gentle(&()))[..8], [1 << 17; 8]);
+    assert!(begun.elapsed() >= 200 * 8 * FLUSH, "half a percent of the disk's time at most");
 }
