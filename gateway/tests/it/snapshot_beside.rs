@@ -34,8 +34,8 @@ const BURST: u32 = 16;
 const REPLY: usize = "$26\r\n".len() + 26 + "\r\n".len();
 /// For so long the snapshot is made, and for so long it is not, in turns.
 const TURN: Duration = Duration::from_millis(200);
-/// What is left of one turn is over so long after it.
-const BETWEEN: Duration = Duration::from_millis(5);
+/// What is left of a turn with it is over so long after.
+const AFTER: Duration = Duration::from_millis(5);
 /// Units that can be held: as many as a drop has room for before it opens.
 const UNITS: u32 = 4_000_000;
 
@@ -108,7 +108,8 @@ fn bursts(buyers: &mut [Buyer], per_s: f64, meanwhile: impl FnOnce()) -> Vec<(In
 fn make_in_turns(data: &Path) -> [Vec<Range<Instant>>; 2] {
     let mut turns = [Vec::new(), Vec::new()];
     let mut turn = |beside: bool, is_over: &mut dyn FnMut() -> bool| {
-        let from = Instant::now();
+        // A pause that ran out while it stood ends at once: turns with it count from the first.
+        let from = Instant::now() + if beside { Duration::ZERO } else { AFTER };
         let over = loop {
             let over = is_over();
             if over || from.elapsed() >= TURN {
@@ -135,7 +136,7 @@ fn make_in_turns(data: &Path) -> [Vec<Range<Instant>>; 2] {
 
 /// Of the bursts that were due in those turns, the 50th and 99th percentile in milliseconds.
 fn percentiles(bursts: &[(Instant, Duration)], turns: &[Range<Instant>]) -> [f64; 2] {
-    let within = |due| turns.iter().any(|turn| (turn.start + BETWEEN..turn.end).contains(due));
+    let within = |due| turns.iter().any(|turn| turn.contains(due));
     let due = bursts.iter().filter(|(due, _)| within(due));
     let mut took: Vec<_> = due.map(|(_, took)| took.as_secs_f64() * 1_000.0).collect();
     took.sort_by(f64::total_cmp);
