@@ -45,7 +45,7 @@ impl Stop {
     }
 
     /// Waits that long, or until told to stop; whether it was.
-    fn wait(&self, wait: Duration) -> bool {
+    pub(crate) fn wait(&self, wait: Duration) -> bool {
         let mut stopping = self.stopping.lock();
         if !*stopping {
             self.told.wait_for(&mut stopping, wait);

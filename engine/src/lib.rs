@@ -118,7 +118,10 @@ pub use refund::Refund;
 pub use refusal::Refusal;
 pub use request::{HoldRequest, check_customer, check_payment};
 pub use sale::Sale;
-pub use snapshot::{SnapshotMade, make_snapshot, snapshot_directory};
+pub use snapshot::{
+    SnapshotMade, SnapshotProgress, make_snapshot, snapshot_directory,
+    snapshot_directory_with_progress,
+};
 pub use view::{GiftView, ItemView, SaleView};
 pub use wait::{HoldOrWait, Wait, WaitId, WaitLine, WaitState};
 

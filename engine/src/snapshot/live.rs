@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Deref;
+use std::time::Duration;
 
-use super::pace::StopAsked;
+use super::pace::Asker;
 use super::write::{EachShard, State};
 use crate::book::Page;
 use crate::catalogue::Catalogue;
@@ -60,8 +61,13 @@ impl State for Ended<'_> {
     }
 }
 
-impl StopAsked for Stop {
-    fn is_asked(&self) -> bool {
+/// An engine wants it as long as it runs.
+impl Asker for Stop {
+    fn is_over(&self) -> bool {
         self.is_stopping()
+    }
+
+    fn wait(&self, wait: Duration) {
+        let _is_over = Self::wait(self, wait);
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::load::{Loaded, load_each, newest_each};
-use super::pace::{Pace, StopAsked};
+use super::pace::{Asker, Pace, SnapshotProgress};
 use super::section::FileSink;
 use super::write::{EachShard, State, write};
 use crate::Timestamp;
@@ -50,7 +50,43 @@ pub struct SnapshotMade {
 /// [`Error::InUse`] if another snapshot is being made; [`Error::Corrupt`] with file and byte;
 /// [`Error::Io`], also if there is no such directory.
 pub fn snapshot_directory(path: impl AsRef<Path>) -> Result<Option<SnapshotMade>, Error> {
-    make_snapshot(&Directory::unlocked(&path.as_ref().join("journal"))?)
+    snapshot_directory_with_progress(path, |_| ())
+}
+
+/// As [`snapshot_directory`], and tells on this thread how far it has come. It begins again if an
+/// engine drops a segment from under it.
+///
+/// # Errors
+/// As [`snapshot_directory`].
+///
+/// ```
+/// use jangteo::SnapshotProgress::{Read, Written};
+/// # let directory = tempfile::tempdir()?;
+/// # let data = directory.path().join("data");
+/// # drop(jangteo::Engine::open(&data)?);
+///
+/// jangteo::snapshot_directory_with_progress(&data, |progress| match progress {
+///     Read { record, last } => eprintln!("read {record} of {last} records"),
+///     Written { parts, all } => eprintln!("written {parts} of {all} parts"),
+///     _ => eprintln!("checking"),
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn snapshot_directory_with_progress(
+    path: impl AsRef<Path>,
+    told: impl Fn(SnapshotProgress),
+) -> Result<Option<SnapshotMade>, Error> {
+    let storage = Directory::unlocked(&path.as_ref().join("journal"))?;
+    patiently(|| make(&storage, &Told(&told)))
+}
+
+/// Wants it whatever comes, and is told.
+struct Told<F>(F);
+
+impl<F: Fn(SnapshotProgress)> Asker for Told<F> {
+    fn came(&self, progress: SnapshotProgress) {
+        self.0(progress);
+    }
 }
 
 /// As [`snapshot_directory`], of a journal that lies in `storage`.
@@ -61,13 +97,13 @@ pub fn make_snapshot(storage: &dyn Storage) -> Result<Option<SnapshotMade>, Erro
     patiently(|| make(storage, &()))
 }
 
-/// Makes one, gently; gives up with [`io::ErrorKind::Interrupted`] when asked to.
+/// Makes one, gently; gives up with [`io::ErrorKind::Interrupted`] when it is not wanted any more.
 pub(crate) fn make(
     storage: &dyn Storage,
-    stopped: &dyn StopAsked,
+    asker: &dyn Asker,
 ) -> Result<Option<SnapshotMade>, Error> {
     let _one_maker = storage.lock_snapshots()?.ok_or(Error::InUse)?;
-    let pace = Pace::gentle(stopped);
+    let pace = Pace::gentle(asker);
     let loaded = newest_each(storage, &mut &pace)?;
     let vouched_max = vouched_beside(storage, loaded.origin)?;
     let (before, passed_over) = (loaded.origin, loaded.passed_over.clone());
@@ -90,9 +126,12 @@ pub(crate) fn replay_to(
     let Loaded { mut replay, origin: from, passed_over } = loaded;
     let mut interrupted = false;
     let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
-        if sequence.is_multiple_of(RECORDS_PART) && pace.go_on().is_err() {
-            interrupted = true;
-            return Err("not wanted any more");
+        if sequence.is_multiple_of(RECORDS_PART) {
+            pace.came(SnapshotProgress::Read { record: sequence, last: vouched_max });
+            if pace.go_on().is_err() {
+                interrupted = true;
+                return Err("not wanted any more");
+            }
         }
         replay.apply(sequence, at, record)
     };
@@ -156,6 +195,7 @@ fn write_new(
     storage.sync_directory()?;
     let bytes = sink.written();
     drop(file);
+    pace.came(SnapshotProgress::Checking);
     let (again, _) = load_each(storage, origin.sequence, &mut &*pace)
         .map_err(|why| unverified(storage, name, why))?;
     if again != origin {

@@ -16,39 +16,67 @@ const PAUSES: u32 = 9;
 /// One that ends with a flush, by so many. Whoever flushes meanwhile waits for the whole of it, so
 /// flushes take half a percent of the time, out of sight of the 99th percentile.
 const PAUSES_FLUSH: u32 = 199;
-/// A machine that is so busy is waited for no longer; nor is a maker that is not wanted any more.
+/// A machine that is so busy is waited for no longer.
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Bytes written between two flushes: a flush of somebody else waits behind one at most.
 const GENTLE_BYTES: usize = 128 << 10;
 const FULL_BYTES: usize = 64 << 20;
 
-/// Whether what is being made is not wanted any more.
-pub(crate) trait StopAsked: std::fmt::Debug {
-    fn is_asked(&self) -> bool;
+/// How far a snapshot in the making has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SnapshotProgress {
+    /// The journal was read up to this record.
+    Read {
+        /// Its sequence.
+        record: u64,
+        /// That of the last one to be read.
+        last: u64,
+    },
+    /// So many parts were written; of a crowd's drop they are about as long as one another.
+    Written {
+        /// Parts written.
+        parts: u64,
+        /// Parts there are.
+        all: u64,
+    },
+    /// It is on disk, and is read back.
+    Checking,
 }
 
-/// Nobody asks.
-impl StopAsked for () {
-    fn is_asked(&self) -> bool {
+/// Who wants a snapshot made.
+pub(crate) trait Asker {
+    /// Whether it is not wanted any more.
+    fn is_over(&self) -> bool {
         false
     }
+
+    /// Waits that long, or until it is not wanted any more.
+    fn wait(&self, wait: Duration) {
+        thread::sleep(wait);
+    }
+
+    /// Is told how far it has come.
+    fn came(&self, _: SnapshotProgress) {}
 }
 
+/// Waits for it, come what may.
+impl Asker for () {}
+
 /// Takes all of the machine, or a tenth of one core's time and half a percent of the disk's.
-#[derive(Debug)]
-pub(crate) struct Pace<'s> {
-    stopped: &'s dyn StopAsked,
+pub(crate) struct Pace<'a> {
+    asker: &'a dyn Asker,
     /// When the part of the work began that no pause has followed yet.
     part: Option<Cell<Instant>>,
 }
 
-impl<'s> Pace<'s> {
+impl<'a> Pace<'a> {
     /// Nobody else needs the machine.
-    pub(crate) const FULL: Pace<'static> = Pace { stopped: &(), part: None };
+    pub(crate) const FULL: Pace<'static> = Pace { asker: &(), part: None };
 
-    /// An engine runs beside, until `stopped` asks.
-    pub(crate) fn gentle(stopped: &'s dyn StopAsked) -> Self {
-        Self { stopped, part: Some(Cell::new(Instant::now())) }
+    /// An engine runs beside.
+    pub(crate) fn gentle(asker: &'a dyn Asker) -> Self {
+        Self { asker, part: Some(Cell::new(Instant::now())) }
     }
 
     /// Goes on with the work, after a pause where it is time for one.
@@ -56,11 +84,16 @@ impl<'s> Pace<'s> {
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] if it is not wanted any more.
     pub(crate) fn go_on(&self) -> io::Result<()> {
-        if self.stopped.is_asked() {
+        if self.asker.is_over() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         self.pause_after(PART, PAUSES);
         Ok(())
+    }
+
+    /// So much is done.
+    pub(crate) fn came(&self, progress: SnapshotProgress) {
+        self.asker.came(progress);
     }
 
     /// Something was flushed: pauses.
@@ -73,7 +106,7 @@ impl<'s> Pace<'s> {
         let Some(part) = &self.part else { return };
         let worked = part.get().elapsed();
         if worked >= least {
-            thread::sleep((worked * times).min(PAUSE_MAX));
+            self.asker.wait((worked * times).min(PAUSE_MAX));
             part.set(Instant::now());
         }
     }

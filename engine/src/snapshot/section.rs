@@ -13,7 +13,7 @@
 
 use std::io;
 
-use super::pace::Pace;
+use super::pace::{Pace, SnapshotProgress};
 use crate::journal::{StorageFile, read_at, write_all};
 
 /// Bytes before a section's own.
@@ -94,6 +94,9 @@ pub(crate) trait Sink {
     /// # Errors
     /// Whatever the sink says; nothing is put after that.
     fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Is told that so many of all parts were put.
+    fn came(&mut self, _parts: u64, _all: u64) {}
 }
 
 /// Puts sections together.
@@ -118,6 +121,11 @@ impl<'s> Writer<'s> {
     /// Sections ended so far.
     pub(crate) const fn sections(&self) -> u64 {
         self.sections
+    }
+
+    /// So many of all parts were put.
+    pub(crate) fn came(&mut self, parts: u64, all: u64) {
+        self.sink.came(parts, all);
     }
 
     /// Ends the section.
@@ -262,7 +270,6 @@ impl<'f> Reader<'f> {
 
 /// Writes a file in slices, each flushed by itself, so that no flush of somebody else waits behind
 /// the whole of it.
-#[derive(Debug)]
 pub(crate) struct FileSink<'f> {
     file: &'f dyn StorageFile,
     pace: &'f Pace<'f>,
@@ -300,5 +307,9 @@ impl Sink for FileSink<'_> {
             }
         }
         Ok(())
+    }
+
+    fn came(&mut self, parts: u64, all: u64) {
+        self.pace.came(SnapshotProgress::Written { parts, all });
     }
 }

@@ -18,6 +18,7 @@ use crate::catalogue::Catalogue;
 use crate::journal::record::Record;
 use crate::journal::recover::Origin;
 use crate::journal::settlement::{Settled, Settlement};
+use crate::limits::SHARDS;
 
 /// Something that can be stored: a replay that has ended, or an engine that has.
 pub(crate) trait State {
@@ -82,9 +83,16 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
         out.end_if_full(Kind::Settled)?;
     }
     out.end_if_any(Kind::Settled)?;
+    let all = u64::from(drops) * SHARDS as u64;
+    let mut parts = 0;
     for index in 0..drops {
         state.shards(index as usize, &mut |place, one| {
-            if one.is_empty() { Ok(()) } else { shard(&mut out, index, number(place)?, one) }
+            if !one.is_empty() {
+                shard(&mut out, index, number(place)?, one)?;
+            }
+            parts += 1;
+            out.came(parts, all);
+            Ok(())
         })?;
     }
     let sections = out.sections() + 1;

@@ -1,14 +1,18 @@
 //! Snapshots, backups and restores beside an engine that is being used.
 
+use std::cell::RefCell;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::common::{campaign, one_item};
+use jangteo::SnapshotProgress::{Checking, Read, Written};
 use jangteo::audit::audit_directory;
 use jangteo::{Durability, Engine, HoldId, HoldRequest, HoldState, Sale};
-use jangteo::{backup_directory, restore_directory, snapshot_directory};
+use jangteo::{
+    backup_directory, restore_directory, snapshot_directory, snapshot_directory_with_progress,
+};
 
 /// What a client was told: the hold, and what became of it.
 type Told = Mutex<Vec<(HoldId, HoldState)>>;
@@ -93,6 +97,27 @@ fn copies_beside_a_busy_engine_have_everything_that_was_acknowledged() {
     assert!(found.ok, "{:?}", found.violations);
     assert!(found.snapshots_unreadable.is_empty());
     assert_has(&data, &told.lock().unwrap(), 1);
+}
+
+#[test]
+fn whoever_makes_a_snapshot_is_told_how_far_it_has_come() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let options = Engine::options().data(&data).durability(Durability::Buffered);
+    let engine = options.snapshot_after(u64::MAX).open().unwrap();
+    engine.put(campaign("hold_ttl = \"1h\"", &one_item(1_000))).unwrap();
+    let sale = engine.sale("t-1").unwrap();
+    for buyer in 0..1_000 {
+        sale.hold(&HoldRequest::new(&format!("c-{buyer}")).line("a", 1)).unwrap().wait().unwrap();
+    }
+    drop((sale, engine));
+    let told = RefCell::new(Vec::new());
+    let made = snapshot_directory_with_progress(&data, |progress| told.borrow_mut().push(progress));
+    let (made, told) = (made.unwrap().unwrap(), told.into_inner());
+    let read = (1..=made.sequence / 64).map(|part| Read { record: 64 * part, last: made.sequence });
+    let written = (1..=64).map(|parts| Written { parts, all: 64 });
+    assert_eq!(told, read.chain(written).chain([Checking]).collect::<Vec<_>>());
+    assert!(told.contains(&Read { record: 960, last: made.sequence }), "{told:?}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! `jangteo snapshot`: shortens the next start of a service, beside it and out of its way.
 
-use std::io::{self, Write};
+use std::cell::RefCell;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 use ioprio::{BePriorityLevel, Class, Pid, Priority, Target};
-use jangteo::{Error, snapshot_directory};
+use jangteo::{Error, SnapshotProgress, snapshot_directory_with_progress};
 use thread_priority::ThreadPriority;
 use thread_priority::unix::{
     NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy,
@@ -40,6 +41,47 @@ fn this_thread() -> Target {
     Target::Process(Pid::from_raw(0))
 }
 
+/// Shows a person who watches how far it has come, on one line of stderr.
+#[derive(Debug)]
+struct Shown {
+    live: bool,
+    last: RefCell<String>,
+}
+
+impl Shown {
+    fn begin() -> Self {
+        Self { live: io::stderr().is_terminal(), last: RefCell::default() }
+    }
+
+    fn show(&self, progress: SnapshotProgress) {
+        let now = words(progress);
+        if self.live && *self.last.borrow() != now {
+            eprint!("\r{now:WIDTH$}");
+            self.last.replace(now);
+        }
+    }
+
+    fn end(self) {
+        if self.live {
+            eprint!("\r{:WIDTH$}\r", "");
+        }
+    }
+}
+
+/// Of the longest line.
+const WIDTH: usize = "writing 100 %".len();
+
+fn words(progress: SnapshotProgress) -> String {
+    let percent = |done: u64, all: u64| done.saturating_mul(100).checked_div(all).unwrap_or(100);
+    match progress {
+        SnapshotProgress::Read { record, last } => {
+            format!("reading {:>3} %", percent(record, last))
+        }
+        SnapshotProgress::Written { parts, all } => format!("writing {:>3} %", percent(parts, all)),
+        _ => "checking".to_owned(),
+    }
+}
+
 impl Snapshot {
     /// Makes a snapshot of everything that is vouched for at this moment.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
@@ -47,7 +89,11 @@ impl Snapshot {
         if let Err(error) = step_back() {
             eprintln!("jangteo: priority is as usual: {error}"); // slower for others, not wrong
         }
-        let made = snapshot_directory(&self.directory).map_err(|error| match error {
+        let shown = Shown::begin();
+        let made =
+            snapshot_directory_with_progress(&self.directory, |progress| shown.show(progress));
+        shown.end();
+        let made = made.map_err(|error| match error {
             Error::Io(error) => Failure::io(&directory, &error),
             Error::InUse => {
                 let why = "another snapshot is being made";
@@ -82,6 +128,22 @@ mod tests {
     use thread_priority::unix::thread_schedule_policy;
 
     use super::*;
+
+    #[test]
+    fn what_is_shown_is_short_and_ends_at_a_hundred() {
+        use SnapshotProgress::{Checking, Read, Written};
+        let shown = [
+            (Read { record: 0, last: 0 }, "reading 100 %"),
+            (Read { record: 64, last: 10_000 }, "reading   0 %"),
+            (Written { parts: 63, all: 64 }, "writing  98 %"),
+            (Written { parts: 64, all: 64 }, "writing 100 %"),
+            (Checking, "checking"),
+        ];
+        for (progress, line) in shown {
+            assert_eq!(words(progress), line);
+            assert!(line.len() <= WIDTH);
+        }
+    }
 
     #[test]
     fn only_the_processor_is_left_to_others() {
