@@ -10,8 +10,9 @@ use std::path::Path;
 
 use crate::audit::{DirectoryAudit, audit_directory};
 use crate::error::{Corruption, Error};
+use crate::journal::beside::{has_lost, patiently, vouched_beside};
 use crate::journal::frame::{self, Head};
-use crate::journal::recover::{Extent, Origin, Recovered, patiently, recover, vouched_beside};
+use crate::journal::recover::{Extent, Origin, Recovered, recover};
 use crate::journal::{Directory, FileName, Storage, read_at, segments, snapshots, write_all};
 use crate::limits::SNAPSHOTS_KEPT;
 use crate::snapshot;
@@ -29,7 +30,8 @@ const PIECE_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// [`Error::Corrupt`] with file and byte if `from` is damaged; [`Error::InUse`] if somebody starts
-/// on `to` meanwhile; [`Error::Io`] with the file, also if `to` is not empty.
+/// on `to` meanwhile; [`Error::Io`] with the file, also if `to` is not empty, and if meanwhile two
+/// snapshots were made and what only older ones need was dropped: copy again.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -67,8 +69,13 @@ pub fn restore_directory(
 fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
     let journal = from.join("journal");
     let source = Directory::unlocked(&journal).map_err(|error| named(journal.display(), &error))?;
+    copy_all(&source, to, later)
+}
+
+fn copy_all(source: &dyn Storage, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
     must_be_empty(to)?;
-    let found = patiently(|| whole(&source))?;
+    let files = source.list()?;
+    let found = patiently(source, || whole(source))?;
     let end = found.last;
     let target = to.join("journal");
     let target = Directory::lock(&target).map_err(|error| match error.kind() {
@@ -78,23 +85,29 @@ fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
     mark(&target, &found, later)?;
     let has_records = |id: &u64| *id <= end.end.segment && !found.blank.contains(id);
     // The newest first: once one was dropped meanwhile, those before it were too.
-    for segment in segments(&source)?.into_iter().filter(has_records).rev() {
+    for segment in segments(source)?.into_iter().filter(has_records).rev() {
         let most = if segment == end.end.segment { end.end.offset } else { u64::MAX };
-        match copy_file(&source, &target, FileName::Segment(segment), most) {
+        match copy_file(source, &target, FileName::Segment(segment), most) {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => break,
             copied => copied?,
         }
     }
-    copy_snapshots(&source, &target, end)?;
+    copy_snapshots(source, &target, end)?;
     target.sync_directory()?;
     drop(target);
-    let audit = audit_directory(to)?;
-    if audit.last_sequence != end.sequence {
-        let why = format!("holds {} records of {}", audit.last_sequence, end.sequence);
-        let file = to.display().to_string();
-        return Err(Error::Corrupt(Corruption { file, offset: 0, why }));
+    match audit_directory(to) {
+        Ok(audit) if audit.last_sequence == end.sequence => Ok(audit),
+        Ok(_) | Err(Error::Corrupt(_)) if has_lost(source, &files)? => {
+            let why = "the engine dropped what was being copied: copy again, to an empty directory";
+            Err(named(to.display(), &io::Error::new(io::ErrorKind::Interrupted, why)))
+        }
+        Ok(audit) => {
+            let why = format!("holds {} records of {}", audit.last_sequence, end.sequence);
+            let file = to.display().to_string();
+            Err(Error::Corrupt(Corruption { file, offset: 0, why }))
+        }
+        Err(error) => Err(error),
     }
-    Ok(audit)
 }
 
 /// Reads all that is kept of the journal, as far as it goes. A batch that nothing vouches for yet
@@ -196,4 +209,92 @@ fn copy_snapshots(source: &dyn Storage, target: &dyn Storage, end: Origin) -> Re
 /// The error with the name of what it is about.
 fn named(what: impl std::fmt::Display, error: &io::Error) -> Error {
     Error::Io(io::Error::new(error.kind(), format!("{what}: {error}")))
+}
+
+#[cfg(test)]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::journal::StorageFile;
+    use crate::{Campaign, Engine, HoldRequest, snapshot_directory};
+
+    /// A journal whose snapshots go away once a copy of it has begun.
+    #[derive(Debug)]
+    struct Moving {
+        journal: Directory,
+        copy: PathBuf,
+    }
+
+    impl Storage for Moving {
+        fn list(&self) -> io::Result<Vec<FileName>> {
+            self.journal.list()
+        }
+
+        fn create(&self, _: FileName) -> io::Result<Box<dyn StorageFile>> {
+            Err(io::ErrorKind::ReadOnlyFilesystem.into())
+        }
+
+        fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
+            if self.copy.is_dir() {
+                for sequence in snapshots(&self.journal)? {
+                    self.journal.remove(FileName::Snapshot(sequence))?;
+                }
+            }
+            self.journal.open(name)
+        }
+
+        fn remove(&self, _: FileName) -> io::Result<()> {
+            Err(io::ErrorKind::ReadOnlyFilesystem.into())
+        }
+
+        fn sync_directory(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn free_bytes(&self) -> io::Result<u64> {
+            Ok(0)
+        }
+
+        fn describe(&self, name: FileName) -> String {
+            self.journal.describe(name)
+        }
+    }
+
+    /// Its first segment is not kept, and two snapshots stand for it.
+    fn with_a_past(data: &Path) -> Directory {
+        let text = "[campaign]\nid = \"t\"\ntitle = \"t\"\ncurrency = \"KRW\"\n\
+                    time_zone = \"Asia/Seoul\"\n[schedule]\nopens = \"2020-04-29T10:00:00\"\n\
+                    [[items]]\nsku = \"a\"\ntitle = \"a\"\nprice = 1\nstock = 100\n";
+        for start in 0..3 {
+            let engine = Engine::options().data(data).snapshot_after(u64::MAX).open().unwrap();
+            engine.put(Campaign::parse(text).unwrap()).unwrap();
+            let customer = format!("c-{start}");
+            let sale = engine.sale("t-1").unwrap();
+            sale.hold(&HoldRequest::new(&customer).line("a", 1)).unwrap().wait().unwrap();
+            drop((sale, engine));
+            snapshot_directory(data).unwrap().unwrap();
+        }
+        let journal = Directory::unlocked(&data.join("journal")).unwrap();
+        let first = segments(&journal).unwrap()[0];
+        journal.remove(FileName::Segment(first)).unwrap();
+        journal
+    }
+
+    #[test]
+    fn a_copy_of_what_was_dropped_meanwhile_says_so_and_not_that_it_is_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        let journal = with_a_past(&at("data"));
+        assert!(backup_directory(at("data"), at("copy")).unwrap().ok);
+        let moving = Moving { journal, copy: at("late").join("journal") };
+        match copy_all(&moving, &at("late"), 0) {
+            Err(Error::Io(error)) => {
+                assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(backup_directory(at("data"), at("gone")), Err(Error::Corrupt(_))));
+    }
 }

@@ -8,8 +8,8 @@ use super::report::{DirectoryAudit, Violation};
 use super::witness::Witness;
 use crate::Timestamp;
 use crate::error::Error;
+use crate::journal::beside::{patiently, read_beside};
 use crate::journal::record::Record;
-use crate::journal::recover::{patiently, read_beside};
 use crate::journal::{Directory, Storage};
 use crate::snapshot::{self, Compared};
 
@@ -44,7 +44,7 @@ pub(super) fn beside<T>(
     read: impl Fn(&Arc<dyn Storage>) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let storage: Arc<dyn Storage> = Arc::new(Directory::unlocked(&path.join("journal"))?);
-    patiently(|| read(&storage))
+    patiently(&*storage, || read(&storage))
 }
 
 /// Likewise from the journal in `storage`.

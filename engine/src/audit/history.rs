@@ -13,9 +13,9 @@ use crate::error::Error;
 use crate::hold::HoldState;
 use crate::ids::HoldId;
 use crate::journal::Storage;
+use crate::journal::beside::read_beside;
 use crate::journal::feed::{Feed, NoFrame};
 use crate::journal::record::Record;
-use crate::journal::recover::read_beside;
 
 /// What the journal says of one hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -23,6 +23,7 @@
 //! count).
 
 pub(crate) mod append;
+pub(crate) mod beside;
 mod bytes;
 mod carried;
 mod commit;

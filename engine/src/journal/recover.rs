@@ -130,7 +130,7 @@ impl Extent {
 }
 
 /// The highest sequence that a snapshot, readable or not, has in its name (rule 6).
-fn named_by_snapshots(storage: &dyn Storage) -> io::Result<u64> {
+pub(super) fn named_by_snapshots(storage: &dyn Storage) -> io::Result<u64> {
     Ok(snapshots(storage)?.last().copied().unwrap_or(0))
 }
 
@@ -239,79 +239,6 @@ fn first_kept(heads: &[Option<Head>]) -> Option<Origin> {
 pub(crate) fn last_dropped(storage: &dyn Storage) -> io::Result<u64> {
     let (_, heads) = heads_from(storage, Origin::default())?;
     Ok(first_kept(&heads).map_or(0, |kept| kept.sequence))
-}
-
-/// How often to begin again when an engine removes a segment under the reader.
-const ATTEMPTS: u32 = 5;
-
-/// Reads beside an engine, and again if a file went away meanwhile.
-///
-/// # Errors
-/// Those of the last attempt.
-pub(crate) fn patiently<T>(mut read: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
-    let mut attempt = 1;
-    loop {
-        match read() {
-            Err(Error::Io(error))
-                if error.kind() == io::ErrorKind::NotFound && attempt < ATTEMPTS =>
-            {
-                attempt += 1;
-            }
-            done => return done,
-        }
-    }
-}
-
-/// The last record that is vouched for at this moment, while an engine may be writing to `storage`
-/// (rule 8).
-///
-/// # Errors
-/// [`Error::Io`].
-pub(crate) fn vouched_beside(storage: &dyn Storage, from: Origin) -> Result<u64, Error> {
-    let mut vouched = named_by_snapshots(storage)?.max(from.sequence);
-    let ids = segments(storage)?.into_iter().filter(|id| *id >= from.end.segment);
-    let parts: Vec<Part> = ids.map(|segment| Part { segment, from: 0 }).collect();
-    scan::each(storage, &parts, false, &mut |window| {
-        for (_, piece) in window.pieces {
-            if let Piece::Frame { head, .. } = piece {
-                vouched = vouched.max(head.durable_up_to);
-            }
-        }
-        Ok(())
-    })?;
-    Ok(vouched)
-}
-
-/// As [`recover`], of what follows `from`, up to the last record vouched for at a moment that is
-/// past: `vouched_max`, which must be found (rule 8).
-///
-/// # Errors
-/// As [`read_beside`].
-pub(crate) fn read_beside_from(
-    storage: &dyn Storage,
-    from: Origin,
-    vouched_max: u64,
-    apply: &mut Apply<'_>,
-) -> Result<Recovered, Error> {
-    let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
-        // A later one may yet become a torn tail.
-        if sequence > vouched_max { Ok(()) } else { apply(sequence, at, record) }
-    };
-    let (vouched_min, until) = (vouched_max, vouched_max);
-    let extent = Extent { from, kept_only: false, vouched_min, vouched_max, until, ahead: false };
-    recover(storage, extent, &mut apply)
-}
-
-/// As [`recover`], of all that is kept of a journal that an engine may be writing to (rule 8).
-///
-/// # Errors
-/// As [`recover`]; also [`Error::Io`] if an engine removes a segment meanwhile.
-pub(crate) fn read_beside(
-    storage: &dyn Storage,
-    apply: &mut Apply<'_>,
-) -> Result<Recovered, Error> {
-    let vouched_max = vouched_beside(storage, Origin::default())?;
-    recover(storage, Extent { vouched_max, kept_only: true, ..Extent::all(storage)? }, apply)
 }
 
 /// The head of a segment's first frame, if that is valid.

@@ -9,8 +9,9 @@ use super::parts::{Later, Look};
 use super::report::{DropSums, Report};
 use crate::Timestamp;
 use crate::error::Error;
+use crate::journal::beside::{patiently, read_beside_from, vouched_beside};
 use crate::journal::record::Record;
-use crate::journal::recover::{Origin, patiently, read_beside_from, vouched_beside};
+use crate::journal::recover::Origin;
 use crate::journal::{Directory, Storage};
 use crate::limits::REPORT_LATER_MAX;
 use crate::replay::{Replay, Replayed};
@@ -53,7 +54,7 @@ fn report_in_parts(
     campaign: &str,
     later_max: usize,
 ) -> Result<Option<Report>, Error> {
-    patiently(|| report(storage, campaign, later_max))
+    patiently(storage, || report(storage, campaign, later_max))
 }
 
 /// Orders up to where a snapshot ends, and the last record of each part of what follows.

@@ -13,8 +13,9 @@ use crate::Timestamp;
 use crate::book::Page;
 use crate::catalogue::Catalogue;
 use crate::error::{Corruption, Error};
+use crate::journal::beside::{patiently, read_beside_from, vouched_beside};
 use crate::journal::record::Record;
-use crate::journal::recover::{Origin, patiently, read_beside_from, vouched_beside};
+use crate::journal::recover::Origin;
 use crate::journal::settlement::Settled;
 use crate::journal::{Directory, FileName, Storage, snapshots};
 use crate::limits::SNAPSHOTS_KEPT;
@@ -77,7 +78,7 @@ pub fn snapshot_directory_with_progress(
     told: impl Fn(SnapshotProgress),
 ) -> Result<Option<SnapshotMade>, Error> {
     let storage = Directory::unlocked(&path.as_ref().join("journal"))?;
-    patiently(|| make(&storage, &Told(&told)))
+    patiently(&storage, || make(&storage, &Told(&told)))
 }
 
 /// Wants it whatever comes, and is told.
@@ -94,7 +95,7 @@ impl<F: Fn(SnapshotProgress)> Asker for Told<F> {
 /// # Errors
 /// As [`snapshot_directory`].
 pub fn make_snapshot(storage: &dyn Storage) -> Result<Option<SnapshotMade>, Error> {
-    patiently(|| make(storage, &()))
+    patiently(storage, || make(storage, &()))
 }
 
 /// Makes one, gently; gives up with [`io::ErrorKind::Interrupted`] when it is not wanted any more.

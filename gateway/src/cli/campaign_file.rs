@@ -1,8 +1,10 @@
 //! A campaign file on disk: TOML, or JSON where its name ends in `.json`.
 
-use std::fs;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
+use jangteo::limits::CAMPAIGN_BYTES_MAX;
 use jangteo::{Campaign, CampaignFault, Engine, Error};
 
 use super::{Exit, Failure};
@@ -19,11 +21,13 @@ pub(super) struct CampaignFile {
 impl CampaignFile {
     /// Reads the file; a faulty one is no failure yet.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        let bytes = fs::read(path).map_err(|error| Failure::io(path.display(), &error))?;
+        let bytes = start(path).map_err(|error| Failure::io(path.display(), &error))?;
         let suffix = path.extension();
         let is_json = suffix.is_some_and(|suffix| suffix.eq_ignore_ascii_case("json"));
+        let whole = bytes.len() <= CAMPAIGN_BYTES_MAX;
         let text = match String::from_utf8(bytes) {
             Ok(text) => text,
+            Err(error) if !whole => String::from_utf8_lossy(error.as_bytes()).into_owned(),
             Err(error) => {
                 let fault = not_utf8(error.as_bytes(), error.utf8_error().valid_up_to());
                 return Ok(Self { campaign: Err(vec![fault]), claimed_id: None });
@@ -36,6 +40,13 @@ impl CampaignFile {
         };
         Ok(Self { campaign: campaign.map_err(|invalid| invalid.faults), claimed_id })
     }
+}
+
+/// All of a file, or as much of it as shows that it is too long.
+fn start(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(CAMPAIGN_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn not_utf8(bytes: &[u8], valid: usize) -> CampaignFault {
@@ -133,5 +144,24 @@ mod tests {
             assert_eq!(claimed_in_toml(text), id, "{text}");
         }
         assert_eq!(claimed_in_json(r#"{"campaign":{"id":"a-1"}}"#).as_deref(), Some("a-1"));
+    }
+
+    #[test]
+    fn a_file_without_end_is_too_long() {
+        let read = CampaignFile::read(Path::new("/dev/zero")).unwrap();
+        let faults = read.campaign.unwrap_err();
+        assert_eq!(faults.first().unwrap().detail, "longer than 1048576 bytes", "{faults:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_long_is_told_so_also_where_it_is_cut_within_a_character() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text =
+            format!("[campaign]\nid = \"a\"\n#{}", "\u{c7a5}".repeat(CAMPAIGN_BYTES_MAX / 2));
+        assert!(!text.is_char_boundary(CAMPAIGN_BYTES_MAX + 1));
+        std::fs::write(file.path(), text).unwrap();
+        let read = CampaignFile::read(file.path()).unwrap();
+        assert_eq!(read.campaign.unwrap_err().len(), 1);
+        assert_eq!(read.claimed_id.as_deref(), Some("a"), "what is remembered of it stays");
     }
 }

@@ -55,7 +55,7 @@ fn a_crash_while_a_state_is_stored_loses_nothing() {
     drop(engine);
     let stored = |medium: &Medium| {
         let end = super::super::load::Loaded::default();
-        let vouched = crate::journal::recover::vouched_beside(medium, end.origin).unwrap();
+        let vouched = crate::journal::beside::vouched_beside(medium, end.origin).unwrap();
         let (replay, origin) = super::replay_to(medium, end, vouched, &Pace::FULL).unwrap();
         let _ = crate::snapshot::store(medium, origin, &replay);
     };

@@ -19,7 +19,8 @@ use super::section::{FileSink, Sink};
 use super::write::write;
 use super::{compare, newest};
 use crate::housekeeping::Stop;
-use crate::journal::recover::{Origin, vouched_beside};
+use crate::journal::beside::vouched_beside;
+use crate::journal::recover::Origin;
 use crate::journal::{Storage, StorageFile};
 
 impl Sink for Vec<u8> {
