@@ -30,8 +30,8 @@ const PIECE_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// [`Error::Corrupt`] with file and byte if `from` is damaged; [`Error::InUse`] if somebody starts
-/// on `to` meanwhile; [`Error::Io`] with the file, also if `to` is not empty, and if meanwhile two
-/// snapshots were made and what only older ones need was dropped: copy again.
+/// on `to` meanwhile; [`Error::Io`] with the file, also if `to` is not empty, and if two snapshots
+/// were made meanwhile of a journal whose beginning is not kept: copy again.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
@@ -84,30 +84,31 @@ fn copy_all(source: &dyn Storage, to: &Path, later: u32) -> Result<DirectoryAudi
     })?;
     mark(&target, &found, later)?;
     let has_records = |id: &u64| *id <= end.end.segment && !found.blank.contains(id);
-    // The newest first: once one was dropped meanwhile, those before it were too.
+    // The newest first: an engine drops the oldest first, so no gap comes of it.
     for segment in segments(source)?.into_iter().filter(has_records).rev() {
         let most = if segment == end.end.segment { end.end.offset } else { u64::MAX };
         match copy_file(source, &target, FileName::Segment(segment), most) {
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => break,
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             copied => copied?,
         }
     }
     copy_snapshots(source, &target, end)?;
     target.sync_directory()?;
     drop(target);
-    match audit_directory(to) {
-        Ok(audit) if audit.last_sequence == end.sequence => Ok(audit),
-        Ok(_) | Err(Error::Corrupt(_)) if has_lost(source, &files)? => {
-            let why = "the engine dropped what was being copied: copy again, to an empty directory";
-            Err(named(to.display(), &io::Error::new(io::ErrorKind::Interrupted, why)))
-        }
+    let short = match audit_directory(to) {
+        Ok(audit) if audit.last_sequence == end.sequence => return Ok(audit),
         Ok(audit) => {
             let why = format!("holds {} records of {}", audit.last_sequence, end.sequence);
             let file = to.display().to_string();
-            Err(Error::Corrupt(Corruption { file, offset: 0, why }))
+            Error::Corrupt(Corruption { file, offset: 0, why })
         }
-        Err(error) => Err(error),
+        Err(error) => error,
+    };
+    if matches!(short, Error::Corrupt(_)) && has_lost(source, &files) {
+        let why = format!("files of the original went away meanwhile, copy again: {short}");
+        return Err(named(to.display(), &io::Error::other(why)));
     }
+    Err(short)
 }
 
 /// Reads all that is kept of the journal, as far as it goes. A batch that nothing vouches for yet
@@ -291,7 +292,8 @@ mod tests {
         let moving = Moving { journal, copy: at("late").join("journal") };
         match copy_all(&moving, &at("late"), 0) {
             Err(Error::Io(error)) => {
-                assert_eq!(error.kind(), io::ErrorKind::Interrupted, "{error}");
+                let text = error.to_string();
+                assert!(text.contains("copy again") && text.contains("begins here"), "{text}");
             }
             other => panic!("{other:?}"),
         }

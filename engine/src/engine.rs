@@ -50,7 +50,7 @@ pub(crate) struct EngineCore {
     pub(crate) by_id: DashMap<Box<str>, Sale>,
     /// Locked while a campaign is put.
     pub(crate) catalogue: Mutex<Catalogue>,
-    /// Ends the time-keeping thread.
+    /// Ends the threads that keep time, settle and make a snapshot.
     pub(crate) stop: Stop,
     /// Held by whoever does what is due.
     pub(crate) ticking: Mutex<()>,

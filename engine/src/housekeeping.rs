@@ -26,7 +26,7 @@ const WARM_MS: u64 = 60_000;
 /// And until this long after: who comes later is no crowd.
 const CROWD_MS: u64 = 3_600_000;
 
-/// Tells the time-keeping thread to end.
+/// Tells the threads of an engine that it ends.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     stopping: Mutex<bool>,

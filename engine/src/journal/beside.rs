@@ -1,7 +1,7 @@
 //! Reading a journal beside an engine that may be writing to it.
 //!
 //! What reads is `recover`, by its rule 8; and files may go away under it: the oldest segment, once
-//! it is not to be kept, and a snapshot that is not among the newest two.
+//! it is not to be kept, one that holds nothing, and a snapshot that is not among the newest two.
 
 use std::io;
 
@@ -15,8 +15,8 @@ use crate::error::Error;
 /// How often to begin again when files go away under the reader.
 const ATTEMPTS: u32 = 5;
 
-/// Reads beside an engine, and again if a file went away meanwhile: to who was about to read it,
-/// that may look like damage.
+/// Reads beside an engine, and again if a file went away meanwhile: what is missing then looks like
+/// damage.
 ///
 /// # Errors
 /// Those of the last attempt.
@@ -24,26 +24,26 @@ pub(crate) fn patiently<T>(
     storage: &dyn Storage,
     mut read: impl FnMut() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let mut attempt = 1;
-    loop {
+    for _ in 1..ATTEMPTS {
         let before = storage.list()?;
         let done = read();
         let missed = match &done {
             Ok(_) => false,
-            Err(Error::Io(error)) => error.kind() == io::ErrorKind::NotFound,
-            Err(_) => has_lost(storage, &before)?,
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => true,
+            // Whoever reads has given up.
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::Interrupted => false,
+            Err(_) => has_lost(storage, &before),
         };
-        if !missed || attempt == ATTEMPTS {
+        if !missed {
             return done;
         }
-        attempt += 1;
     }
+    read()
 }
 
-/// Whether any of these files has gone.
-pub(crate) fn has_lost(storage: &dyn Storage, files: &[FileName]) -> io::Result<bool> {
-    let now = storage.list()?;
-    Ok(files.iter().any(|name| !now.contains(name)))
+/// Whether any of these files has gone; not if that cannot be told.
+pub(crate) fn has_lost(storage: &dyn Storage, files: &[FileName]) -> bool {
+    storage.list().is_ok_and(|now| files.iter().any(|name| !now.contains(name)))
 }
 
 /// The last record that is vouched for at this moment, while an engine may be writing to `storage`
@@ -52,6 +52,18 @@ pub(crate) fn has_lost(storage: &dyn Storage, files: &[FileName]) -> io::Result<
 /// # Errors
 /// [`Error::Io`].
 pub(crate) fn vouched_beside(storage: &dyn Storage, from: Origin) -> Result<u64, Error> {
+    vouched_beside_each(storage, from, &mut || Ok(()))
+}
+
+/// Likewise, and calls `each` now and then.
+///
+/// # Errors
+/// [`Error::Io`], also of `each`.
+pub(crate) fn vouched_beside_each(
+    storage: &dyn Storage,
+    from: Origin,
+    each: &mut dyn FnMut() -> io::Result<()>,
+) -> Result<u64, Error> {
     let mut vouched = named_by_snapshots(storage)?.max(from.sequence);
     let ids = segments(storage)?.into_iter().filter(|id| *id >= from.end.segment);
     let parts: Vec<Part> = ids.map(|segment| Part { segment, from: 0 }).collect();
@@ -61,7 +73,7 @@ pub(crate) fn vouched_beside(storage: &dyn Storage, from: Origin) -> Result<u64,
                 vouched = vouched.max(head.durable_up_to);
             }
         }
-        Ok(())
+        Ok(each()?)
     })?;
     Ok(vouched)
 }
@@ -89,7 +101,7 @@ pub(crate) fn read_beside_from(
 /// As [`recover`], of all that is kept of a journal that an engine may be writing to (rule 8).
 ///
 /// # Errors
-/// As [`recover`]; also [`Error::Io`] if an engine removes a segment meanwhile.
+/// As [`recover`]; any error may also come of a file that went away meanwhile, see [`patiently`].
 pub(crate) fn read_beside(
     storage: &dyn Storage,
     apply: &mut Apply<'_>,

@@ -53,7 +53,9 @@ pub(crate) fn compare(storage: &dyn Storage) -> Result<Compared, Error> {
         let from = base.map_or_else(|| Ok(Loaded::default()), |base| loaded(storage, base))?;
         let (replay, origin) = replay_to(storage, from, sequence, &Pace::FULL)?;
         let mut against = Against { file: &*file, at: 0 };
-        if write(&mut against, origin, &replay).is_err() || file.length()? > against.at {
+        if write(&mut against, origin, &replay, &mut |_, _| ()).is_err()
+            || file.length()? > against.at
+        {
             let (file, at) = (storage.describe(name), against.at);
             let what = format!("{file}: byte {at}: differs from what the journal comes to");
             found.wrong.push((sequence, what));

@@ -63,11 +63,11 @@ impl State for Ended<'_> {
 
 /// An engine wants it as long as it runs.
 impl Asker for Stop {
-    fn is_over(&self) -> bool {
+    fn gave_up(&self) -> bool {
         self.is_stopping()
     }
 
-    fn wait(&self, wait: Duration) {
-        let _is_over = Self::wait(self, wait);
+    fn pause(&self, pause: Duration) {
+        self.wait(pause);
     }
 }

@@ -13,7 +13,7 @@ use crate::Timestamp;
 use crate::book::Page;
 use crate::catalogue::Catalogue;
 use crate::error::{Corruption, Error};
-use crate::journal::beside::{patiently, read_beside_from, vouched_beside};
+use crate::journal::beside::{patiently, read_beside_from, vouched_beside_each};
 use crate::journal::record::Record;
 use crate::journal::recover::Origin;
 use crate::journal::settlement::Settled;
@@ -54,8 +54,8 @@ pub fn snapshot_directory(path: impl AsRef<Path>) -> Result<Option<SnapshotMade>
     snapshot_directory_with_progress(path, |_| ())
 }
 
-/// As [`snapshot_directory`], and tells on this thread how far it has come. It begins again if an
-/// engine drops a segment from under it.
+/// As [`snapshot_directory`], and tells on this thread how far it has come. Reading begins again if
+/// a file goes away under it.
 ///
 /// # Errors
 /// As [`snapshot_directory`].
@@ -67,8 +67,8 @@ pub fn snapshot_directory(path: impl AsRef<Path>) -> Result<Option<SnapshotMade>
 /// # drop(jangteo::Engine::open(&data)?);
 ///
 /// jangteo::snapshot_directory_with_progress(&data, |progress| match progress {
-///     Read { record, last } => eprintln!("read {record} of {last} records"),
-///     Written { parts, all } => eprintln!("written {parts} of {all} parts"),
+///     Read { records, all } => eprintln!("read {records} of {all} records"),
+///     Written { holds, all } => eprintln!("written {holds} of {all} holds"),
 ///     _ => eprintln!("checking"),
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -78,14 +78,14 @@ pub fn snapshot_directory_with_progress(
     told: impl Fn(SnapshotProgress),
 ) -> Result<Option<SnapshotMade>, Error> {
     let storage = Directory::unlocked(&path.as_ref().join("journal"))?;
-    patiently(&storage, || make(&storage, &Told(&told)))
+    make(&storage, &Told(told))
 }
 
 /// Wants it whatever comes, and is told.
 struct Told<F>(F);
 
 impl<F: Fn(SnapshotProgress)> Asker for Told<F> {
-    fn came(&self, progress: SnapshotProgress) {
+    fn hear(&self, progress: SnapshotProgress) {
         self.0(progress);
     }
 }
@@ -95,7 +95,7 @@ impl<F: Fn(SnapshotProgress)> Asker for Told<F> {
 /// # Errors
 /// As [`snapshot_directory`].
 pub fn make_snapshot(storage: &dyn Storage) -> Result<Option<SnapshotMade>, Error> {
-    patiently(storage, || make(storage, &()))
+    make(storage, &())
 }
 
 /// Makes one, gently; gives up with [`io::ErrorKind::Interrupted`] when it is not wanted any more.
@@ -105,16 +105,30 @@ pub(crate) fn make(
 ) -> Result<Option<SnapshotMade>, Error> {
     let _one_maker = storage.lock_snapshots()?.ok_or(Error::InUse)?;
     let pace = Pace::gentle(asker);
-    let loaded = newest_each(storage, &mut &pace)?;
-    let vouched_max = vouched_beside(storage, loaded.origin)?;
-    let (before, passed_over) = (loaded.origin, loaded.passed_over.clone());
-    let (replay, origin) = replay_to(storage, loaded, vouched_max, &pace)?;
+    let Read { before, passed_over, replay, origin } = patiently(storage, || read(storage, &pace))?;
     if origin.sequence == 0 {
         return Ok(None);
     }
     let bytes = if origin == before { 0 } else { write_locked(storage, origin, &replay, &pace)? };
     let file = storage.describe(FileName::Snapshot(origin.sequence));
     Ok(Some(SnapshotMade { sequence: origin.sequence, file, bytes, passed_over }))
+}
+
+/// What a journal comes to.
+struct Read {
+    /// Where the newest snapshot stands that could be read.
+    before: Origin,
+    passed_over: Vec<String>,
+    replay: Replay,
+    origin: Origin,
+}
+
+fn read(storage: &dyn Storage, pace: &Pace<'_>) -> Result<Read, Error> {
+    let loaded = newest_each(storage, &mut &*pace)?;
+    let vouched_max = vouched_beside_each(storage, loaded.origin, &mut || pace.go_on())?;
+    let (before, passed_over) = (loaded.origin, loaded.passed_over.clone());
+    let (replay, origin) = replay_to(storage, loaded, vouched_max, pace)?;
+    Ok(Read { before, passed_over, replay, origin })
 }
 
 /// Applies what follows a snapshot, up to the last frame that `vouched_max` vouches for.
@@ -128,7 +142,8 @@ pub(crate) fn replay_to(
     let mut interrupted = false;
     let mut apply = |sequence: u64, at: Timestamp, record: &Record<'_>| {
         if sequence.is_multiple_of(RECORDS_PART) {
-            pace.came(SnapshotProgress::Read { record: sequence, last: vouched_max });
+            let (records, all) = (sequence - from.sequence, vouched_max - from.sequence);
+            pace.tell(SnapshotProgress::Read { records, all });
             if pace.go_on().is_err() {
                 interrupted = true;
                 return Err("not wanted any more");
@@ -188,7 +203,9 @@ fn write_new(
 ) -> Result<u64, Error> {
     let file = storage.create(name)?;
     let mut sink = FileSink::new(&*file, pace);
-    write(&mut sink, origin, state)?;
+    write(&mut sink, origin, state, &mut |holds, all| {
+        pace.tell(SnapshotProgress::Written { holds, all });
+    })?;
     sink.flush()?;
     if !state.stands_at(origin.sequence) {
         return Err(Error::Io(io::ErrorKind::Interrupted.into()));
@@ -196,7 +213,7 @@ fn write_new(
     storage.sync_directory()?;
     let bytes = sink.written();
     drop(file);
-    pace.came(SnapshotProgress::Checking);
+    pace.tell(SnapshotProgress::Checking);
     let (again, _) = load_each(storage, origin.sequence, &mut &*pace)
         .map_err(|why| unverified(storage, name, why))?;
     if again != origin {

@@ -26,38 +26,38 @@ const FULL_BYTES: usize = 64 << 20;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SnapshotProgress {
-    /// The journal was read up to this record.
+    /// So many records were read of those that the last snapshot does not hold.
     Read {
-        /// Its sequence.
-        record: u64,
-        /// That of the last one to be read.
-        last: u64,
-    },
-    /// So many parts were written; of a crowd's drop they are about as long as one another.
-    Written {
-        /// Parts written.
-        parts: u64,
-        /// Parts there are.
+        /// Records read.
+        records: u64,
+        /// Records there are.
         all: u64,
     },
-    /// It is on disk, and is read back.
+    /// So many holds were written.
+    Written {
+        /// Holds written.
+        holds: u64,
+        /// Holds there are.
+        all: u64,
+    },
+    /// It is on disk; it, and the one that is kept with it, are read back.
     Checking,
 }
 
 /// Who wants a snapshot made.
 pub(crate) trait Asker {
     /// Whether it is not wanted any more.
-    fn is_over(&self) -> bool {
+    fn gave_up(&self) -> bool {
         false
     }
 
     /// Waits that long, or until it is not wanted any more.
-    fn wait(&self, wait: Duration) {
-        thread::sleep(wait);
+    fn pause(&self, pause: Duration) {
+        thread::sleep(pause);
     }
 
     /// Is told how far it has come.
-    fn came(&self, _: SnapshotProgress) {}
+    fn hear(&self, _: SnapshotProgress) {}
 }
 
 /// Waits for it, come what may.
@@ -84,7 +84,7 @@ impl<'a> Pace<'a> {
     /// # Errors
     /// [`io::ErrorKind::Interrupted`] if it is not wanted any more.
     pub(crate) fn go_on(&self) -> io::Result<()> {
-        if self.asker.is_over() {
+        if self.asker.gave_up() {
             return Err(io::ErrorKind::Interrupted.into());
         }
         self.pause_after(PART, PAUSES);
@@ -92,8 +92,8 @@ impl<'a> Pace<'a> {
     }
 
     /// So much is done.
-    pub(crate) fn came(&self, progress: SnapshotProgress) {
-        self.asker.came(progress);
+    pub(crate) fn tell(&self, progress: SnapshotProgress) {
+        self.asker.hear(progress);
     }
 
     /// Something was flushed: pauses.
@@ -106,7 +106,7 @@ impl<'a> Pace<'a> {
         let Some(part) = &self.part else { return };
         let worked = part.get().elapsed();
         if worked >= least {
-            self.asker.wait((worked * times).min(PAUSE_MAX));
+            self.asker.pause((worked * times).min(PAUSE_MAX));
             part.set(Instant::now());
         }
     }

@@ -13,7 +13,7 @@
 
 use std::io;
 
-use super::pace::{Pace, SnapshotProgress};
+use super::pace::Pace;
 use crate::journal::{StorageFile, read_at, write_all};
 
 /// Bytes before a section's own.
@@ -94,9 +94,6 @@ pub(crate) trait Sink {
     /// # Errors
     /// Whatever the sink says; nothing is put after that.
     fn put(&mut self, bytes: &[u8]) -> io::Result<()>;
-
-    /// Is told that so many of all parts were put.
-    fn came(&mut self, _parts: u64, _all: u64) {}
 }
 
 /// Puts sections together.
@@ -121,11 +118,6 @@ impl<'s> Writer<'s> {
     /// Sections ended so far.
     pub(crate) const fn sections(&self) -> u64 {
         self.sections
-    }
-
-    /// So many of all parts were put.
-    pub(crate) fn came(&mut self, parts: u64, all: u64) {
-        self.sink.came(parts, all);
     }
 
     /// Ends the section.
@@ -307,9 +299,5 @@ impl Sink for FileSink<'_> {
             }
         }
         Ok(())
-    }
-
-    fn came(&mut self, parts: u64, all: u64) {
-        self.pace.came(SnapshotProgress::Written { parts, all });
     }
 }

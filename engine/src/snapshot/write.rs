@@ -18,7 +18,6 @@ use crate::catalogue::Catalogue;
 use crate::journal::record::Record;
 use crate::journal::recover::Origin;
 use crate::journal::settlement::{Settled, Settlement};
-use crate::limits::SHARDS;
 
 /// Something that can be stored: a replay that has ended, or an engine that has.
 pub(crate) trait State {
@@ -47,8 +46,16 @@ pub(crate) trait State {
 /// Takes one shard.
 pub(crate) type EachShard<'a> = dyn FnMut(usize, &Shard) -> io::Result<()> + 'a;
 
+/// Is told how many of all holds were written.
+pub(crate) type HoldsWritten<'a> = dyn FnMut(u64, u64) + 'a;
+
 /// Writes `state`, as it is at `origin`, to `sink`.
-pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> io::Result<()> {
+pub(crate) fn write(
+    sink: &mut dyn Sink,
+    origin: Origin,
+    state: &impl State,
+    written: &mut HoldsWritten<'_>,
+) -> io::Result<()> {
     let mut out = Writer::new(sink, origin.sequence);
     let drops = number(state.drops())?;
     Head { origin, drops }.encode(out.bytes());
@@ -83,21 +90,38 @@ pub(crate) fn write(sink: &mut dyn Sink, origin: Origin, state: &impl State) -> 
         out.end_if_full(Kind::Settled)?;
     }
     out.end_if_any(Kind::Settled)?;
-    let all = u64::from(drops) * SHARDS as u64;
-    let mut parts = 0;
-    for index in 0..drops {
-        state.shards(index as usize, &mut |place, one| {
-            if !one.is_empty() {
-                shard(&mut out, index, number(place)?, one)?;
-            }
-            parts += 1;
-            out.came(parts, all);
-            Ok(())
-        })?;
-    }
+    shards(&mut out, drops, state, written)?;
     let sections = out.sections() + 1;
     out.bytes().extend_from_slice(&sections.to_le_bytes());
     out.end(Kind::End)
+}
+
+/// Those that granted anything, of all drops.
+fn shards(
+    out: &mut Writer<'_>,
+    drops: u32,
+    state: &impl State,
+    written: &mut HoldsWritten<'_>,
+) -> io::Result<()> {
+    let holds = |one: &Shard| one.parts().0.len() as u64;
+    let (mut all, mut done) = (0, 0);
+    for index in 0..drops {
+        state.shards(index as usize, &mut |_, one| {
+            all += holds(one);
+            Ok(())
+        })?;
+    }
+    for index in 0..drops {
+        state.shards(index as usize, &mut |place, one| {
+            if !one.is_empty() {
+                shard(out, index, number(place)?, one)?;
+                done += holds(one);
+                written(done, all);
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
 }
 
 /// One drop's page.

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::common::{campaign, one_item};
 use jangteo::SnapshotProgress::{Checking, Read, Written};
 use jangteo::audit::audit_directory;
-use jangteo::{Durability, Engine, HoldId, HoldRequest, HoldState, Sale};
+use jangteo::{Campaign, Durability, Engine, HoldId, HoldRequest, HoldState, Sale};
 use jangteo::{
     backup_directory, restore_directory, snapshot_directory, snapshot_directory_with_progress,
 };
@@ -106,6 +106,8 @@ fn whoever_makes_a_snapshot_is_told_how_far_it_has_come() {
     let options = Engine::options().data(&data).durability(Durability::Buffered);
     let engine = options.snapshot_after(u64::MAX).open().unwrap();
     engine.put(campaign("hold_ttl = \"1h\"", &one_item(1_000))).unwrap();
+    let nothing_is_granted = include_str!("../../../docs/campaigns/uroad-2020.toml");
+    engine.put(Campaign::parse(nothing_is_granted).unwrap()).unwrap();
     let sale = engine.sale("t-1").unwrap();
     for buyer in 0..1_000 {
         sale.hold(&HoldRequest::new(&format!("c-{buyer}")).line("a", 1)).unwrap().wait().unwrap();
@@ -114,10 +116,18 @@ fn whoever_makes_a_snapshot_is_told_how_far_it_has_come() {
     let told = RefCell::new(Vec::new());
     let made = snapshot_directory_with_progress(&data, |progress| told.borrow_mut().push(progress));
     let (made, told) = (made.unwrap().unwrap(), told.into_inner());
-    let read = (1..=made.sequence / 64).map(|part| Read { record: 64 * part, last: made.sequence });
-    let written = (1..=64).map(|parts| Written { parts, all: 64 });
-    assert_eq!(told, read.chain(written).chain([Checking]).collect::<Vec<_>>());
-    assert!(told.contains(&Read { record: 960, last: made.sequence }), "{told:?}");
+    let all = made.sequence;
+    let read: Vec<_> = (1..=all / 64).map(|part| Read { records: 64 * part, all }).collect();
+    assert_eq!(told[..read.len()], read);
+    let written = told[read.len()..].strip_suffix(&[Checking]).unwrap();
+    let holds: Vec<u64> = written
+        .iter()
+        .map(|progress| match progress {
+            Written { holds, all: 1_000 } => *holds,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(holds.len() > 32 && holds.is_sorted() && holds.last() == Some(&1_000), "{holds:?}");
 }
 
 #[test]

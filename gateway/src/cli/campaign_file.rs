@@ -36,8 +36,9 @@ impl CampaignFile {
         let (campaign, claimed_id) = if is_json {
             (Campaign::parse_json(&text), claimed_in_json(&text))
         } else {
-            (Campaign::parse(&text), claimed_in_toml(&text).map(str::to_owned))
+            (Campaign::parse(&text), claimed_in_toml(&text))
         };
+        let claimed_id = claimed_id.map(str::to_owned);
         Ok(Self { campaign: campaign.map_err(|invalid| invalid.faults), claimed_id })
     }
 }
@@ -55,9 +56,11 @@ fn not_utf8(bytes: &[u8], valid: usize) -> CampaignFault {
     CampaignFault { line, column: 1, key: String::new(), detail: "is not UTF-8".to_owned() }
 }
 
-fn claimed_in_json(text: &str) -> Option<String> {
-    let value: serde_json::Value = serde_json::from_str(text).ok()?;
-    Some(value.get("campaign")?.get("id")?.as_str()?.to_owned())
+fn claimed_in_json(text: &str) -> Option<&str> {
+    let (_, table) = text.split_once("\"campaign\"")?;
+    let (_, value) = table.split_once("\"id\"")?;
+    let value = value.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+    value.split_once('"').map(|(id, _)| id)
 }
 
 fn claimed_in_toml(text: &str) -> Option<&str> {
@@ -143,7 +146,9 @@ mod tests {
         for (text, id) in table {
             assert_eq!(claimed_in_toml(text), id, "{text}");
         }
-        assert_eq!(claimed_in_json(r#"{"campaign":{"id":"a-1"}}"#).as_deref(), Some("a-1"));
+        assert_eq!(claimed_in_json(r#"{"campaign":{"id":"a-1"}}"#), Some("a-1"));
+        assert_eq!(claimed_in_json(r#"{"campaign": { "title": 1, "id" : "b","#), Some("b"));
+        assert_eq!(claimed_in_json(r#"{"campaign":{"id":7}}"#), None);
     }
 
     #[test]
@@ -155,13 +160,18 @@ mod tests {
 
     #[test]
     fn a_file_that_is_too_long_is_told_so_also_where_it_is_cut_within_a_character() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let text =
-            format!("[campaign]\nid = \"a\"\n#{}", "\u{c7a5}".repeat(CAMPAIGN_BYTES_MAX / 2));
-        assert!(!text.is_char_boundary(CAMPAIGN_BYTES_MAX + 1));
-        std::fs::write(file.path(), text).unwrap();
-        let read = CampaignFile::read(file.path()).unwrap();
-        assert_eq!(read.campaign.unwrap_err().len(), 1);
-        assert_eq!(read.claimed_id.as_deref(), Some("a"), "what is remembered of it stays");
+        let directory = tempfile::tempdir().unwrap();
+        let long = "\u{c7a5}".repeat(CAMPAIGN_BYTES_MAX / 2);
+        for (name, text) in [
+            ("a.toml", format!("[campaign]\nid = \"a\"\n#{long}")),
+            ("a.json", format!("{{\"campaign\":{{\"id\":\"a\",\"title\":\"{long}\"}}}}")),
+        ] {
+            let file = directory.path().join(name);
+            assert!(!text.is_char_boundary(CAMPAIGN_BYTES_MAX + 1), "{name}");
+            std::fs::write(&file, text).unwrap();
+            let read = CampaignFile::read(&file).unwrap();
+            assert_eq!(read.campaign.unwrap_err().len(), 1, "{name}");
+            assert_eq!(read.claimed_id.as_deref(), Some("a"), "what is remembered of it stays");
+        }
     }
 }

@@ -54,16 +54,19 @@ impl Shown {
     }
 
     fn show(&self, progress: SnapshotProgress) {
+        if !self.live {
+            return;
+        }
         let now = words(progress);
-        if self.live && *self.last.borrow() != now {
-            eprint!("\r{now:WIDTH$}");
+        if *self.last.borrow() != now {
+            let _terminal_may_be_gone = write!(io::stderr(), "\r{now:WIDTH$}");
             self.last.replace(now);
         }
     }
 
     fn end(self) {
         if self.live {
-            eprint!("\r{:WIDTH$}\r", "");
+            let _terminal_may_be_gone = write!(io::stderr(), "\r{:WIDTH$}\r", "");
         }
     }
 }
@@ -74,10 +77,10 @@ const WIDTH: usize = "writing 100 %".len();
 fn words(progress: SnapshotProgress) -> String {
     let percent = |done: u64, all: u64| done.saturating_mul(100).checked_div(all).unwrap_or(100);
     match progress {
-        SnapshotProgress::Read { record, last } => {
-            format!("reading {:>3} %", percent(record, last))
+        SnapshotProgress::Read { records, all } => {
+            format!("reading {:>3} %", percent(records, all))
         }
-        SnapshotProgress::Written { parts, all } => format!("writing {:>3} %", percent(parts, all)),
+        SnapshotProgress::Written { holds, all } => format!("writing {:>3} %", percent(holds, all)),
         _ => "checking".to_owned(),
     }
 }
@@ -133,10 +136,10 @@ mod tests {
     fn what_is_shown_is_short_and_ends_at_a_hundred() {
         use SnapshotProgress::{Checking, Read, Written};
         let shown = [
-            (Read { record: 0, last: 0 }, "reading 100 %"),
-            (Read { record: 64, last: 10_000 }, "reading   0 %"),
-            (Written { parts: 63, all: 64 }, "writing  98 %"),
-            (Written { parts: 64, all: 64 }, "writing 100 %"),
+            (Read { records: 0, all: 0 }, "reading 100 %"),
+            (Read { records: 64, all: 10_000 }, "reading   0 %"),
+            (Written { holds: 63, all: 64 }, "writing  98 %"),
+            (Written { holds: 64, all: 64 }, "writing 100 %"),
             (Checking, "checking"),
         ];
         for (progress, line) in shown {

@@ -120,7 +120,7 @@ fn a_snapshot_that_lies_is_told_by_the_audit() {
     let page = replay.book.page_mut(0);
     page.orders += 1;
     let mut bytes = Vec::new();
-    super::write(&mut bytes, origin, &replay).unwrap();
+    super::write(&mut bytes, origin, &replay, &mut |_, _| ()).unwrap();
     work.medium.set(FileName::Snapshot(newer), bytes);
     let compared = super::compare(&work.medium).unwrap();
     assert_eq!(compared.wrong.len(), 1);

@@ -41,7 +41,7 @@ fn state_at(storage: &dyn Storage, vouched: u64, with_snapshots: bool) -> (Origi
     let from = if with_snapshots { newest(storage).unwrap() } else { Loaded::default() };
     let (replay, origin) = replay_to(storage, from, vouched, &Pace::FULL).unwrap();
     let mut bytes = Vec::new();
-    write(&mut bytes, origin, &replay).unwrap();
+    write(&mut bytes, origin, &replay, &mut |_, _| ()).unwrap();
     (origin, bytes)
 }
 
@@ -85,24 +85,21 @@ impl StorageFile for Slices {
     }
 }
 
-/// Notes how long it is asked to wait, and waits not at all.
+/// Notes how long it is asked to pause, and pauses not at all.
 #[derive(Default)]
-struct Waits(Mutex<Duration>);
+struct Pauses(Mutex<Duration>);
 
-impl Asker for Waits {
-    fn wait(&self, wait: Duration) {
-        *self.0.lock() += wait;
+impl Asker for Pauses {
+    fn pause(&self, pause: Duration) {
+        *self.0.lock() += pause;
     }
 }
 
 #[test]
 fn an_engine_that_ends_does_not_wait_for_a_pause() {
     let stop = Stop::default();
-    thread::scope(|scope| {
-        let pause = scope.spawn(|| Asker::wait(&stop, Duration::from_hours(24)));
-        stop.stop();
-        pause.join().unwrap();
-    });
+    stop.stop();
+    stop.pause(Duration::from_hours(24));
     let refused = Pace::gentle(&stop).go_on().map_err(|error| error.kind());
     assert_eq!(refused, Err(io::ErrorKind::Interrupted));
 }
@@ -115,8 +112,8 @@ fn slices_are_short_and_far_between_beside_an_engine() {
         file.0.into_inner()
     };
     assert_eq!(slices(&Pace::FULL), [1 << 20], "written at once, and flushed later");
-    let waits = Waits::default();
-    assert_eq!(slices(&Pace::gentle(&waits))[..8], [1 << 17; 8]);
-    let waited = waits.0.into_inner();
-    assert!(waited >= 199 * 8 * FLUSH, "half a percent of the disk's time at most: {waited:?}");
+    let pauses = Pauses::default();
+    assert_eq!(slices(&Pace::gentle(&pauses))[..8], [1 << 17; 8]);
+    let paused = pauses.0.into_inner();
+    assert!(paused >= 199 * 8 * FLUSH, "half a percent of the disk's time at most: {paused:?}");
 }
