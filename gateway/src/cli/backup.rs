@@ -1,7 +1,7 @@
 //! `jangteo backup` and `jangteo restore`: a data directory copied and audited.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use clap::Args;
 use jangteo::audit::DirectoryAudit;
@@ -70,13 +70,18 @@ fn not_within(copy: &Path, original: &Path) -> Result<(), Failure> {
     // What cannot be resolved is told by whoever reads or makes it.
     let Ok(whole) = original.canonicalize() else { return Ok(()) };
     let Ok(target) = std::path::absolute(copy) else { return Ok(()) };
-    let there = target.ancestors().find_map(|ancestor| ancestor.canonicalize().ok());
-    if there.is_some_and(|there| there.starts_with(whole)) {
-        let (copy, original) = (copy.display(), original.display());
-        let text = format!("{copy}: lies in {original}; choose another");
-        return Err(Failure::new(Exit::Usage, text));
-    }
-    Ok(())
+    let exists = |ancestor| Some((ancestor, Path::canonicalize(ancestor).ok()?));
+    let Some((ancestor, there)) = target.ancestors().find_map(exists) else { return Ok(()) };
+    let mut missing = target.strip_prefix(ancestor).into_iter().flat_map(Path::components);
+    let (copy, original) = (copy.display(), original.display());
+    let text = if missing.any(|part| part == Component::ParentDir) {
+        format!("{copy}: goes up (`..`) from a directory that does not exist; choose another")
+    } else if there.starts_with(whole) {
+        format!("{copy}: lies in {original}; choose another")
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Exit::Usage, text))
 }
 
 fn report(made: Result<DirectoryAudit, Error>, to: &Path, json: bool) -> Result<Exit, Failure> {

@@ -326,17 +326,30 @@ fn a_directory_is_not_copied_into_itself() {
     drop(sold(&directory.path().join("data")));
     std::os::unix::fs::symlink("data", directory.path().join("link")).unwrap();
     let before = std::fs::read_dir(directory.path().join("data")).unwrap().count();
+    let within = "lies in data";
+    let goes_up = "goes up (`..`) from a directory that does not exist";
     for command in ["backup", "restore"] {
-        for to in ["data/x", "data/x/y", "data/journal/x", "link/x", "data/../data/x", "data/."] {
+        for (to, why) in [
+            ("data/x", within),
+            ("data/x/y", within),
+            ("data/journal/x", within),
+            ("link/x", within),
+            ("data/../data/x", within),
+            ("data/.", within),
+            ("none/../data/x", goes_up),
+            ("none/../data/journal/x", goes_up),
+            ("none/../copy", goes_up),
+        ] {
             let mut run = Command::new(env!("CARGO_BIN_EXE_jangteo"));
             let run = run.current_dir(directory.path()).args([command, "data", to]);
             let Output { status, stderr, .. } = run.output().unwrap();
             let err = String::from_utf8(stderr).unwrap();
             assert_eq!(status.code(), Some(64), "{command} {to}: {err}");
-            assert_eq!(err, format!("jangteo: {to}: lies in data; choose another\n"));
+            assert_eq!(err, format!("jangteo: {to}: {why}; choose another\n"));
         }
     }
     assert_eq!(std::fs::read_dir(directory.path().join("data")).unwrap().count(), before);
+    assert!(!directory.path().join("none").exists());
 }
 
 #[test]
