@@ -67,8 +67,7 @@ pub fn restore_directory(
 
 /// `later`: incarnations, and starts, to add.
 fn copy(from: &Path, to: &Path, later: u32) -> Result<DirectoryAudit, Error> {
-    let journal = from.join("journal");
-    let source = Directory::unlocked(&journal).map_err(|error| named(journal.display(), &error))?;
+    let source = Directory::in_data(from).map_err(|error| named(from.display(), &error))?;
     copy_all(&source, to, later)
 }
 
@@ -273,7 +272,12 @@ mod tests {
             engine.put(Campaign::parse(text).unwrap()).unwrap();
             let customer = format!("c-{start}");
             let sale = engine.sale("t-1").unwrap();
-            sale.hold(&HoldRequest::new(&customer).line("a", 1)).unwrap().wait().unwrap();
+            let hold = sale.hold(&HoldRequest::new(&customer).line("a", 1)).unwrap();
+            sale.release(&hold.wait().unwrap().id).unwrap().wait().unwrap();
+            if start == 2 {
+                sale.close().unwrap().wait().unwrap();
+                engine.settle("t", &[]).unwrap().wait().unwrap();
+            }
             drop((sale, engine));
             snapshot_directory(data).unwrap().unwrap();
         }

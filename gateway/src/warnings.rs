@@ -20,6 +20,9 @@ pub(crate) async fn warnings(app: &Arc<App>, operator: bool) -> Vec<String> {
     if let Some(why) = app.dispatcher.engine().and_then(Engine::retention_failure) {
         warnings.push(format!("retention: what is old cannot be dropped, {why}"));
     }
+    if let Some(place) = app.dispatcher.engine().and_then(Engine::events_damage) {
+        warnings.push(format!("events: the journal is damaged where some of them lie, {place}"));
+    }
     if let Some(bytes) = disk_free(app).await.filter(|bytes| *bytes < DISK_LOW_BYTES) {
         warnings.push(format!("disk_low: {} MiB are free", bytes >> 20));
     }

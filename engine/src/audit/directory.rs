@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::gone::lost;
 use super::layout::layout;
 use super::report::{DirectoryAudit, Violation};
 use super::witness::Witness;
@@ -19,7 +20,8 @@ use crate::snapshot::{self, Compared};
 /// were there when it began (and perhaps some later ones). Keeps every hold in memory.
 ///
 /// Where [`Options::retain_settled`](crate::Options::retain_settled) has dropped the beginning, it
-/// judges what began later; [`DirectoryAudit::not_kept`] says what it does not.
+/// judges what began later; [`DirectoryAudit::not_kept`] says what it does not. Where the beginning
+/// is gone of a drop that is neither settled nor deleted, it was lost: a violation.
 ///
 /// # Errors
 /// [`Error::Corrupt`] with file and byte, where the journal lacks what was durable or holds what
@@ -43,7 +45,7 @@ pub(super) fn beside<T>(
     path: &Path,
     read: impl Fn(&Arc<dyn Storage>) -> Result<T, Error>,
 ) -> Result<T, Error> {
-    let storage: Arc<dyn Storage> = Arc::new(Directory::unlocked(&path.join("journal"))?);
+    let storage: Arc<dyn Storage> = Arc::new(Directory::in_data(path)?);
     patiently(&*storage, || read(&storage))
 }
 
@@ -60,6 +62,9 @@ pub fn audit_storage(storage: &dyn Storage) -> Result<DirectoryAudit, Error> {
     let (not_kept, drops, mut violations) = witness.verdict();
     // A journal that breaks a rule need not come to anything.
     let beside = violations.is_empty().then(|| snapshot::compare(storage)).transpose()?;
+    if let (true, Some(not_kept)) = (violations.is_empty(), &not_kept) {
+        violations.extend(lost(storage, not_kept, read.last.sequence)?);
+    }
     let Compared { wrong, unreadable } = beside.unwrap_or_default();
     violations.extend(wrong.into_iter().map(|(sequence, what)| Violation {
         sequence,

@@ -5,7 +5,8 @@
 //! records (and of the campaign inside a record), and nothing else. It reads only, takes no lock,
 //! and works beside a running engine.
 //!
-//! Of a journal whose beginning was dropped it judges every campaign whose first record is kept.
+//! Of a journal whose beginning was dropped it judges every campaign whose first record is kept,
+//! and whether the others were over.
 //!
 //! **Online**, [`Sale::audit`](crate::Sale::audit) counts a drop's holds anew, at one sequence, and
 //! compares them with the book's counters at that sequence and with the stock words.
@@ -13,12 +14,14 @@
 //! No text of an audit names a customer, a key or a payment: holds are named by their number.
 //!
 //! `directory -> witness -> drop_book, drop_turns, drop_line -> report`, and `layout` for the
-//! files; `history`: one hold, record by record; `ledger`: what orders come to; `online`.
+//! files; `gone`: what is not kept; `history`: one hold, record by record; `ledger`: what orders
+//! come to; `online`.
 
 mod directory;
 mod drop_book;
 mod drop_line;
 mod drop_turns;
+mod gone;
 mod history;
 mod layout;
 mod ledger;

@@ -56,6 +56,8 @@ pub struct NotKept {
     pub passed_over: u64,
     /// The drops that those are about: each by its place among all drops ever put, from 0.
     pub drops: Vec<u32>,
+    /// Drops from this place on are kept from their first record on; `None`: none is.
+    pub known_from: Option<u32>,
 }
 
 /// One drop, as its records add up.

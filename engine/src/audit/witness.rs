@@ -265,6 +265,7 @@ impl Witness {
             first_sequence: earlier.first_sequence,
             passed_over: earlier.passed_over,
             drops: earlier.drops.into_iter().collect(),
+            known_from: earlier.known_from,
         });
         let drops = self.drops.into_values().filter_map(DropBook::into_audit).collect();
         (not_kept, drops, self.found.into_list())

@@ -103,6 +103,13 @@ impl Engine {
         let list = list.map_err(missing)?;
         Ok(Events { list, through: id(page.next - 1), more: page.next <= durable })
     }
+
+    /// Where the journal was found damaged as events were read since the start, if it was: file,
+    /// byte and what. The sale goes on; the events that lie there cannot be read any more.
+    #[must_use]
+    pub fn events_damage(&self) -> Option<String> {
+        self.shared().journal.feed()?.0.damage()
+    }
 }
 
 struct Page<'a> {

@@ -35,6 +35,8 @@ const _: () = assert!(HEAD < WINDOW_BYTES);
 pub(crate) struct Feed {
     storage: Arc<dyn Storage>,
     known: Mutex<Known>,
+    /// Where a batch was damaged that was asked for: file, byte and what.
+    damage: Mutex<Option<String>>,
 }
 
 /// What is known of the files; it may lag behind them.
@@ -92,7 +94,7 @@ enum Search {
 
 impl Feed {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
-        Self { storage, known: Mutex::default() }
+        Self { storage, known: Mutex::default(), damage: Mutex::default() }
     }
 
     /// The first sequence that is kept.
@@ -110,6 +112,19 @@ impl Feed {
     /// # Errors
     /// See [`NoFrame`].
     pub(crate) fn frame(&self, sequence: u64) -> Result<Arc<Loaded>, NoFrame> {
+        let found = self.find(sequence);
+        if let Err(NoFrame::Failed(damage @ Error::Corrupt(_))) = &found {
+            *self.damage.lock() = Some(damage.to_string());
+        }
+        found
+    }
+
+    /// The damage that was met last, if any was.
+    pub(crate) fn damage(&self) -> Option<String> {
+        self.damage.lock().clone()
+    }
+
+    fn find(&self, sequence: u64) -> Result<Arc<Loaded>, NoFrame> {
         let mut known = self.known.lock();
         if let Some(last) = known.last.as_ref().filter(|last| last.has(sequence)) {
             return Ok(Arc::clone(last));

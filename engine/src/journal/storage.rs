@@ -4,7 +4,7 @@
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::limits::SEGMENTS_MAX;
@@ -184,13 +184,30 @@ impl Directory {
     /// `NotFound` if there is no such directory.
     pub fn unlocked(path: &Path) -> io::Result<Self> {
         if !path.is_dir() {
-            let what = match path.parent().is_some_and(Path::is_dir) {
-                true => "it has no journal, so it is no data directory",
-                false => "there is no such directory",
-            };
-            return Err(io::Error::new(io::ErrorKind::NotFound, what));
+            return Err(io::Error::new(io::ErrorKind::NotFound, "there is no such directory"));
         }
         Ok(Self { path: path.to_owned(), _lock: None })
+    }
+
+    /// Likewise that of the data directory `data`, which must have a segment: every start of an
+    /// engine leaves one.
+    ///
+    /// # Errors
+    /// `NotADirectory`, and `NotFound` with what is missing; any error of the file system.
+    pub(crate) fn in_data(data: &Path) -> io::Result<Self> {
+        if data.is_file() {
+            return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory"));
+        }
+        let without = |what| io::Error::new(io::ErrorKind::NotFound, what);
+        let (directory, path) = (Self::unlocked(data)?, data.join("journal"));
+        if !path.is_dir() {
+            return Err(without("it has no journal, so it is no data directory"));
+        }
+        let journal = Self { path, ..directory };
+        if segments(&journal)?.is_empty() {
+            return Err(without("its journal has no segment: everything is lost, or never was"));
+        }
+        Ok(journal)
     }
 
     fn file(&self, name: FileName) -> PathBuf {
@@ -241,11 +258,29 @@ fn make_durably(path: &Path) -> io::Result<()> {
 /// The file of that name, made where missing, and locked; `None` if another has it.
 fn locked(path: &Path) -> io::Result<Option<File>> {
     let mut options = OpenOptions::new();
-    let lock = options.create(true).truncate(false).write(true).mode(OWNERS_FILE).open(path)?;
+    options.create(true).truncate(false).write(true).mode(OWNERS_FILE);
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+    let lock = options.open(path).map_err(named)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    give_to_owner(&lock, directory.unwrap_or(Path::new(".")))?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Gives a file to the owner of its directory: what root makes beside a service, the service must
+/// be able to read. Nobody else may give files away, and theirs stay their own.
+fn give_to_owner(file: &File, directory: &Path) -> io::Result<()> {
+    let owner = std::fs::metadata(directory)?;
+    if file.metadata()?.uid() == owner.uid() {
+        return Ok(());
+    }
+    match fchown(file, Some(owner.uid()), Some(owner.gid())) {
+        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -262,7 +297,9 @@ impl Storage for Directory {
     fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true).mode(OWNERS_FILE);
-        Ok(Box::new(options.open(self.file(name))?))
+        let file = options.open(self.file(name))?;
+        give_to_owner(&file, &self.path)?;
+        Ok(Box::new(file))
     }
 
     fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
@@ -307,5 +344,28 @@ impl StorageFile for File {
 
     fn length(&self) -> io::Result<u64> {
         Ok(self.metadata()?.len())
+    }
+}
+
+#[cfg(test)]
+#[cfg(not(any(jangteo_loom, jangteo_shuttle)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_root_makes_belongs_to_the_owner_of_the_directory_and_else_to_whoever_makes_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let mine = std::fs::metadata(path).unwrap().uid();
+        let given = std::os::unix::fs::chown(path, Some(mine + 7), Some(mine + 8)).is_ok();
+        let storage = Directory::unlocked(path).unwrap();
+        storage.create(FileName::Snapshot(1)).unwrap();
+        drop(storage.lock_snapshots().unwrap().unwrap());
+        for name in ["00000000000000000001.snapshot", "snapshot.lock"] {
+            let made = std::fs::metadata(path.join(name)).unwrap();
+            assert_eq!(made.uid(), if given { mine + 7 } else { mine }, "{name}");
+            assert!(!given || made.gid() == mine + 8, "{name}");
+            assert_eq!(made.mode() & 0o777, OWNERS_FILE, "{name}");
+        }
     }
 }

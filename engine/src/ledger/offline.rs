@@ -37,7 +37,7 @@ use crate::snapshot::{self, EachRead, Loaded};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn report_directory(path: impl AsRef<Path>, campaign: &str) -> Result<Option<Report>, Error> {
-    report_storage(&Directory::unlocked(&path.as_ref().join("journal"))?, campaign)
+    report_storage(&Directory::in_data(path.as_ref())?, campaign)
 }
 
 /// As [`report_directory`], of a journal that lies in `storage`.

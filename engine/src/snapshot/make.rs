@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use super::load::{Loaded, load_each, newest_each};
+use super::load::{Loaded, load_each, newest, newest_each};
 use super::pace::{Asker, Pace, SnapshotProgress};
 use super::section::FileSink;
 use super::write::{EachShard, State, write};
@@ -77,7 +77,7 @@ pub fn snapshot_directory_with_progress(
     path: impl AsRef<Path>,
     told: impl Fn(SnapshotProgress),
 ) -> Result<Option<SnapshotMade>, Error> {
-    let storage = Directory::unlocked(&path.as_ref().join("journal"))?;
+    let storage = Directory::in_data(path.as_ref())?;
     make(&storage, &Told(told))
 }
 
@@ -157,6 +157,14 @@ pub(crate) fn replay_to(
     }
     let found = found.map_err(|error| error.beside_snapshots(&passed_over))?;
     Ok((replay, found.vouched))
+}
+
+/// What all records up to `last`, which was read a moment ago, come to.
+///
+/// # Errors
+/// [`Error::Corrupt`] and [`Error::Io`].
+pub(crate) fn state_at(storage: &dyn Storage, last: u64) -> Result<Replay, Error> {
+    replay_to(storage, newest(storage)?, last, &Pace::FULL).map(|(state, _)| state)
 }
 
 /// Stores `state`, as it is at `origin`, unless another maker is at work; for an engine that ends.

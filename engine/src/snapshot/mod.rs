@@ -30,5 +30,5 @@ pub(crate) use compare::{Compared, compare};
 pub(crate) use live::Ended;
 pub(crate) use load::{EachRead, Loaded, beyond, is_whole, load, load_each, newest, newest_each};
 pub use make::{SnapshotMade, make_snapshot, snapshot_directory, snapshot_directory_with_progress};
-pub(crate) use make::{make, store};
+pub(crate) use make::{make, state_at, store};
 pub use pace::SnapshotProgress;

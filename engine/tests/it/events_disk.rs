@@ -125,10 +125,13 @@ fn damage_is_named_and_never_told_as_an_event() {
     let place = bytes.windows(5).position(|window| window == b"c-two").unwrap();
     bytes[place] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
+    assert_eq!(engine.events_damage(), None);
     match engine.events(None, 100) {
         Err(EventsError::Failed(Error::Corrupt(corruption))) => {
             assert!(corruption.file.ends_with("000000000001.segment"), "{corruption:?}");
             assert_eq!(corruption.offset, place as u64 / 512 * 512);
+            let damage = engine.events_damage().unwrap();
+            assert!(damage.contains(&format!("segment: byte {}", corruption.offset)), "{damage}");
         }
         other => panic!("{other:?}"),
     }

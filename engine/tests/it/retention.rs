@@ -228,6 +228,29 @@ fn a_settled_campaign_goes_and_the_one_after_it_is_kept_whole() {
     assert_eq!(shop.engine().retention_failure(), None);
 }
 
+#[test]
+fn what_is_missing_of_a_campaign_that_goes_on_is_lost_although_a_start_needs_it_not() {
+    let shop = Shop::new();
+    shop.sell_two();
+    shop.two_snapshots();
+    let lose_first = || fs::remove_file(shop.segments().remove(0)).unwrap();
+    lose_first();
+    let found = audit_directory(shop.path()).unwrap();
+    assert!(found.ok && found.not_kept.unwrap().known_from == Some(1), "the old one was settled");
+    let mut found = audit_directory(shop.path()).unwrap();
+    while found.ok {
+        lose_first();
+        found = audit_directory(shop.path()).unwrap();
+    }
+    let first_sequence = found.not_kept.unwrap().first_sequence;
+    assert!(first_sequence > 2 * ORDERS as u64, "the new one was put before {first_sequence}");
+    let [violation] = &found.violations[..] else { panic!("{:?}", found.violations) };
+    let told = format!("record {first_sequence}, new-1, J3: it is not over, ");
+    assert!(violation.to_string().starts_with(&told), "{violation}");
+    let copy = tempfile::tempdir().unwrap();
+    assert_eq!(backup_directory(shop.path(), copy.path()).unwrap().violations, found.violations);
+}
+
 /// A power cut in the first batch of a fresh segment leaves one in which nothing can be read.
 #[test]
 fn a_segment_that_was_cut_short_at_its_front_holds_nothing_back() {

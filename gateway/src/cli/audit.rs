@@ -16,6 +16,11 @@ use super::{Exit, Failure};
 
 /// What `audit` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    jangteo audit /var/lib/jangteo\n  \
+    jangteo audit /var/lib/jangteo --json | jq .violations\n  \
+    jangteo audit /var/lib/jangteo --hold 00000020000004zhah50d8ab6j\n\n\
+    Ends with 0 if every rule holds, with 1 if one does not, with 65 if the journal is damaged.")]
 pub(crate) struct Audit {
     /// The data directory; an engine may be running on it
     #[arg(value_name = "DIR")]
@@ -102,7 +107,7 @@ fn print(out: &mut io::StdoutLock<'static>, found: &DirectoryAudit) -> io::Resul
     if found.records > 0 {
         writeln!(out, "last record {} at {}", found.last_sequence, found.last_at)?;
     }
-    if let Some(NotKept { first_sequence, passed_over, drops }) = &found.not_kept {
+    if let Some(NotKept { first_sequence, passed_over, drops, .. }) = &found.not_kept {
         let drops = counted(drops.len() as u64, "drop");
         let passed_over = grouped((*passed_over).into());
         writeln!(

@@ -13,6 +13,10 @@ use super::{Exit, Failure};
 
 /// What `backup` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    jangteo backup /var/lib/jangteo /backups/$(date +%F)\n\n\
+    Ends with 0 if every rule holds in the copy, with 1 if one does not, with 65 if the\n\
+    directory is damaged.")]
 pub(crate) struct Backup {
     /// The data directory; an engine may be running on it
     #[arg(value_name = "DIR")]
@@ -27,6 +31,9 @@ pub(crate) struct Backup {
 
 /// What `restore` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    jangteo restore /backups/2026-11-25 /var/lib/jangteo\n  \
+    jangteo serve --data /var/lib/jangteo")]
 pub(crate) struct Restore {
     /// The backup
     #[arg(value_name = "SRC")]

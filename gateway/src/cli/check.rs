@@ -16,6 +16,10 @@ use super::{Exit, Failure};
 
 /// What `check` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    jangteo check wednesdays.toml\n  \
+    jangteo check campaigns/*.toml --json | jq .ok\n\n\
+    Ends with 0 if all are good, with 65 if one is bad, with 74 if one cannot be read.")]
 pub(crate) struct Check {
     /// Campaign files, TOML; JSON where the name ends in .json
     #[arg(value_name = "FILE", required = true)]
@@ -86,16 +90,25 @@ struct AtMost {
 }
 
 impl Check {
-    /// Reads every file, prints what was found, and fails with 65 if one is bad.
+    /// Reads every file, prints what was found, and fails with 65 if one is bad; with the code of
+    /// the failure if one cannot be read.
     pub(crate) fn run(self) -> Result<Exit, Failure> {
         let now = SystemClock::new().now();
-        let files =
-            self.files.iter().map(|path| check(path, now)).collect::<Result<Vec<_>, _>>()?;
-        let ok = files.iter().all(|file| file.ok);
+        let (mut files, mut unread) = (Vec::new(), None);
+        for path in &self.files {
+            match check(path, now) {
+                Ok(checked) => files.push(checked),
+                Err(failure) => {
+                    failure.tell();
+                    unread = Some(failure.exit());
+                }
+            }
+        }
+        let ok = unread.is_none() && files.iter().all(|file| file.ok);
         let report = Report { ok, files };
         let printed = if self.json { print_json(&report) } else { print(&report) };
         printed.map_err(|error| Failure::io("standard output", &error))?;
-        Ok(if ok { Exit::Done } else { Exit::Data })
+        Ok(unread.unwrap_or(if ok { Exit::Done } else { Exit::Data }))
     }
 }
 

@@ -26,7 +26,8 @@ pub(crate) struct Demo {
     #[arg(long)]
     keep: bool,
     /// How many people come
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
     customers: u32,
     /// Seed of the crowd: who comes when, and what they do
     #[arg(long, value_name = "N", default_value_t = 1)]

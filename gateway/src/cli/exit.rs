@@ -1,7 +1,7 @@
 //! How a command ends, and with what number.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -67,9 +67,11 @@ impl Failure {
         }
     }
 
-    /// What stands before it on a terminal: who speaks, unless an editor is to find the place.
-    pub(crate) const fn speaker(&self) -> &'static str {
-        if self.placed { "" } else { "jangteo: " }
+    /// Tells a person: who speaks, unless an editor is to find the place, and why.
+    pub(crate) fn tell(&self) {
+        let speaker = if self.placed { "" } else { "jangteo: " };
+        // The exit code says it as well, where nothing can be printed.
+        _ = writeln!(io::stderr(), "{speaker}{self}");
     }
 
     /// The exit code.

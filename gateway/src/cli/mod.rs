@@ -20,7 +20,6 @@ mod signals;
 mod snapshot;
 mod staged;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -84,8 +83,7 @@ pub(crate) fn main() -> ExitCode {
     match done {
         Ok(exit) => exit.into(),
         Err(failure) => {
-            // The exit code says it as well, where nothing can be printed.
-            _ = writeln!(io::stderr(), "{}{failure}", failure.speaker());
+            failure.tell();
             failure.exit().into()
         }
     }

@@ -13,6 +13,9 @@ use super::{Exit, Failure};
 
 /// What `report` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    jangteo report /var/lib/jangteo uroad-2020\n  \
+    jangteo report /var/lib/jangteo uroad-2020 --csv > uroad-2020.csv")]
 pub(crate) struct Report {
     /// The data directory; a service may be running on it
     #[arg(value_name = "DIR")]

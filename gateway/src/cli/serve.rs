@@ -24,6 +24,9 @@ use super::{Exit, Failure};
 
 /// What `serve` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    jangteo serve --campaign wednesdays.toml\n  \
+    jangteo serve --config /etc/jangteo.toml --data /var/lib/jangteo")]
 pub(crate) struct Serve {
     /// Campaign files to put at the start; the data directory remembers those of earlier starts
     #[arg(long, value_name = "FILE", num_args = 1..)]

@@ -18,6 +18,8 @@ use super::{Exit, Failure};
 
 /// What `snapshot` is told.
 #[derive(Args, Debug)]
+#[command(after_help = "Examples:\n  \
+    jangteo snapshot /var/lib/jangteo    # once a day, beside the service")]
 pub(crate) struct Snapshot {
     /// The data directory; an engine may be running on it
     #[arg(value_name = "DIR")]

@@ -251,6 +251,11 @@ impl From<EventsError> for Problem {
                 Self::new(Code::EventsGone, detail).with(members)
             }
             EventsError::NotKept => Self::new(Code::NotFound, detail),
+            EventsError::Failed(Error::Corrupt(_)) => {
+                tracing::error!("the event feed: {detail}");
+                let why = "the journal is damaged where these events lie: trying again is no help";
+                Self { retry_after_s: None, ..Self::new(Code::Unavailable, why) }
+            }
             _ => {
                 tracing::error!("the event feed: {detail}");
                 Self::new(Code::Unavailable, "the journal could not be read")

@@ -58,6 +58,37 @@ settles = "2020-12-31T23:59:59"
 "#;
 
 #[test]
+fn every_command_explains_itself_with_an_example() {
+    let (code, out, _) = jangteo(&["--help"]);
+    let commands = out.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands: Vec<&str> = commands.map_while(|line| line.split_whitespace().next()).collect();
+    assert!(code == 0 && commands.len() == 11 && commands.contains(&"audit"), "{commands:?}");
+    for command in commands.into_iter().filter(|command| *command != "help") {
+        let (code, out, _) = jangteo(&[command, "--help"]);
+        let example = format!("jangteo {command} ");
+        let shown = out.split_once("Example").is_some_and(|(_, shown)| {
+            shown.lines().any(|line| format!("{} ", line.trim()).starts_with(&example))
+        });
+        assert!(code == 0 && shown, "{command}: {out}");
+    }
+    let (code, _, err) = jangteo(&["demo", "--customers", "0"]);
+    assert!(code == 64 && err.contains("--customers"), "{err}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_keeps_none_after_it_from_being_checked() {
+    let directory = tempfile::tempdir().unwrap();
+    let good = file(directory.path(), "good.toml", GOOD);
+    let none = directory.path().join("none.toml").to_str().unwrap().to_owned();
+    let (code, out, err) = jangteo(&["check", &none, &good]);
+    assert_eq!(code, 74, "{err}");
+    assert!(err.contains(&none) && out.contains("m-1"), "{err}{out}");
+    let (code, out, _) = jangteo(&["check", "--json", &none, &good]);
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &report["ok"], &report["files"][0]["ok"]), (74, &false.into(), &true.into()));
+}
+
+#[test]
 fn check_says_what_a_campaign_means() {
     let directory = tempfile::tempdir().unwrap();
     let path = file(directory.path(), "good.toml", GOOD);
@@ -252,6 +283,38 @@ fn audit_names_file_and_byte_of_what_is_damaged() {
     let (code, _, err) = jangteo(&["audit", "/nowhere/at-all"]);
     assert_eq!(code, 74);
     assert!(err.contains("/nowhere/at-all"), "{err}");
+}
+
+#[test]
+fn a_directory_that_lost_everything_is_not_taken_for_one_in_which_nothing_happened() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let (data, copy, gone) = (at("data"), at("copy"), at("gone"));
+    let other = at("other");
+    for made in [&format!("{data}/journal"), &other] {
+        std::fs::create_dir_all(made).unwrap();
+    }
+    let file = file(directory.path(), "file", String::new());
+    for (path, why) in [
+        (&data, "its journal has no segment"),
+        (&other, "it has no journal, so it is no data directory"),
+        (&file, ""),
+        (&gone, "there is no such directory"),
+    ] {
+        let calls = [
+            vec!["audit", path],
+            vec!["snapshot", path],
+            vec!["backup", path, &copy],
+            vec!["restore", path, &copy],
+            vec!["report", path, "t"],
+        ];
+        for call in calls {
+            let (code, _, err) = jangteo(&call);
+            let told = err.contains(&format!("{path}: {why}"));
+            assert!(code == 74 && told, "{call:?} ended with {code}: {err}");
+            assert!(!Path::new(&copy).exists() && !Path::new(&gone).exists(), "{call:?}");
+        }
+    }
 }
 
 #[test]

@@ -32,6 +32,30 @@ fn whole(shop: &Shop) -> Vec<Value> {
 }
 
 #[test]
+fn damage_is_told_to_the_reader_and_to_whoever_asks_how_the_service_is() {
+    let directory = tempfile::tempdir().unwrap();
+    let shop = Shop::on_disk(directory.path(), "", &[("a", 99)]);
+    sell(&shop, 0..3);
+    let address = shop.service.http();
+    let warned = || http(address, "GET /readyz", &[], "").json()["warnings"].to_string();
+    assert_eq!(http(address, GET, &[], "").status, 200);
+    assert!(!warned().contains("events: "), "{}", warned());
+
+    let path = directory.path().join("journal/000000000001.segment");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let place = bytes.windows(3).position(|window| window == b"c-1").unwrap();
+    bytes[place] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let answer = http(address, GET, &[], "");
+    assert_eq!((answer.status, answer.header("retry-after")), (503, None));
+    let detail = answer.json()["detail"].to_string();
+    assert!(detail.contains("damaged") && !detail.contains("segment"), "{detail}");
+    let at = format!("000000000001.segment: byte {}", place / 512 * 512);
+    assert!(warned().contains("events: ") && warned().contains(&at), "{}", warned());
+    assert_eq!(http(address, "GET /readyz", &[], "").status, 200, "it sells on");
+}
+
+#[test]
 fn a_batch_has_every_event_after_a_place() {
     let directory = tempfile::tempdir().unwrap();
     let shop = Shop::on_disk(directory.path(), "", &[("a", 99)]);
