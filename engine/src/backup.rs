@@ -95,7 +95,15 @@ fn copy_all(source: &dyn Storage, to: &Path, later: u32) -> Result<DirectoryAudi
     target.sync_directory()?;
     drop(target);
     let short = match audit_directory(to) {
-        Ok(audit) if audit.last_sequence == end.sequence => return Ok(audit),
+        Ok(audit) if audit.last_sequence == end.sequence => {
+            // Dropped after what the copy ends with, it looks lost there.
+            if audit.ok || !has_lost(source, &files) {
+                return Ok(audit);
+            }
+            let why = audit.violations.first().map(ToString::to_string).unwrap_or_default();
+            let file = to.display().to_string();
+            Error::Corrupt(Corruption { file, offset: 0, why })
+        }
         Ok(audit) => {
             let why = format!("holds {} records of {}", audit.last_sequence, end.sequence);
             let file = to.display().to_string();

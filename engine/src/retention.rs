@@ -32,7 +32,7 @@ use crate::error::Error;
 use crate::fault::{Fault, planted};
 use crate::journal::feed::{Feed, Located, NoFrame};
 use crate::journal::record::Record;
-use crate::journal::recover::{first_head, has_frame};
+use crate::journal::recover::{first_head, first_valid};
 use crate::journal::settlement::Settlement;
 use crate::journal::{FileName, Look, Storage, segments};
 use crate::limits::{RETENTION_LOOK_MS, RETENTION_READ_BYTES, SNAPSHOTS_KEPT};
@@ -171,7 +171,10 @@ impl EngineCore {
         let went_on = later.try_fold(false, |went_on, later| {
             io::Result::Ok(went_on || first_head(storage, *later)?.is_some())
         })?;
-        if went_on && !has_frame(storage, id)? { Self::remove(past, storage, id) } else { Ok(()) }
+        if went_on && first_valid(storage, id)?.is_none() {
+            return Self::remove(past, storage, id);
+        }
+        Ok(())
     }
 
     fn remove(past: &mut Past, storage: &dyn Storage, id: u64) -> Result<(), Error> {

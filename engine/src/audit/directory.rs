@@ -21,7 +21,7 @@ use crate::snapshot::{self, Compared};
 ///
 /// Where [`Options::retain_settled`](crate::Options::retain_settled) has dropped the beginning, it
 /// judges what began later; [`DirectoryAudit::not_kept`] says what it does not. Where the beginning
-/// is gone of a drop that is neither settled nor deleted, it was lost: a violation.
+/// is gone of a drop of a current campaign that is not settled, it was lost: a violation.
 ///
 /// # Errors
 /// [`Error::Corrupt`] with file and byte, where the journal lacks what was durable or holds what

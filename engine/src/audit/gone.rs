@@ -8,8 +8,7 @@ use crate::journal::Storage;
 use crate::phase::Phase;
 use crate::snapshot;
 
-/// The drops whose beginning is gone and that are neither settled nor deleted after the record
-/// `last`.
+/// The drops whose beginning is gone and that are current and not settled after the record `last`.
 ///
 /// # Errors
 /// [`Error::Corrupt`] and [`Error::Io`], of the journal.

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 
 use super::frame::{self, HEAD, Head, Seen};
 use super::record::{BadRecord, Record};
-use super::recover::{Place, first_head};
+use super::recover::{Place, first_head, first_valid};
 use super::storage::{FileName, Storage, StorageFile, read_from, segments};
 use crate::Timestamp;
 use crate::error::{Corruption, Error};
@@ -44,6 +44,8 @@ pub(crate) struct Feed {
 struct Known {
     /// Segments whose frames count, by id and so by first sequence.
     segments: Vec<Mapped>,
+    /// Segments whose first frame is damaged, though some of what they hold counts.
+    headless: Vec<u64>,
     /// The frame that was handed out last: a big one is asked for many times.
     last: Option<Arc<Loaded>>,
 }
@@ -104,7 +106,10 @@ impl Feed {
     pub(crate) fn first(&self) -> Result<u64, Error> {
         let mut known = self.known.lock();
         known.look_around(&*self.storage)?; // the oldest may have been dropped
-        Ok(known.first())
+        match known.headless_behind(0) {
+            None => Ok(known.first()),
+            Some(place) => Err(self.note(corrupt(&*self.storage, place, DAMAGED.to_owned()))),
+        }
     }
 
     /// The frame that has the record `sequence`, which must be durable.
@@ -112,16 +117,23 @@ impl Feed {
     /// # Errors
     /// See [`NoFrame`].
     pub(crate) fn frame(&self, sequence: u64) -> Result<Arc<Loaded>, NoFrame> {
-        let found = self.find(sequence);
-        if let Err(NoFrame::Failed(damage @ Error::Corrupt(_))) = &found {
-            *self.damage.lock() = Some(damage.to_string());
-        }
-        found
+        self.find(sequence).map_err(|missing| match missing {
+            NoFrame::Failed(error) => NoFrame::Failed(self.note(error)),
+            gone @ NoFrame::Gone { .. } => gone,
+        })
     }
 
     /// The damage that was met last, if any was.
     pub(crate) fn damage(&self) -> Option<String> {
         self.damage.lock().clone()
+    }
+
+    /// Remembers damage.
+    fn note(&self, error: Error) -> Error {
+        if matches!(error, Error::Corrupt(_)) {
+            *self.damage.lock() = Some(error.to_string());
+        }
+        error
     }
 
     fn find(&self, sequence: u64) -> Result<Arc<Loaded>, NoFrame> {
@@ -142,8 +154,12 @@ impl Feed {
                 known.last = Some(Arc::clone(&loaded));
                 Ok(loaded)
             }
-            None => Err(NoFrame::Gone { first: known.first() }),
+            None => match known.headless_behind(0) {
+                None => Err(NoFrame::Gone { first: known.first() }),
+                Some(place) => Err(corrupt(&*self.storage, place, DAMAGED.to_owned()).into()),
+            },
             Some(Search::End(place)) => {
+                let place = known.headless_behind(place.segment).unwrap_or(place);
                 let why = format!("record {sequence} was durable and is not there");
                 Err(corrupt(&*self.storage, place, why).into())
             }
@@ -160,7 +176,7 @@ impl Feed {
 
     /// A frame that cannot be what the engine wrote.
     pub(crate) fn corrupt(&self, loaded: &Loaded, why: &str) -> Error {
-        corrupt(&*self.storage, loaded.place, why.to_owned())
+        self.note(corrupt(&*self.storage, loaded.place, why.to_owned()))
     }
 }
 
@@ -173,15 +189,52 @@ impl Known {
     fn look_around(&mut self, storage: &dyn Storage) -> Result<(), Error> {
         let ids = segments(storage)?;
         self.segments.retain(|segment| ids.binary_search(&segment.id).is_ok());
+        self.headless.retain(|id| ids.binary_search(id).is_ok());
         let last = self.segments.last().map_or(0, |segment| segment.id);
+        let mut without = Vec::new();
         for id in ids.into_iter().filter(|id| *id > last) {
             // None: blank as yet, or its first frame is just being written.
-            let Some(head) = there(first_head(storage, id))?.flatten() else { continue };
-            let first_sequence = head.first_sequence;
-            self.segments.retain(|segment| segment.first_sequence < first_sequence);
-            self.segments.push(Mapped { id, first_sequence, marks: Vec::new() });
+            let Some(head) = there(first_head(storage, id))?.flatten() else {
+                without.push(id);
+                continue;
+            };
+            for before in without.drain(..) {
+                self.see_headless(storage, before, &head)?;
+            }
+            self.map(id, &head);
         }
         Ok(())
+    }
+
+    fn map(&mut self, id: u64, head: &Head) {
+        let first_sequence = head.first_sequence;
+        self.segments.retain(|segment| segment.first_sequence < first_sequence);
+        self.segments.push(Mapped { id, first_sequence, marks: Vec::new() });
+    }
+
+    /// A segment in which no first frame was found, and one after it that has one, `next`: it is
+    /// blank, was cut short by a crash, was written meanwhile, or is damaged.
+    fn see_headless(&mut self, storage: &dyn Storage, id: u64, next: &Head) -> Result<(), Error> {
+        if let Some(head) = there(first_head(storage, id))?.flatten() {
+            self.map(id, &head);
+            return Ok(());
+        }
+        let first = match first_valid(storage, id) {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
+            first => first?,
+        };
+        // What a later start wrote again, or nobody was told of, begins no earlier than that.
+        if first.is_some_and(|first| first.first_sequence < next.first_sequence) {
+            self.headless.push(id);
+        }
+        Ok(())
+    }
+
+    /// The front of a damaged segment between `segment` and the next one that is mapped.
+    fn headless_behind(&self, segment: u64) -> Option<Place> {
+        let next = self.segments.iter().map(|mapped| mapped.id).find(|id| *id > segment);
+        let between = |id: &&u64| **id > segment && next.is_none_or(|next| **id < next);
+        self.headless.iter().find(between).map(|id| Place { segment: *id, offset: 0 })
     }
 
     /// Looks for the frame with `sequence`. `None`: no segment that is there begins before it.
@@ -269,9 +322,7 @@ fn load(
     let bytes = read_from(file, place.offset, head.frame_bytes())?;
     match frame::look(&bytes, place.segment) {
         Seen::Frame { head, .. } => Ok(Loaded { place, head, bytes }),
-        Seen::Nothing | Seen::Bad => {
-            Err(corrupt(storage, place, "a batch that was durable is damaged".to_owned()))
-        }
+        Seen::Nothing | Seen::Bad => Err(corrupt(storage, place, DAMAGED.to_owned())),
     }
 }
 
@@ -282,6 +333,8 @@ fn there<T>(found: io::Result<T>) -> io::Result<Option<T>> {
         found => found.map(Some),
     }
 }
+
+const DAMAGED: &str = "a batch that was durable is damaged";
 
 fn corrupt(storage: &dyn Storage, place: Place, why: String) -> Error {
     let file = storage.describe(FileName::Segment(place.segment));

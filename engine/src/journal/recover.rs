@@ -253,14 +253,19 @@ pub(crate) fn first_head(storage: &dyn Storage, id: u64) -> io::Result<Option<He
     }
 }
 
-/// Whether a segment has any valid frame.
-pub(crate) fn has_frame(storage: &dyn Storage, id: u64) -> Result<bool, Error> {
-    let mut has = false;
+/// The first valid frame of a segment, wherever it lies.
+pub(crate) fn first_valid(storage: &dyn Storage, id: u64) -> Result<Option<Head>, Error> {
+    let mut first = None;
     scan::each(storage, &[Part { segment: id, from: 0 }], false, &mut |window| {
-        has |= window.pieces.iter().any(|(_, piece)| matches!(piece, Piece::Frame { .. }));
+        first = first.or_else(|| {
+            window.pieces.iter().find_map(|(_, piece)| match piece {
+                Piece::Frame { head, .. } => Some(*head),
+                Piece::Bad => None,
+            })
+        });
         Ok(())
     })?;
-    Ok(has)
+    Ok(first)
 }
 
 /// A frame whose records were handed out, though nothing vouches for it yet.

@@ -193,21 +193,19 @@ impl Directory {
     /// engine leaves one.
     ///
     /// # Errors
-    /// `NotADirectory`, and `NotFound` with what is missing; any error of the file system.
+    /// `NotFound` with what is missing; any error of the file system.
     pub(crate) fn in_data(data: &Path) -> io::Result<Self> {
-        if data.is_file() {
-            return Err(io::Error::new(io::ErrorKind::NotADirectory, "it is no directory"));
-        }
         let without = |what| io::Error::new(io::ErrorKind::NotFound, what);
-        let (directory, path) = (Self::unlocked(data)?, data.join("journal"));
-        if !path.is_dir() {
-            return Err(without("it has no journal, so it is no data directory"));
+        let journal = Self { path: data.join("journal"), _lock: None };
+        match segments(&journal) {
+            Ok(segments) if !segments.is_empty() => Ok(journal),
+            Ok(_) => Err(without("its journal has no segment: everything is lost, or never was")),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            Err(_) if data.is_dir() => {
+                Err(without("it has no journal, so it is no data directory"))
+            }
+            Err(_) => Err(without("there is no such directory")),
         }
-        let journal = Self { path, ..directory };
-        if segments(&journal)?.is_empty() {
-            return Err(without("its journal has no segment: everything is lost, or never was"));
-        }
-        Ok(journal)
     }
 
     fn file(&self, name: FileName) -> PathBuf {
@@ -257,13 +255,15 @@ fn make_durably(path: &Path) -> io::Result<()> {
 
 /// The file of that name, made where missing, and locked; `None` if another has it.
 fn locked(path: &Path) -> io::Result<Option<File>> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(false).write(true).mode(OWNERS_FILE);
     let named =
         |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-    let lock = options.open(path).map_err(named)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    give_to_owner(&lock, directory.unwrap_or(Path::new(".")))?;
+    let lock = match new_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            OpenOptions::new().write(true).open(path)
+        }
+        made => made,
+    };
+    let lock = lock.map_err(named)?;
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Ok(None),
@@ -271,17 +271,21 @@ fn locked(path: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// Gives a file to the owner of its directory: what root makes beside a service, the service must
-/// be able to read. Nobody else may give files away, and theirs stay their own.
-fn give_to_owner(file: &File, directory: &Path) -> io::Result<()> {
-    let owner = std::fs::metadata(directory)?;
-    if file.metadata()?.uid() == owner.uid() {
-        return Ok(());
+/// Makes a file that was not there, and gives it to the owner of its directory: what root makes
+/// beside a service, the service must be able to read. Nobody else may give files away, and theirs
+/// stay their own.
+///
+/// IMPORTANT: only what was made here is given away. A link that lay there could lead anywhere.
+fn new_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).mode(OWNERS_FILE).open(path)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let owner = std::fs::metadata(directory.unwrap_or(Path::new(".")))?;
+    if file.metadata()?.uid() != owner.uid() {
+        // Whoever may not gets along as before.
+        let _ = fchown(&file, Some(owner.uid()), Some(owner.gid()));
     }
-    match fchown(file, Some(owner.uid()), Some(owner.gid())) {
-        Err(error) if error.kind() != io::ErrorKind::PermissionDenied => Err(error),
-        _ => Ok(()),
-    }
+    Ok(file)
 }
 
 impl Storage for Directory {
@@ -295,11 +299,7 @@ impl Storage for Directory {
     }
 
     fn create(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(OWNERS_FILE);
-        let file = options.open(self.file(name))?;
-        give_to_owner(&file, &self.path)?;
-        Ok(Box::new(file))
+        Ok(Box::new(new_file(&self.file(name))?))
     }
 
     fn open(&self, name: FileName) -> io::Result<Box<dyn StorageFile>> {
@@ -367,5 +367,13 @@ mod tests {
             assert!(!given || made.gid() == mine + 8, "{name}");
             assert_eq!(made.mode() & 0o777, OWNERS_FILE, "{name}");
         }
+        // What a link leads to is nobody's to give away.
+        let (elsewhere, link) = (tempfile::tempdir().unwrap(), path.join("snapshot.lock"));
+        let other = elsewhere.path().join("other");
+        std::fs::write(&other, "").unwrap();
+        std::fs::remove_file(&link).unwrap();
+        std::os::unix::fs::symlink(&other, &link).unwrap();
+        drop(storage.lock_snapshots().unwrap().unwrap());
+        assert_eq!(std::fs::metadata(&other).unwrap().uid(), mine);
     }
 }

@@ -162,9 +162,15 @@ pub(crate) fn replay_to(
 /// What all records up to `last`, which was read a moment ago, come to.
 ///
 /// # Errors
-/// [`Error::Corrupt`] and [`Error::Io`].
+/// [`Error::Corrupt`] and [`Error::Io`], also if there is a snapshot of more by now: see
+/// [`patiently`].
 pub(crate) fn state_at(storage: &dyn Storage, last: u64) -> Result<Replay, Error> {
-    replay_to(storage, newest(storage)?, last, &Pace::FULL).map(|(state, _)| state)
+    let loaded = newest(storage)?;
+    if loaded.origin.sequence > last {
+        let why = "a snapshot was made meanwhile, of more";
+        return Err(Error::Io(io::Error::new(io::ErrorKind::NotFound, why)));
+    }
+    replay_to(storage, loaded, last, &Pace::FULL).map(|(state, _)| state)
 }
 
 /// Stores `state`, as it is at `origin`, unless another maker is at work; for an engine that ends.

@@ -143,3 +143,34 @@ fn damage_is_named_and_never_told_as_an_event() {
     let fresh = engine.events(None, 100);
     assert!(matches!(fresh, Err(EventsError::Failed(_))), "{fresh:?}");
 }
+
+#[test]
+fn damage_at_the_front_of_a_segment_hides_no_events() {
+    for (damaged, first_readable) in [(1, false), (2, true)] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = Engine::options().data(directory.path()).clock(clock());
+        let engine = options.segment_bytes(4_096).background(false).open().unwrap();
+        engine.put(campaign("", &one_item(90))).unwrap();
+        let sale = engine.sale("t-1").unwrap();
+        for buyer in 0..40 {
+            hold(&sale, &format!("c-{buyer}"), "k").unwrap();
+        }
+        let name = format!("{damaged:012}.segment");
+        let path = directory.path().join("journal").join(&name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[20] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let first = engine.events(None, 1);
+        assert_eq!(first.is_ok(), first_readable, "{first:?}");
+        let mut after = first.map(|page| page.through).ok();
+        let error = loop {
+            match engine.events(after, 1) {
+                Ok(page) => after = Some(page.through),
+                Err(error) => break error.to_string(),
+            }
+        };
+        let place = format!("{name}: byte 0");
+        assert!(error.contains(&place), "{error}");
+        assert!(engine.events_damage().unwrap().contains(&place));
+    }
+}

@@ -301,7 +301,8 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             code: row.name,
-            retryable: row.retryable,
+            // What no time mends says nothing of when.
+            retryable: row.retryable && (row.status != 503 || self.retry_after_s.is_some()),
             members: &self.members,
         };
         let body = serde_json::to_vec(&document).expect("it has only text, numbers and lists");

@@ -48,6 +48,7 @@ fn damage_is_told_to_the_reader_and_to_whoever_asks_how_the_service_is() {
     std::fs::write(&path, bytes).unwrap();
     let answer = http(address, GET, &[], "");
     assert_eq!((answer.status, answer.header("retry-after")), (503, None));
+    assert_eq!(answer.json()["retryable"], false);
     let detail = answer.json()["detail"].to_string();
     assert!(detail.contains("damaged") && !detail.contains("segment"), "{detail}");
     let at = format!("000000000001.segment: byte {}", place / 512 * 512);
