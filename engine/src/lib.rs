@@ -37,6 +37,11 @@
 //! # }
 //! ```
 //!
+//! [`Engine::open`] locks a directory and reads it back; [`Engine::options`] sets durability, clock
+//! and more. [`Engine`] and [`Sale`] are handles, cheap to clone. A hold never waits for the disk;
+//! what it answers does: [`Pending`] is a future, or is waited for. When the last [`Engine`] is
+//! gone, everything is flushed, and a snapshot is left where the next start is worth one.
+//!
 //! The way of one hold is the order of these files: `engine`, `grant`, `buyers`, `admission`,
 //! `stock`, `journal/append`, `journal/commit`, `journal/watermark`, `pending`.
 
