@@ -79,7 +79,7 @@ const TABLE: [(Fault, Hunt, &[&str]); 77] = [
     (Fault::RoundedByLine, Hunt::Charity, &["L1"]),
     (Fault::RefundKept, Hunt::Charity, &["L1"]),
     (Fault::OrderForgotten, Hunt::Charity, &["L1"]),
-    (Fault::OpenCampaignDropped, Hunt::Retention, &["J3"]),
+    (Fault::OpenCampaignDropped, Hunt::Retention, &["audit"]),
     (Fault::OneSnapshotIsEnough, Hunt::Retention, &["J3"]),
     (Fault::DropNotSynced, Hunt::Retention, &["J3"]),
     (Fault::LostGiveBack, Hunt::Model, &["model"]),
