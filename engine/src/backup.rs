@@ -30,8 +30,9 @@ const PIECE_BYTES: usize = 1 << 20;
 ///
 /// # Errors
 /// [`Error::Corrupt`] with file and byte if `from` is damaged; [`Error::InUse`] if somebody starts
-/// on `to` meanwhile; [`Error::Io`] with the file, also if `to` is not empty, and if two snapshots
-/// were made meanwhile of a journal whose beginning is not kept: copy again.
+/// on `to` meanwhile; [`Error::Io`] with the file, also if `to` is not empty, and if what was to be
+/// copied was dropped meanwhile, or two snapshots were made of a journal whose beginning is not
+/// kept: copy again.
 ///
 /// ```
 /// # let directory = tempfile::tempdir()?;
